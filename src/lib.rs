@@ -2,6 +2,7 @@
 //!
 //! The crate's map, in the order in which data flows; a module imports modules above it only:
 //!
+//! - [`duration`], [`text`]: durations, ages, plurals and lists as every text has them
 //! - [`error`]: what went wrong, why, and what to do next
 //! - [`cli`]: the command line, as types
 //! - [`cluster`]: the only production code that talks to Kubernetes; yields a snapshot
@@ -23,6 +24,7 @@ pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod completion;
+pub mod duration;
 pub mod error;
 pub mod journal;
 pub mod plan;
@@ -32,5 +34,6 @@ pub mod render;
 pub mod storage;
 #[cfg(test)]
 mod testing;
+pub mod text;
 pub mod topology;
 pub mod verify;

@@ -97,7 +97,7 @@ pub struct InstallArgs {
     pub yes: bool,
 }
 
-/// A shell that there is a script for.
+/// A shell with a completion script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shell {
     /// bash, from 3.2 on.
@@ -111,7 +111,7 @@ pub enum Shell {
 }
 
 impl CompletionCommand {
-    /// The shell whose script is asked for.
+    /// Returns the shell whose script is requested.
     pub fn shell(&self) -> Option<Shell> {
         match self {
             Self::Bash => Some(Shell::Bash),

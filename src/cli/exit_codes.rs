@@ -1,10 +1,10 @@
-//! The exit codes, and which of them a command can end with: part of each command's `--help`.
+//! The exit codes, and which of them a command can return: part of each command's `--help`.
 
 use super::Cli;
 use super::top::TOP_EXAMPLES;
 use clap::{Command, CommandFactory as _};
 
-/// Every exit code, and what it means.
+/// Every exit code and its meaning.
 const EXIT_CODES: [(&str, &str); 9] = [
     ("0", "success"),
     ("1", "other error"),
@@ -17,7 +17,7 @@ const EXIT_CODES: [(&str, &str); 9] = [
     ("130", "interrupted"),
 ];
 
-/// Which of them beside 0, 1 and 2 a command has.
+/// Returns the exit codes of a command besides 0, 1 and 2.
 fn of(path: &str) -> &'static [&'static str] {
     match path {
         "status" => &["8"],
@@ -39,7 +39,7 @@ fn lines(codes: impl Fn(&str) -> bool) -> String {
     format!("Exit codes:\n{}", lines.join("\n"))
 }
 
-/// The command line as [`Cli`] has it, with the exit codes in every `--help`.
+/// Returns the command line of [`Cli`], with the exit codes in every `--help`.
 pub fn command() -> Command {
     let top = Cli::command().after_help(format!("{TOP_EXAMPLES}\n\n{}", lines(|_| true)));
     with_codes(top, "")
@@ -69,7 +69,7 @@ mod tests {
         }
     }
 
-    /// What somebody needs who reads no manual.
+    /// Help must be enough without a manual.
     #[test]
     fn every_help_has_two_examples_and_its_exit_codes() {
         let mut found = Vec::new();
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn the_codes_are_those_that_there_are() {
         use crate::error::Exit;
-        let told: Vec<&str> = EXIT_CODES.iter().map(|(code, _)| *code).collect();
-        assert_eq!(told, Exit::ALL.map(|exit| exit.code().to_string()));
+        let listed: Vec<&str> = EXIT_CODES.iter().map(|(code, _)| *code).collect();
+        assert_eq!(listed, Exit::ALL.map(|exit| exit.code().to_string()));
     }
 }

@@ -44,7 +44,7 @@ pub struct FailoverArgs {
     /// UID of the pod to replace; if it is already gone, only wait and verify
     #[arg(long, value_name = "UID")]
     pub pod_uid: Option<String>,
-    /// How it is asked about, carried out, proven and told.
+    /// Confirmation, waiting, verification and output.
     #[command(flatten)]
     pub act: OperationArgs,
 }

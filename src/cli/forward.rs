@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-/// The local port that is taken where none was asked for.
+/// The default local port.
 pub const DEFAULT_PORT: u16 = 15432;
 
 const FORMS: &[Word] = &[
@@ -71,17 +71,17 @@ pub struct ForwardArgs {
     pub output: Output,
 }
 
-/// Where to listen.
+/// The local address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// Both of the machine's own addresses.
+    /// Both loopback addresses.
     Localhost,
-    /// This one.
+    /// This IP address.
     Ip(IpAddr),
 }
 
 impl Address {
-    /// Whether only this machine reaches it.
+    /// Returns whether only this machine can reach it.
     pub fn is_loopback(self) -> bool {
         match self {
             Self::Localhost => true,
@@ -89,7 +89,7 @@ impl Address {
         }
     }
 
-    /// What a client on this machine connects to.
+    /// Returns the host that a client on this machine connects to.
     pub fn host(self) -> String {
         match self {
             Self::Localhost => "localhost".to_owned(),
@@ -97,10 +97,10 @@ impl Address {
         }
     }
 
-    /// The address that a client on this machine connects to.
+    /// Returns the address that a client on this machine connects to.
     pub fn ip(self) -> IpAddr {
         match self {
-            // All addresses of the machine: also this one.
+            // All addresses of the machine include this one.
             Self::Ip(IpAddr::V6(ip)) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             Self::Localhost => Ipv4Addr::LOCALHOST.into(),
             Self::Ip(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -109,11 +109,11 @@ impl Address {
     }
 }
 
-/// Reads `--address`.
+/// Parses `--address`.
 fn address(text: &str) -> Result<Address, String> {
     match text {
         "localhost" => Ok(Address::Localhost),
-        _ => text.parse().map(Address::Ip).map_err(|_| "it is localhost, or an IP address".to_owned()),
+        _ => text.parse().map(Address::Ip).map_err(|_| "expected localhost or an IP address".to_owned()),
     }
 }
 

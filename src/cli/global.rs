@@ -1,16 +1,16 @@
-//! kubectl's flags, and those of all commands here.
+//! kubectl's flags, and the other global ones.
 
 use super::Names;
 use clap::{ArgAction, Args, ColorChoice, ValueEnum};
 use std::fmt;
 use std::path::PathBuf;
 
-/// A bearer token, which no text ever shows.
+/// A bearer token, which is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
-    /// For the request that it is meant for.
+    /// Returns the token, for a request.
     pub fn into_inner(self) -> String {
         self.0
     }
@@ -28,7 +28,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// kubectl's flags, and those of all commands here.
+/// kubectl's flags, and the other global ones.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
@@ -110,7 +110,7 @@ pub struct Global {
 
 const KUBECTL: &str = "Kubernetes client options";
 
-/// When to colour.
+/// When to use color.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set or TERM is dumb.

@@ -49,7 +49,7 @@ pub struct HistoryArgs {
     pub no_headers: bool,
 }
 
-/// What can be done with the history.
+/// Subcommands of `history`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum HistoryCommand {
     /// Release the volumes that an operation retained: Kubernetes deletes them and their data

@@ -1,41 +1,41 @@
-//! `-o jsonpath=TEMPLATE`, as kubectl has it: text, and between braces paths, literals, and `range … end`.
+//! `-o jsonpath=TEMPLATE`, as in kubectl: text, and in braces paths, literals, and `range … end`.
 //! <https://kubernetes.io/docs/reference/kubectl/jsonpath/>
 //!
-//! The paths themselves are those of RFC 9535, which has kubectl's as its own but for the spelling of names: kubectl
-//! takes any name after a dot (`.kubernetes\.io/arch`), the RFC only those of a programming language.
+//! The paths are those of RFC 9535, which includes kubectl's except for the spelling of names: kubectl accepts any name after a
+//! dot (`.kubernetes\.io/arch`), the RFC only identifiers.
 
 use serde_json::Value;
 use serde_json_path::JsonPath as Path;
 use std::fmt::Write as _;
 
-/// A template that was understood.
+/// A parsed template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonPath(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
-    /// Text as it is.
+    /// Literal text.
     Text(String),
-    /// What a path leads to, from where the template stands.
+    /// The values of a path, from the current value.
     Path(Path),
-    /// For each that the path leads to, standing there.
+    /// The parts for each value of a path, from that value.
     Range(Path, Vec<Part>),
 }
 
 impl JsonPath {
-    /// Reads a template. One without any brace is a single path.
+    /// Parses a template. One without braces is a single path.
     ///
     /// # Errors
-    /// In words, what is wrong with it.
+    /// The template is invalid.
     pub fn parse(template: &str) -> Result<Self, String> {
         if template.is_empty() {
-            return Err("a template follows: -o jsonpath='{.health}'".to_owned());
+            return Err("a template is required: -o jsonpath='{.health}'".to_owned());
         }
         if !template.contains('{') {
             return Ok(Self(vec![Part::Path(path(template)?)]));
         }
         let mut rest = template;
-        // The innermost range that is open is the last.
+        // The innermost open range is the last.
         let mut open: Vec<(Path, Vec<Part>)> = Vec::new();
         let mut parts = Vec::new();
         while let Some(brace) = rest.find('{') {
@@ -47,7 +47,7 @@ impl JsonPath {
             if let Some(of) = inside.strip_prefix("range ") {
                 open.push((path(of.trim())?, std::mem::take(&mut parts)));
             } else if inside == "end" {
-                let (of, before) = open.pop().ok_or("{end} ends no {range …}")?;
+                let (of, before) = open.pop().ok_or("{end} without {range …}")?;
                 let inner = std::mem::replace(&mut parts, before);
                 parts.push(Part::Range(of, inner));
             } else if inside.starts_with(['"', '\'']) {
@@ -57,11 +57,11 @@ impl JsonPath {
             }
         }
         text(rest, &mut parts);
-        if open.is_empty() { Ok(Self(parts)) } else { Err("{range …} is not ended by {end}".to_owned()) }
+        if open.is_empty() { Ok(Self(parts)) } else { Err("{range …} without {end}".to_owned()) }
     }
 
-    /// The template filled in from a document. As kubectl has it: what is not there is nothing, several values are
-    /// separated by a space, and what is not a plain value is JSON.
+    /// Fills in the template from a document, as kubectl does: a missing value is empty, several values are separated by a space,
+    /// and a value that is not plain is JSON.
     pub fn fill(&self, document: &Value) -> String {
         let mut filled = String::new();
         fill(&self.0, document, &mut filled);
@@ -102,12 +102,12 @@ fn text(text: &str, parts: &mut Vec<Part>) {
     }
 }
 
-/// Where the brace is closed: not within quotes.
+/// Returns the position of the closing brace, outside quotes.
 fn closing(inside: &str) -> Option<usize> {
     unquoted(inside, |c| c == '}')
 }
 
-/// The first such character that does not stand within quotes.
+/// Returns the position of the first such character outside quotes.
 fn unquoted(text: &str, wanted: impl Fn(char) -> bool) -> Option<usize> {
     let (mut quote, mut escaped) = (None, false);
     for (at, c) in text.char_indices() {
@@ -124,9 +124,9 @@ fn unquoted(text: &str, wanted: impl Fn(char) -> bool) -> Option<usize> {
     None
 }
 
-/// `"\n"` and `'\t'`, with the escapes of a programming language.
+/// Parses `"\n"` and `'\t'`, with the usual escapes.
 fn literal(quoted: &str) -> Result<String, String> {
-    let wrong = || format!("{{{quoted}}} is no text in quotes");
+    let wrong = || format!("{{{quoted}}} is not a quoted text");
     let quote = quoted.chars().next().ok_or_else(wrong)?;
     let inside = quoted[1..].strip_suffix(quote).ok_or_else(wrong)?;
     let mut text = String::new();
@@ -145,18 +145,18 @@ fn literal(quoted: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// A path in kubectl's spelling.
+/// Parses a path in kubectl's spelling.
 fn path(typed: &str) -> Result<Path, String> {
-    let spelled = spelled(typed).ok_or_else(|| format!("{typed:?} is no path: it is such as .namespaces[0].name"))?;
-    Path::parse(&spelled).map_err(|error| format!("{typed:?} is no path: {error}"))
+    let spelled = spelled(typed).ok_or_else(|| format!("{typed:?} is not a path such as .namespaces[0].name"))?;
+    Path::parse(&spelled).map_err(|error| format!("{typed:?} is not a path: {error}"))
 }
 
-/// The same in the RFC's spelling: from `$`, with every name in brackets.
+/// Returns the path in the RFC's spelling: from `$`, with every name in brackets.
 fn spelled(typed: &str) -> Option<String> {
     let mut rest = typed.strip_prefix(['$', '@']).unwrap_or(typed);
     let mut spelled = String::from("$");
     if !rest.is_empty() && !rest.starts_with(['.', '[']) {
-        // As kubectl takes it: `{health}` is `{.health}`.
+        // As in kubectl: `{health}` is `{.health}`.
         rest = name(rest, &mut spelled)?;
     }
     while !rest.is_empty() {
@@ -174,7 +174,7 @@ fn spelled(typed: &str) -> Option<String> {
     Some(spelled)
 }
 
-/// Takes the name or `*` at the beginning; what follows it. `.` alone is the place itself.
+/// Consumes the name or `*` at the beginning, and returns the rest. `.` alone is the current value.
 fn name<'t>(text: &'t str, spelled: &mut String) -> Option<&'t str> {
     let mut name = String::new();
     let mut rest = text;
@@ -223,7 +223,7 @@ mod tests {
         })
     }
 
-    /// That kubectl does the same is held by the tests with a real one.
+    /// Tests with a real kubectl check that it does the same.
     #[test]
     fn templates_are_filled_as_kubectl_fills_them() {
         for (template, filled) in [
@@ -252,21 +252,21 @@ mod tests {
         ] {
             assert_eq!(JsonPath::parse(template).unwrap().fill(&document()), filled, "{template}");
         }
-        let whole = JsonPath::parse("{.}").unwrap().fill(&document());
-        assert_eq!(serde_json::from_str::<Value>(&whole).unwrap(), document());
+        let everything = JsonPath::parse("{.}").unwrap().fill(&document());
+        assert_eq!(serde_json::from_str::<Value>(&everything).unwrap(), document());
     }
 
     #[test]
-    fn what_is_no_template_is_said_to_be() {
+    fn an_invalid_template_is_rejected_with_its_reason() {
         for (template, why) in [
-            ("", "a template follows"),
+            ("", "a template is required"),
             ("{.health", "is not closed"),
-            ("{range .pods[*]}{.name}", "is not ended by {end}"),
-            ("{end}", "ends no {range"),
-            ("{.pods[}", "is no path"),
-            ("{.pods[x]}", "is no path"),
-            ("{..}", "is no path"),
-            ("{.a b}", "is no path"),
+            ("{range .pods[*]}{.name}", "{range …} without {end}"),
+            ("{end}", "{end} without {range"),
+            ("{.pods[}", "is not a path"),
+            ("{.pods[x]}", "is not a path"),
+            ("{..}", "is not a path"),
+            ("{.a b}", "is not a path"),
             (r#"{"open}"#, "is not closed"),
         ] {
             let error = JsonPath::parse(template).unwrap_err();

@@ -24,12 +24,12 @@ The first of these that exists is in force: --layout, $KUBECTL_SYNXDB_LAYOUT,
 namespace synxdb-system (key layout.yaml), the one shipped with the plugin."
 )]
 pub struct LayoutArgs {
-    /// What to do with the history
+    /// What to do with layouts
     #[command(subcommand)]
     pub command: Option<LayoutCommand>,
 }
 
-/// What can be done with layouts.
+/// Subcommands of `layout`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum LayoutCommand {
     /// Propose a layout from what runs in the cluster, with a comment for each guess
@@ -53,10 +53,10 @@ It changes nothing, and what it proposes is a guess: read its comments.")]
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  # Does the layout in force know everything that looks like SynxDB's?
+  # Check that the layout in force recognizes all of SynxDB
   kubectl synxdb layout check
 
-  # Does this one?
+  # Check another layout
   kubectl synxdb --layout synxdb.yaml layout check
 
   # For a script: exit code 8 if something fits no rule

@@ -1,4 +1,4 @@
-//! How to log in to databases: flags that every command takes that asks by SQL.
+//! Database login: flags of every command that uses SQL.
 
 use clap::{Args, ValueEnum};
 use std::fmt;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 const LOGIN: &str = "Database login";
 
-/// How to log in to databases. A password is never among them: anybody on the machine sees a command line.
+/// Database login. There is no password flag: every user of the machine can see a command line.
 #[derive(Args, Clone, Debug, Default)]
 pub struct LoginArgs {
     /// Role to log in as [default: the layout's]
@@ -49,7 +49,7 @@ pub enum SslMode {
 }
 
 impl SslMode {
-    /// As libpq writes it.
+    /// Returns libpq's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Disable => "disable",
@@ -65,7 +65,7 @@ impl SslMode {
 /// A key of a Secret, as `[NAMESPACE/]NAME/KEY`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretKey {
-    /// The Secret's namespace; the pod's where none is given.
+    /// The Secret's namespace [default: the pod's].
     pub namespace: Option<String>,
     /// The Secret.
     pub name: String,
@@ -81,10 +81,10 @@ impl FromStr for SecretKey {
         let (namespace, name, key) = match parts.as_slice() {
             [name, key] => (None, *name, *key),
             [namespace, name, key] => (Some(*namespace), *name, *key),
-            _ => return Err("it is NAME/KEY, or NAMESPACE/NAME/KEY".into()),
+            _ => return Err("expected NAME/KEY or NAMESPACE/NAME/KEY".into()),
         };
         if parts.iter().any(|part| part.is_empty()) {
-            return Err("a part of it is empty: it is NAME/KEY, or NAMESPACE/NAME/KEY".into());
+            return Err("a part is empty: expected NAME/KEY or NAMESPACE/NAME/KEY".into());
         }
         Ok(Self { namespace: namespace.map(str::to_owned), name: name.to_owned(), key: key.to_owned() })
     }

@@ -1,4 +1,4 @@
-//! The command line, a file a verb. The doc comments are the help. No I/O and no Kubernetes types.
+//! The command line, one file per command. Doc comments are the help. No I/O and no Kubernetes types.
 
 mod completion;
 mod exit_codes;
@@ -18,7 +18,6 @@ mod sandbox;
 mod schema;
 mod shell;
 mod status;
-mod time;
 mod top;
 mod undo;
 mod value_hints;
@@ -42,7 +41,6 @@ pub use sandbox::SandboxArgs;
 pub use schema::SchemaArgs;
 pub use shell::quoted;
 pub use status::StatusArgs;
-pub use time::duration;
 pub use top::{COMPLETE, Cli, Command, to_complete};
 pub use undo::UndoArgs;
 pub use value_hints::Names;

@@ -1,4 +1,4 @@
-//! `-o`: one type for all commands, each of which takes the forms that make sense for it.
+//! `-o`: one type for all commands, each with the formats that suit it.
 
 use super::JsonPath;
 use clap::builder::{PossibleValue, TypedValueParser};
@@ -6,59 +6,59 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Error};
 use std::ffi::OsStr;
 
-/// A form of output.
+/// An output format.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Output {
-    /// For people.
+    /// Human-readable.
     #[default]
     Text,
-    /// For people, with all that is known.
+    /// Human-readable, with all details.
     Wide,
-    /// `TYPE/NAME` a line.
+    /// `TYPE/NAME`, one per line.
     Name,
-    /// For programs.
+    /// Machine-readable.
     Machine(Machine),
 }
 
-/// A form for programs.
+/// A machine-readable format.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Machine {
     /// JSON.
     Json,
     /// YAML.
     Yaml,
-    /// A template filled in from the same document.
+    /// A template that is filled in from the document.
     JsonPath(JsonPath),
 }
 
 impl Output {
-    /// Whether it is JSON, of which what goes on prints an object a line.
+    /// Returns whether it is JSON, which streams print as one object per line.
     pub fn is_json(&self) -> bool {
         *self == Self::Machine(Machine::Json)
     }
 
-    /// Whether people are to read it.
+    /// Returns whether it is human-readable.
     pub fn is_for_people(&self) -> bool {
         matches!(self, Self::Text | Self::Wide)
     }
 }
 
-/// A form that a command takes: its name, and what it is.
+/// A format that a command accepts: its name and description.
 pub(super) type Word = (&'static str, &'static str);
 
-/// Of a command whose result is a table.
+/// For a command whose result is a table.
 pub(super) const TABLE: Word = ("table", "Human-readable table");
-/// Of one whose result is not.
+/// For a command whose result is not a table.
 pub(super) const TEXT: Word = ("text", "Human-readable text");
 pub(super) const JSON: Word = ("json", "JSON, with apiVersion and kind: see `schema`");
 pub(super) const YAML: Word = ("yaml", "YAML, with apiVersion and kind");
 const JSONPATH: &str = "jsonpath=";
 pub(super) const PATH: Word = (JSONPATH, "JSONPath template over the JSON document, as in kubectl");
 
-/// How much a word must be like a form to be taken for it with a letter wrong, as clap has it for other values.
+/// How similar a word must be to a format to suggest it, as clap does for other values.
 const ALIKE: f64 = 0.7;
 
-/// The parser of a command's `-o`.
+/// Returns the parser of a command's `-o`.
 pub(super) fn forms(words: &'static [Word]) -> Forms {
     Forms(words)
 }
@@ -137,6 +137,6 @@ mod tests {
         assert!(error.contains("[possible values: table, wide, json, yaml, name, jsonpath=]"), "{error}");
         let error = of_status("jsonpath={.health").unwrap_err();
         assert!(error.contains("{.health is not closed"), "{error}");
-        assert!(of_status("jsonpath").unwrap_err().contains("a template follows"));
+        assert!(of_status("jsonpath").unwrap_err().contains("a template is required"));
     }
 }

@@ -1,9 +1,9 @@
-//! What a failover or an undo is told to leave out, and which of its checks not to mind.
+//! Dry runs, and overrides of checks.
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// Who checks what is not carried out.
+/// How to validate a plan without carrying it out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DryRun {
     /// Apply changes
@@ -15,7 +15,7 @@ pub enum DryRun {
     Server,
 }
 
-/// A check's block that may be overridden.
+/// A check that may be overridden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -46,7 +46,7 @@ pub enum Allow {
 }
 
 impl Allow {
-    /// As it is written on the command line.
+    /// Returns its name on the command line.
     pub fn flag(self) -> &'static str {
         match self {
             Self::QuorumLoss => "quorum-loss",

@@ -1,5 +1,5 @@
-//! What storage pages are shown where they ask for a token, and how their servers are verified where they have HTTPS: flags
-//! that every command takes that reads them.
+//! Access to storage pages, the token that they may need and the verification of HTTPS servers: flags of every command that
+//! reads them.
 
 use super::SecretKey;
 use clap::Args;
@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 const PAGES: &str = "Storage pages";
 
-/// Where the token and the certificate authorities are. The token itself is never among them: anybody on the machine sees a
-/// command line.
+/// Where to find the token and the certificate authorities. There is no flag for the token itself: every user of the machine can
+/// see a command line.
 #[derive(Args, Clone, Debug, Default)]
 pub struct PageArgs {
     /// File with the token (JWT) for the pages of safekeepers and pageservers: idle timelines and bytes of WAL are then compared, too

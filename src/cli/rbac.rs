@@ -26,8 +26,8 @@ namespace, including other people's and future ones: the subject may then delete
 any pod and any claim, and forward to any pod.
 
 Cluster-scoped resources (volumes, nodes, namespaces) are in a second ClusterRole
-whose name ends in -cluster. Volumes belong to no tenant: whoever may patch them
-reaches everyone's data.
+whose name ends in -cluster. Volumes are cluster-scoped: a subject that may patch
+them reaches the data of every tenant.
 
 Optional rules say so in a comment and may be deleted. To apply this you need the
 same rights, or `escalate` and `bind` on roles."
@@ -37,7 +37,7 @@ pub struct RbacArgs {
     #[arg(long = "for", value_enum, value_name = "COMMAND", value_delimiter = ',')]
     pub commands: Vec<RbacFor>,
     /// Namespace, by its full name; may be repeated [default: SynxDB's namespaces]
-    // The flag of all commands, which for this one is no beginning of a name, and may be several.
+    // Replaces the global flag: full names only, and it may be repeated.
     #[arg(id = "namespace", short, long, value_name = "NAME", action = clap::ArgAction::Append, add = Names::Namespace)]
     pub namespaces: Vec<String>,
     /// Bind the roles to this service account
@@ -57,7 +57,7 @@ pub struct RbacArgs {
     pub secret: Vec<String>,
 }
 
-/// A command that takes rights.
+/// A command that needs rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum RbacFor {
     /// Check health
@@ -75,7 +75,7 @@ pub enum RbacFor {
 }
 
 impl RbacArgs {
-    /// Whether SynxDB's namespaces have to be read: the roles are bound, and it was not said where.
+    /// Returns whether SynxDB's namespaces must be read: the roles are bound, and no namespace was named.
     pub fn reads_namespaces(&self) -> bool {
         let bound = !(self.serviceaccount.is_empty() && self.subject_user.is_empty() && self.subject_group.is_empty());
         bound && self.namespaces.is_empty() && !self.cluster_wide
@@ -83,7 +83,7 @@ impl RbacArgs {
 }
 
 impl RbacFor {
-    /// As it is written on the command line.
+    /// Returns its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Status => "status",
@@ -109,9 +109,9 @@ mod tests {
         }
     }
 
-    /// Bound, and not said where: SynxDB's own namespaces are read, and no other place is meant.
+    /// Subjects without a namespace: bind in SynxDB's namespaces only.
     #[test]
-    fn where_it_was_not_said_synxdbs_own_namespaces_are_meant() {
+    fn synxdbs_namespaces_are_the_default_for_subjects() {
         for (line, reads) in [
             ("rbac", false),
             ("rbac -n a", false),

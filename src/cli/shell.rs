@@ -1,6 +1,6 @@
-//! Words of a command that is printed to be pasted.
+//! Quoting for printed commands.
 
-/// A word as a shell takes it whole, whatever is in it.
+/// Quotes a word for a shell.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -14,7 +14,7 @@ pub fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
 
-    /// What comes of a word when a shell reads it is the word.
+    /// A shell reads a quoted word as the word.
     #[test]
     fn a_shell_reads_the_word_again() {
         for word in ["", "plain-0", "a b", "$(touch x)", "`x`", "; touch x", "it's", "-n", "~", "*", "a\nb", "\"", "\\"]

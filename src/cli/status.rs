@@ -50,7 +50,7 @@ pub struct StatusArgs {
     /// Omit headers and the summary
     #[arg(long)]
     pub no_headers: bool,
-    /// How -o wide reads storage pages.
+    /// Access to storage pages for -o wide.
     #[command(flatten)]
     pub pages: PageArgs,
 }

@@ -1,4 +1,4 @@
-//! The command line as a whole.
+//! The top level of the command line.
 
 use super::{
     CompletionArgs, FailoverArgs, ForwardArgs, Global, HistoryArgs, LayoutArgs, Output, RbacArgs, SandboxArgs,
@@ -42,7 +42,7 @@ Examples:
     max_term_width = 100
 )]
 pub struct Cli {
-    /// Flags that every command takes.
+    /// Global flags.
     #[command(flatten)]
     pub global: Global,
     /// The command.
@@ -53,7 +53,7 @@ pub struct Cli {
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Check SynxDB's health and list its members
+    /// Check SynxDB's health and list its pods
     Status(StatusArgs),
     /// Replace a component's pod and its volumes, wait for recovery, and verify it
     Failover(Box<FailoverArgs>),
@@ -87,12 +87,11 @@ Examples:
     },
 }
 
-/// The name of the command that a shell runs to complete words, as programs have it that are built like kubectl. It is no
-/// command of [`Cli`]: what follows it are the words of an unfinished command line.
+/// The command that a shell runs to complete words, named as in programs that are built like kubectl. It is not part of
+/// [`Cli`]: its arguments are the words of an unfinished command line.
 pub const COMPLETE: &str = "__complete";
 
-/// The words that a shell wants completed, the last one being the one under the cursor, where this is what the program was
-/// run for.
+/// Returns the words to complete, the last one being under the cursor; `None` if the program was not run for completion.
 pub fn to_complete(arguments: impl IntoIterator<Item = OsString>) -> Option<Vec<OsString>> {
     let mut arguments = arguments.into_iter().skip(1);
     (arguments.next()? == COMPLETE).then(|| arguments.collect())

@@ -28,7 +28,7 @@ pub struct UndoArgs {
     /// ID of a failover or undo (see history), or a pod; prompts if omitted
     #[arg(value_name = "ID|TARGET", add = Names::Undoable)]
     pub what: Option<String>,
-    /// How it is asked about, carried out, proven and told.
+    /// Confirmation, waiting, verification and output.
     #[command(flatten)]
     pub act: OperationArgs,
 }

@@ -1,8 +1,8 @@
-//! What the value of an argument names: data on the argument, for those who complete it.
+//! What the value of an argument names: data on the argument, for completion.
 
 use clap::builder::ArgExt;
 
-/// What the value of an argument names, where a list of all such things can be had.
+/// What the value of an argument names, if it can be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
     /// A pod of a component.
@@ -11,13 +11,13 @@ pub enum Names {
     Targets,
     /// A pod, or `meta` for the metadata proxy.
     Endpoint,
-    /// Pods as `history` knows them.
+    /// Pods in the history.
     Past,
-    /// An act that can be undone, or a pod that one is of.
+    /// An operation that can be undone, or its pod.
     Undoable,
-    /// An act whose volumes are kept.
+    /// An operation with retained volumes.
     Kept,
-    /// A pod that takes SQL, as `NAMESPACE/POD`.
+    /// A pod that accepts SQL, as `NAMESPACE/POD`.
     Database,
     /// A namespace.
     Namespace,

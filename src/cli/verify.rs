@@ -57,10 +57,10 @@ pub struct VerifyArgs {
     /// Omit headers and the summary
     #[arg(long)]
     pub no_headers: bool,
-    /// How it asks databases.
+    /// Database login.
     #[command(flatten)]
     pub login: LoginArgs,
-    /// How it reads storage pages.
+    /// Access to storage pages.
     #[command(flatten)]
     pub pages: PageArgs,
 }

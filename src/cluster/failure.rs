@@ -13,6 +13,7 @@ use super::request_errors::{DeadlinePassed, PluginFailed};
 use super::snapshot::{Cause, Unreadable};
 use crate::cli::quoted;
 use crate::error::{Error, Source};
+use crate::text;
 
 /// Longest reason shown, in characters: a proxy may answer with a whole page.
 const LONGEST_REASON: usize = 300;
@@ -316,7 +317,7 @@ pub fn cut(text: &str) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = text::one_line(text);
     match line.char_indices().nth(LONGEST_REASON) {
         Some((at, _)) => format!("{}…", &line[..at]),
         None => line,

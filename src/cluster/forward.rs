@@ -19,10 +19,10 @@ use super::Cluster;
 use super::failure::Failure;
 use super::framing::{PortError, Reader, Socket, Writer};
 use super::listener::{Accepted, Listener};
-use super::request_errors::format_duration;
 use super::snapshot::Cause;
 use super::transport::pause;
 use super::tunnel::{Open, Upgraded};
+use crate::duration;
 
 /// How long what may be waited for.
 #[derive(Clone, Copy, Debug)]
@@ -266,7 +266,7 @@ impl<W: Way> Route<W> {
                 there = standing(&mut to) => there,
                 () = head.fill(client) => return Ok(None),
                 () = sleep_until(deadline) => {
-                    return Err(format!("{latest} (a client waited {})", format_duration(self.limits.wait)));
+                    return Err(format!("{latest} (a client waited {})", duration::format(self.limits.wait)));
                 }
             };
             let opened = tokio::select! {

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::foreign::KnownMessage;
+use crate::text::one_line;
 
 /// Channel of the port's bytes.
 const DATA: u8 = 0;
@@ -136,7 +137,7 @@ impl PortError {
         if KnownMessage::NothingListens.is_in(text) {
             return Self::NothingListens;
         }
-        Self::Other(text.split_whitespace().collect::<Vec<_>>().join(" "))
+        Self::Other(one_line(text))
     }
 
     /// The report at the bottom of an error, where it is one.

@@ -14,7 +14,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use serde::{Deserialize, Serialize};
 
 use super::process::Process;
-use super::request_errors::format_duration;
+use crate::duration::age_of;
 
 /// The Lease's name, in the namespace of what is failed over.
 pub const LEASE: &str = "kubectl-synxdb";
@@ -142,14 +142,14 @@ impl Tenure {
     }
 }
 
-/// `failover 3f2a91bc of cloudberry-proxy-0 by alice at host/4711, last renewed 2 s ago`
+/// `failover 3f2a91bc of cloudberry-proxy-0 by alice at host/4711, last renewed 2s ago`
 impl fmt::Display for Tenure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.holder)?;
         match self.renewed {
             None => f.write_str(", never renewed"),
             Some(ago) => match Duration::try_from(ago) {
-                Ok(ago) => write!(f, ", last renewed {} ago", format_duration(Duration::from_secs(ago.as_secs()))),
+                Ok(_) => write!(f, ", last renewed {} ago", age_of(ago.as_secs())),
                 Err(_) if self.skew().is_some() => {
                     f.write_str(", last renewed in the future (clock skew between the two machines)")
                 }

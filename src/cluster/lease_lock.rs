@@ -21,6 +21,7 @@ use super::patience::Patience;
 use super::process::Process;
 use super::snapshot::{Cause, Read};
 use crate::cli::quoted;
+use crate::duration;
 use crate::error::{Error, Result};
 
 /// How often the Lease is renewed, and how long one that may have ended is asked for.
@@ -173,7 +174,10 @@ impl Cluster {
             match sighting.standing((claim.clock)()).next(&claim.holder.id, sighting.at.elapsed()) {
                 Next::Refused(tenure) => return Err(under_way(&claim, &tenure)),
                 Next::Wait(left, tenure) => {
-                    tell(format!("waiting {} s for it to expire: {tenure}", left.as_secs_f64().ceil()));
+                    tell(format!(
+                        "waiting {} for it to expire: {tenure}",
+                        duration::format(Duration::from_secs(left.as_secs_f64().ceil() as u64))
+                    ));
                     sleep(left).await;
                     let now = ObservedLease::now(self.read_lease(pace, &leases, &claim).await?);
                     // What was waited for is asked for as long as what was free.

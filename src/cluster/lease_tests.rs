@@ -44,9 +44,9 @@ fn whether_it_is_held() {
     assert_eq!(judge(None, now(), |_| true), LeaseState::Free);
     assert_eq!(judge(Some(&Lease::default()), now(), |_| true), LeaseState::Free);
     for (identity, renewed, annotated, gone, expected, words) in [
-        (ALICE, 2, true, false, "held", ", last renewed 2 s ago"),
+        (ALICE, 2, true, false, "held", ", last renewed 2s ago"),
         // Not renewed in time, and not for long: its clock may be behind ours.
-        (ALICE, 30, true, false, "held", ", last renewed 30 s ago"),
+        (ALICE, 30, true, false, "held", ", last renewed 30s ago"),
         (ALICE, 310, true, false, "held", ", last renewed 5m10s ago"),
         (ALICE, 311, true, false, "expired", ", last renewed 5m11s ago"),
         // Its clock is ahead of ours.
@@ -54,10 +54,10 @@ fn whether_it_is_held() {
         (ALICE, -300, true, false, "held", ", last renewed just now (its clock is ahead of this machine's)"),
         (ALICE, -301, true, false, "held", ", last renewed in the future (clock skew between the two machines)"),
         // Its process is one of ours, and is no more.
-        (ALICE, 2, true, true, "left", ", last renewed 2 s ago"),
+        (ALICE, 2, true, true, "left", ", last renewed 2s ago"),
         // Somebody else took it by hand: what the annotation says is not about this holder.
-        ("bob, until noon", 2, true, true, "held", ", last renewed 2 s ago"),
-        (ALICE, 2, false, true, "held", ", last renewed 2 s ago"),
+        ("bob, until noon", 2, true, true, "held", ", last renewed 2s ago"),
+        (ALICE, 2, false, true, "held", ", last renewed 2s ago"),
         ("", 2, true, false, "free", ""),
         (" ", 2, true, false, "free", ""),
     ] {

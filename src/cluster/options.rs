@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::duration;
 use crate::error::{Error, Result};
 
 /// kubectl's global flags, as given; everything not given comes from the environment and the kubeconfig.
@@ -120,23 +121,7 @@ pub fn parse_request_timeout(text: &str) -> Result<Duration> {
         Error::usage(format!("{text} is not a valid --request-timeout"))
             .because("use seconds or a duration with units: 30, 5s, 1m30s, 2h; 0 means no limit")
     };
-    if let Ok(seconds) = text.parse() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(not_one)?;
-        let number: f64 = rest[..digits].parse().map_err(|_| not_one())?;
-        rest = &rest[digits..];
-        // The longer unit first: "ms" begins with "m".
-        let units = [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-        let (unit, seconds) = units.into_iter().find(|(unit, _)| rest.starts_with(unit)).ok_or_else(not_one)?;
-        let part = Duration::try_from_secs_f64(number * seconds).map_err(|_| not_one())?;
-        total = total.checked_add(part).ok_or_else(not_one)?;
-        rest = &rest[unit.len()..];
-    }
-    if text.is_empty() { Err(not_one()) } else { Ok(total) }
+    duration::parse(text).map_err(|_| not_one())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which databases are asked during a failover: found in the topology, or named by the user.
+//! Which databases are probed during a failover: found in the topology, or named by the user.
 
 use super::Context;
 use super::context::DEADLINE;
@@ -15,11 +15,11 @@ use crate::topology::target::{NamespaceMatch, TargetName, match_namespace, witho
 use crate::topology::{Member, Topology, build};
 use std::collections::HashMap;
 
-/// The databases that depend on a member or that `--probe` names, in the namespaces that were read and in those that
-/// were not: these are read now. What cannot be is not measured, and no error. With them all that was read.
+/// Returns the databases that depend on a pod or that `--probe` names, and the topology of all namespaces that were read for
+/// that. A database that cannot be read is not measured, which is not an error.
 ///
 /// # Errors
-/// `--probe` names what is no database.
+/// `--probe` names something that is not a database.
 pub(super) async fn probes(
     context: &Context,
     cluster: &Cluster,
@@ -51,7 +51,7 @@ pub(super) async fn probes(
             let accounts =
                 snapshot.namespaces.iter().any(|o| layout.space_kind(&o.namespace) == Some(SpaceKind::Account));
             let which = if accounts { "other accounts" } else { "the accounts" };
-            let why = format!("which namespaces are {which}' is not known: {}", part.reason);
+            let why = format!("unknown which namespaces belong to {which}: {}", part.reason);
             probes.not_measured.push(NotMeasured { namespace: None, pod: None, why });
         }
     }
@@ -77,21 +77,21 @@ pub(super) async fn probes(
     Ok((probes, topology))
 }
 
-/// Namespace and pod of each `--probe`.
+/// Returns namespace and pod of each `--probe`.
 fn typed(context: &Context, args: &OperationArgs, names: &[String]) -> Result<Vec<(String, String)>> {
     let each = args.probe.iter().map(|text| {
         let TargetName { namespace: Some(namespace), name } = TargetName::parse(text) else {
-            return Err(Error::usage(format!("--probe {text:?} names no namespace"))
-                .hint("--probe NAMESPACE/POD; kubectl synxdb status -A shows them"));
+            return Err(Error::usage(format!("--probe {text:?} has no namespace"))
+                .hint("use --probe NAMESPACE/POD; to list them: kubectl synxdb status -A"));
         };
         match match_namespace(&namespace, names, context.layout()) {
             NamespaceMatch::One(namespace) => Ok((namespace, name)),
-            // Nobody may list namespaces: it is taken by its whole name.
+            // Namespaces may not be listed: it must be the full name.
             NamespaceMatch::None(_) if names.is_empty() => Ok((without_mark(&namespace).to_owned(), name)),
             NamespaceMatch::Many(found) => {
-                Err(Error::usage(format!("--probe {text:?}: its namespace may be any of {}", found.join(", "))))
+                Err(Error::usage(format!("--probe {text:?}: its namespace is ambiguous: {}", found.join(", "))))
             }
-            NamespaceMatch::None(near) => Err(Error::usage(format!("--probe {text:?}: there is no such namespace"))
+            NamespaceMatch::None(near) => Err(Error::usage(format!("--probe {text:?}: namespace not found"))
                 .because(format!("SynxDB namespaces: {}", near.join(", ")))),
         }
     });
@@ -100,21 +100,21 @@ fn typed(context: &Context, args: &OperationArgs, names: &[String]) -> Result<Ve
 
 fn by_name_of(topology: &Topology, member: &Member, namespace: &str, pod: &str) -> Result<Probes> {
     named(topology, member, namespace, pod).map_err(|why| {
-        Error::usage(format!("--probe {namespace}/{pod} cannot be asked by SQL")).because(why).hint(format!(
-            "kubectl synxdb status -n {} shows its members; a proxy answers for its account",
+        Error::usage(format!("--probe {namespace}/{pod} does not accept SQL")).because(why).hint(format!(
+            "name the account's proxy instead; to list pods: kubectl synxdb status -n {}",
             quoted(namespace)
         ))
     })
 }
 
-/// What was read, and the namespaces that were not.
+/// Returns the snapshot with further namespaces read into it.
 async fn and_others(cluster: &Cluster, snapshot: &Snapshot, mut wanted: Vec<String>) -> Snapshot {
     wanted.retain(|name| snapshot.namespaces.iter().all(|objects| objects.namespace != *name));
     wanted.sort();
     wanted.dedup();
     let mut all = snapshot.clone();
     if !wanted.is_empty() {
-        // Nothing is changed in these: what the API server has at hand will do.
+        // Nothing is changed in these: cached data is good enough.
         let freshness = Freshness::Cached;
         let request = ReadRequest { namespaces: wanted, freshness, deadline: DEADLINE, ..ReadRequest::default() };
         all.namespaces.extend(cluster.read(&request).await.namespaces);
@@ -122,7 +122,7 @@ async fn and_others(cluster: &Cluster, snapshot: &Snapshot, mut wanted: Vec<Stri
     all
 }
 
-/// The login in each namespace; one whose password cannot be read is left out.
+/// Returns the login in each namespace; one whose password cannot be read is left out.
 pub(super) async fn logins(cluster: &Cluster, login: &Result<Login>, probes: &mut Probes) -> HashMap<String, Login> {
     let mut logins = HashMap::new();
     for namespace in probes.namespaces() {
@@ -140,8 +140,8 @@ pub(super) async fn logins(cluster: &Cluster, login: &Result<Login>, probes: &mu
     logins
 }
 
-/// Leaves out the namespaces into which the user may open no forward.
-pub(super) async fn may_be_asked(cluster: &Cluster, probes: &Probes) -> Probes {
+/// Leaves out the namespaces in which the user may not open a forward.
+pub(super) async fn permitted(cluster: &Cluster, probes: &Probes) -> Probes {
     let mut probes = probes.clone();
     let namespaces = probes.namespaces();
     // From Kubernetes 1.35 a forward by WebSocket needs `create`, before it needed `get`.
@@ -153,7 +153,7 @@ pub(super) async fn may_be_asked(cluster: &Cluster, probes: &Probes) -> Probes {
     for namespace in &namespaces {
         let mut of_it = rights.iter().filter(|(permission, _)| permission.namespace.as_ref() == Some(namespace));
         if of_it.all(|(_, allowed)| matches!(allowed, Allowed::No(_))) {
-            probes.leave_out(namespace, &format!("you may not create pods/portforward in namespace {namespace}"));
+            probes.leave_out(namespace, &format!("missing permission: create pods/portforward in {namespace}"));
         }
     }
     probes

@@ -1,13 +1,13 @@
-//! The baseline that is stored in the cluster: read before an act, and stored when a member was found to be whole.
+//! The baseline that is stored in the cluster: read before an operation, and stored after a successful verification.
 
 use super::Context;
 use super::login::note;
 use crate::cluster::Cluster;
 use crate::cluster::config_map::{Keeping, KeptText, Place};
+use crate::duration::when;
 use crate::error::Error;
 use crate::plan::{Before, ComparedWith, Proof};
 use crate::topology::Topology;
-use crate::topology::when::when;
 use crate::verify::stored::{KEY, Unusable, config_map};
 use crate::verify::{Evidence, StoredBaseline, difference};
 use futures::StreamExt;
@@ -15,25 +15,25 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Reading or writing one: nothing else waits longer for it.
+/// Time limit for reading or writing a baseline.
 const DEADLINE: Duration = Duration::from_secs(3);
-/// Baselines that are stored at the same time.
+/// Number of baselines that are stored concurrently.
 const AT_ONCE: usize = 8;
 
-/// Whose baseline it is: a namespace, and the name that stays when the pod is replaced.
+/// The owner of a baseline: a namespace, and a name that stays the same when the pod is replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Subject {
+pub(super) struct BaselineOwner {
     namespace: String,
     member: String,
 }
 
-impl Subject {
-    /// Of the pod that is asked.
+impl BaselineOwner {
+    /// Returns the owner for a pod.
     pub(super) fn of_pod(topology: &Topology, namespace: &str, pod: &str) -> Self {
         Self { namespace: namespace.to_owned(), member: topology.lasting_name(namespace, pod) }
     }
 
-    /// Of the pod that answers for what is failed over; `None` if none is asked.
+    /// Returns the owner for the pod that answers for the target; `None` if verification is skipped.
     pub(super) fn of_proof(topology: &Topology, namespace: &str, proof: &Proof) -> Option<Self> {
         match proof {
             Proof::Sql { pod, .. } | Proof::Page { pod, .. } => Some(Self::of_pod(topology, namespace, pod)),
@@ -50,29 +50,29 @@ impl Subject {
     }
 }
 
-/// What is stored.
+/// The result of reading a stored baseline.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Stored {
-    /// This.
+    /// A usable one.
     Is(Box<StoredBaseline>),
-    /// None: it names the namespace.
+    /// None; with the namespace.
     Nothing(String),
-    /// One that is not used.
+    /// An unusable one.
     Unusable(Unusable),
-    /// It could not be read.
+    /// Not readable, for this reason.
     Unread(String),
-    /// It was not to be asked for.
+    /// Not requested.
     NotAsked,
 }
 
-/// Reads what is stored of a member.
-pub(super) async fn stored(cluster: &Cluster, subject: Option<&Subject>) -> Stored {
-    let Some(subject) = subject else { return Stored::NotAsked };
-    match read(cluster, subject).await {
+/// Reads the stored baseline of an owner.
+pub(super) async fn stored(cluster: &Cluster, owner: Option<&BaselineOwner>) -> Stored {
+    let Some(owner) = owner else { return Stored::NotAsked };
+    match read(cluster, owner).await {
         Err(error) => Stored::Unread(error.to_string()),
         Ok(found) => match found.as_ref().and_then(KeptText::text) {
-            None => Stored::Nothing(subject.namespace.clone()),
-            Some(text) => match StoredBaseline::parse(text, subject.key(), Timestamp::now()) {
+            None => Stored::Nothing(owner.namespace.clone()),
+            Some(text) => match StoredBaseline::parse(text, owner.key(), Timestamp::now()) {
                 Ok(stored) => Stored::Is(Box::new(stored)),
                 Err(why) => Stored::Unusable(why),
             },
@@ -81,14 +81,14 @@ pub(super) async fn stored(cluster: &Cluster, subject: Option<&Subject>) -> Stor
 }
 
 impl Stored {
-    /// What a component that says nothing itself is compared with. A baseline that was taken at or after `before`, when
-    /// the pod was replaced already, may be of an empty disk, and proves nothing.
+    /// Returns what a component that does not respond is compared with. A baseline that was taken at or after `before`, when
+    /// the pod was replaced already, may be of an empty disk, and is not used.
     pub(super) fn compared(self, before: Option<Timestamp>, now: Timestamp) -> (Option<Evidence>, ComparedWith) {
         let nothing = |reason: String| (None, ComparedWith::Nothing { reason });
         match self {
             Self::Is(stored) if before.is_some_and(|before| stored.taken() >= before) => {
                 let when = when(stored.taken(), now);
-                nothing(format!("the stored one, of {when}, was taken after the pod was replaced"))
+                nothing(format!("the stored one of {when} was taken after the pod was replaced"))
             }
             Self::Is(stored) => {
                 let StoredBaseline { taken, content, .. } = *stored;
@@ -96,133 +96,133 @@ impl Stored {
                 (Some(content), ComparedWith::Stored { taken, summary })
             }
             Self::Nothing(namespace) => nothing(format!(
-                "none is stored (kubectl synxdb verify -n {namespace} stores one, while it is healthy)"
+                "none is stored (to store one while it is healthy: kubectl synxdb verify -n {namespace})"
             )),
-            Self::Unusable(why) => nothing(format!("the stored one is not used: {why}")),
-            Self::Unread(why) => nothing(format!("a stored one cannot be read: {why}")),
-            Self::NotAsked => nothing("it is not to be asked".into()),
+            Self::Unusable(why) => nothing(format!("the stored one cannot be used: {why}")),
+            Self::Unread(why) => nothing(format!("the stored one cannot be read: {why}")),
+            Self::NotAsked => nothing("verification is skipped".into()),
         }
     }
 
-    /// The one that was taken then, which an interrupted run compared with.
+    /// Returns the baseline of that time, which an interrupted run compared with.
     pub(super) fn of(self, taken: &str) -> (Option<Evidence>, ComparedWith) {
         match self {
             Self::Is(stored) if stored.taken == taken => Self::Is(stored).compared(None, Timestamp::MAX),
             Self::Unread(why) => {
-                (None, ComparedWith::Nothing { reason: format!("a stored one cannot be read: {why}") })
+                (None, ComparedWith::Nothing { reason: format!("the stored one cannot be read: {why}") })
             }
             _ => {
-                let reason =
-                    format!("the one of {taken}, which the interrupted run compared with, is not stored any more");
+                let reason = format!("the one of {taken}, which the interrupted run used, is no longer stored");
                 (None, ComparedWith::Nothing { reason })
             }
         }
     }
 }
 
-/// What a component is compared with that answered, or did not: its own word, or else what is stored.
+/// Returns what a component is compared with: its own state if it responded, otherwise the stored baseline.
 pub(super) fn compared(
-    (said, evidence): (Before, Option<Evidence>),
+    (reported, evidence): (Before, Option<Evidence>),
     stored: Stored,
     now: Timestamp,
 ) -> (Before, Option<Evidence>, ComparedWith) {
     match evidence {
-        Some(evidence) => (said, Some(evidence), ComparedWith::Fresh { taken: now.to_string() }),
+        Some(evidence) => (reported, Some(evidence), ComparedWith::Fresh { taken: now.to_string() }),
         None => {
             let (evidence, with) = stored.compared(None, now);
-            (said, evidence, with)
+            (reported, evidence, with)
         }
     }
 }
 
-/// Stores what members hold that were found to be whole. What cannot be stored is returned as one line; it changes
-/// nothing else.
+/// Stores the baselines of verified components. A failure is only reported.
 pub(super) async fn store(
     cluster: &Cluster,
-    found: impl IntoIterator<Item = (Subject, Evidence)>,
+    found: impl IntoIterator<Item = (BaselineOwner, Evidence)>,
     taken: Timestamp,
 ) -> Kept {
     let context = cluster.context_name();
-    let stored = found.into_iter().map(|(subject, content)| async move {
-        let kept = store_one(cluster, &subject, &content, context, taken).await;
-        (subject, kept)
+    let stored = found.into_iter().map(|(owner, content)| async move {
+        let kept = store_one(cluster, &owner, &content, context, taken).await;
+        (owner, kept)
     });
     let stored: Vec<_> = futures::stream::iter(stored).buffer_unordered(AT_ONCE).collect().await;
     let mut kept = Kept::default();
-    for (subject, result) in stored {
+    for (owner, result) in stored {
         match result {
-            Ok(less) => kept.less.extend(less.map(|less| (subject.path(), less))),
-            Err(why) => kept.failed.push((subject.path(), why)),
+            Ok(less) => kept.less.extend(less.map(|less| (owner.path(), less))),
+            Err(why) => kept.failed.push((owner.path(), why)),
         }
     }
     kept.failed.sort();
     kept
 }
 
-/// What came of storing.
+/// The result of storing baselines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept {
-    /// Of whom none was stored, and why.
+    /// Those that were not stored, and why.
     failed: Vec<(String, String)>,
-    /// Whose former baseline had more: what is gone, by member.
+    /// What the previous baselines had in addition, by owner.
     less: BTreeMap<String, String>,
 }
 
 impl Kept {
-    /// That a baseline was not stored, in one line; `None` if all were.
+    /// Returns a notice that a baseline was not stored; `None` if all were.
     fn failure(&self) -> Option<String> {
         let (member, why) = self.failed.first()?;
         let others = match self.failed.len() - 1 {
             0 => String::new(),
             others => format!(" and {others} more"),
         };
-        Some(format!("no baseline of {member}{others} is stored: {why}; were it down, nothing would say what it held"))
+        Some(format!(
+            "no baseline stored for {member}{others}: {why}; without one, data cannot be verified if it is down"
+        ))
     }
 
-    /// Tells that a baseline was not stored.
+    /// Prints that a baseline was not stored.
     pub(super) fn warn(&self, context: &Context) {
         if let Some(failure) = self.failure() {
             note(context, &failure);
         }
     }
 
-    /// Tells that, and what is gone since the former ones.
-    pub(super) fn tell(&self, context: &Context) {
+    /// Prints that, and what is gone since the previous ones.
+    pub(super) fn report(&self, context: &Context) {
         for (member, less) in &self.less {
-            note(context, &format!("the stored baseline of {member} is replaced; gone since: {less}"));
+            note(context, &format!("stored baseline of {member} replaced; gone since the previous one: {less}"));
         }
         self.warn(context);
     }
 }
 
-async fn read(cluster: &Cluster, subject: &Subject) -> Result<Option<KeptText>, Error> {
-    let name = config_map(&subject.member);
-    cluster.kept_text(Place { namespace: &subject.namespace, name: &name, key: KEY }, DEADLINE).await
+async fn read(cluster: &Cluster, owner: &BaselineOwner) -> Result<Option<KeptText>, Error> {
+    let name = config_map(&owner.member);
+    cluster.kept_text(Place { namespace: &owner.namespace, name: &name, key: KEY }, DEADLINE).await
 }
 
-/// Stores one; what the former one had that is gone.
+/// Stores one baseline. Returns what the previous one had in addition.
 async fn store_one(
     cluster: &Cluster,
-    subject: &Subject,
+    owner: &BaselineOwner,
     content: &Evidence,
     context: &str,
     taken: Timestamp,
 ) -> Result<Option<String>, String> {
-    let text = match StoredBaseline::new(taken, context, subject.key(), content.clone()).to_text() {
+    let text = match StoredBaseline::new(taken, context, owner.key(), content.clone()).to_text() {
         Ok(text) => text,
-        // Nothing to store of what has nothing.
+        // An empty baseline is not stored.
         Err(Unusable::NamesNothing) => return Ok(None),
         Err(why) => return Err(why.to_string()),
     };
-    let found = read(cluster, subject).await.map_err(|error| error.to_string())?;
+    let found = read(cluster, owner).await.map_err(|error| error.to_string())?;
     let former = found.as_ref().and_then(KeptText::text);
-    let former = former.and_then(|text| StoredBaseline::parse(text, subject.key(), taken).ok());
-    // A slower run does not write over what a later one found.
+    let former = former.and_then(|text| StoredBaseline::parse(text, owner.key(), taken).ok());
+    // A slower run does not overwrite the result of a later one.
     if former.as_ref().is_some_and(|former| former.taken() > taken) {
         return Ok(None);
     }
-    let name = config_map(&subject.member);
-    let place = Place { namespace: &subject.namespace, name: &name, key: KEY };
+    let name = config_map(&owner.member);
+    let place = Place { namespace: &owner.namespace, name: &name, key: KEY };
     let keeping = cluster.keep_text(place, &text, found.as_ref(), DEADLINE).await.map_err(|error| error.to_string())?;
     let gone = match (keeping, former) {
         (Keeping::Kept, Some(former)) => difference(&former.content, content).missing,
@@ -251,7 +251,7 @@ mod tests {
         Stored::Is(Box::new(StoredBaseline::new(at(second), "c", ("n", "m"), page())))
     }
 
-    /// One that was taken once the pod was replaced may be of an empty disk.
+    /// One that was taken after the pod was replaced may be of an empty disk.
     #[test]
     fn a_baseline_of_after_the_replacement_proves_nothing() {
         for (taken, before, used) in
@@ -263,7 +263,7 @@ mod tests {
         }
     }
 
-    /// A run that is finished compares with what it was begun with, or with nothing.
+    /// A resumed run compares with the baseline of its first run, or with nothing.
     #[test]
     fn a_resumed_run_compares_with_the_same_baseline() {
         let taken = at(10).to_string();
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_component_says_itself_comes_first() {
+    fn the_state_of_a_component_that_responds_comes_first() {
         let said = Before::Answered { summary: String::new(), lacks: Vec::new() };
         let (_, evidence, with) = compared((said, Some(page())), of(10), at(20));
         assert_eq!((evidence, with), (Some(page()), ComparedWith::Fresh { taken: at(20).to_string() }));
@@ -299,9 +299,9 @@ mod tests {
             less: BTreeMap::new(),
         };
         assert_eq!(failed(&[]).failure(), None);
-        assert!(failed(&["a/b"]).failure().unwrap().starts_with("no baseline of a/b is stored: no right"));
+        assert!(failed(&["a/b"]).failure().unwrap().starts_with("no baseline stored for a/b: no right"));
         assert!(
-            failed(&["a/b", "a/c", "a/d"]).failure().unwrap().starts_with("no baseline of a/b and 2 more is stored")
+            failed(&["a/b", "a/c", "a/d"]).failure().unwrap().starts_with("no baseline stored for a/b and 2 more: ")
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Shows a plan, asks, acts, proves and tells.
+//! Carries out a plan: shows it, asks for confirmation, runs it and reports the result.
 
 use super::Context;
 use super::baseline::store;
@@ -9,6 +9,7 @@ use super::prepared::Prepared;
 use super::tries::Trials;
 use crate::cli::{DryRun, Machine, OperationArgs, Output};
 use crate::cluster::{Cluster, Tried};
+use crate::duration::when;
 use crate::error::{Exit, Result};
 use crate::plan::{Action, ComparedWith, Plan};
 use crate::recovery::executor::{Run, run};
@@ -17,21 +18,20 @@ use crate::recovery::{Availability, Ending, Outcome, Phase, PhaseEnd};
 use crate::render::progress::Progress;
 use crate::render::{outcome as account, plan as planned, structured};
 use crate::topology::Role;
-use crate::topology::when::when;
 use jiff::Timestamp;
 
-/// Most names of what is missing in one command: more were not removed on purpose one by one.
+/// Maximum number of missing names in one command: more were not removed on purpose one by one.
 const MOST_ACCEPTED: usize = 20;
 
-/// The commands that a run names.
+/// The commands that a run suggests.
 pub(super) struct Commands {
-    /// Goes on where this run stops.
+    /// Resumes this run.
     pub(super) resume: String,
-    /// Asks for the same once more: nothing was begun.
+    /// Retries this run, if nothing was begun.
     pub(super) again: String,
 }
 
-/// Shows the plan, asks, acts and tells.
+/// Shows the plan, asks for confirmation, runs it and reports the result.
 pub(super) async fn carry_out(
     context: &Context,
     cluster: &Cluster,
@@ -60,7 +60,7 @@ pub(super) async fn carry_out(
     }
     match args.dry_run {
         DryRun::Client => return Ok(Exit::Yes),
-        DryRun::Server => return rehearsed(context, args, &plan, &trials),
+        DryRun::Server => return report_dry_run(context, args, &plan, &trials),
         DryRun::None => {}
     }
     context.unless_interrupted(confirm(context, args, &plan)).await?;
@@ -98,20 +98,20 @@ pub(super) async fn carry_out(
     outcome.reachability = prober.end(pod_is_back, &context.interrupt).await;
     outcome.reachability.extend(plan.probes.not_measured.iter().cloned().map(Availability::from));
     let (found, taken) = (prover.found(), Timestamp::now());
-    // Of an undo there is nothing left to be proven.
+    // After an undo nothing is left to verify.
     if matches!((&outcome.ending, &plan.act), (Ending::DataMissing(_), Action::Failover)) {
         outcome.accept = accept(context, resume, &found.missing);
     }
-    // A safekeeper's old disk could vote twice: that one is never the advice.
-    if does_not_come_up(&outcome) && plan.target.role != Role::Safekeeper {
+    // A safekeeper's old disk could vote twice: restoring it is never advised.
+    if never_started(&outcome) && plan.target.role != Role::Safekeeper {
         outcome.undo = Some(super::resume::undo(context, args, &plan.id).text()).filter(|_| !context.global.sandbox);
     }
     progress.end();
-    // What it lacks the others have, and its old disk could vote twice.
+    // The others have what it lacks, and its old disk could vote twice.
     let fetches = plan.target.role == Role::Safekeeper && plan.act == Action::Failover;
     let next = match &outcome.ending {
         Ending::DataMissing(_) if fetches => resume.to_owned(),
-        // What an earlier act did not find again is not on the disk that this one set aside.
+        // What an earlier operation did not find again is not on the volume that this one retained.
         Ending::DataMissing(_) if matches!(plan.baseline, ComparedWith::Inherited { .. }) => {
             super::resume::undo(context, args, &plan.path()).text()
         }
@@ -125,33 +125,33 @@ pub(super) async fn carry_out(
         Ending::DataMissing(_) => !fetches,
         ending => matches!(ending, Ending::Recovered | Ending::NotVerified),
     };
-    if matches!(outcome.ending, Ending::DataMissing(_)) && !fetches && account::can_be_put_back(&plan, &outcome) {
+    if matches!(outcome.ending, Ending::DataMissing(_)) && !fetches && account::can_be_restored(&plan, &outcome) {
         outcome.undo = Some(next.clone()).filter(|_| !context.global.sandbox);
     }
-    tell(context, args, &plan, &outcome, (&next, (!finished).then_some(resume)))?;
-    // Only now: what is told is true at this moment, and waits for nothing.
+    report(context, args, &plan, &outcome, (&next, (!finished).then_some(resume)))?;
+    // Only now: the result is current, and does not wait for this.
     if let (Ending::Recovered, Some(whose), Some(evidence)) = (&outcome.ending, whose, found.evidence) {
         store(cluster, [(whose, evidence)], taken).await.warn(context);
     }
     Ok(account::exit(&outcome.ending))
 }
 
-/// Whether the new pod was there in time, on new claims, and not for good; and something was set aside that can be put back.
-fn does_not_come_up(outcome: &Outcome) -> bool {
+/// Returns whether a new pod was created on new claims, but never recovered, and a volume was retained that can be restored.
+fn never_started(outcome: &Outcome) -> bool {
     let replaced = |(phase, end): &(Phase, PhaseEnd)| *phase == Phase::Replaced && matches!(end, PhaseEnd::After(..));
     matches!(outcome.ending, Ending::TimedOut(_))
         && outcome.phases.iter().any(replaced)
         && outcome.claims.iter().any(|claim| claim.retained_volume.is_some())
 }
 
-/// The command that accepts what is missing since a stored baseline; `None` if nothing can be accepted.
+/// Returns the command that accepts data missing compared with a stored baseline; `None` if nothing can be accepted.
 fn accept(context: &Context, resume: &str, names: &[String]) -> Option<String> {
     let few = (1..=MOST_ACCEPTED).contains(&names.len()) && !context.global.sandbox;
     few.then(|| super::resume::accepting(resume, names))
 }
 
-/// Tells what the server said to each step and to what is created afterwards. Nothing was changed.
-fn rehearsed(context: &Context, args: &OperationArgs, plan: &Plan, trials: &Trials) -> Result<Exit> {
+/// Reports how the server judged each step and the replacement objects. Nothing was changed.
+fn report_dry_run(context: &Context, args: &OperationArgs, plan: &Plan, trials: &Trials) -> Result<Exit> {
     if args.output.is_for_people() {
         context.screen.result("\n");
     }
@@ -159,21 +159,21 @@ fn rehearsed(context: &Context, args: &OperationArgs, plan: &Plan, trials: &Tria
         return Err(error);
     }
     for one in trials.tries.iter().filter(|one| one.tried == Tried::Accepted) {
-        let told = || format!("{} (server dry run)\n", crate::render::sanitize_line(&one.what));
+        let line = || format!("{} (server dry run)\n", crate::render::sanitize_line(&one.what));
         match &args.output {
             Output::Machine(Machine::Json) => {
                 context.screen.result(&structured::line(&structured::rehearsed(plan, &one.what)));
             }
             // The plan is the document.
-            Output::Machine(_) => context.screen.note(&told()),
-            _ => context.screen.result(&told()),
+            Output::Machine(_) => context.screen.note(&line()),
+            _ => context.screen.result(&line()),
         }
     }
     Ok(Exit::Yes)
 }
 
-/// `next` is what people do next, `resume` the command that goes on, if there is something to go on with.
-fn tell(
+/// Reports the result. `next` is the next command for people, `resume` the command to resume, if there is something to resume.
+fn report(
     context: &Context,
     args: &OperationArgs,
     plan: &Plan,

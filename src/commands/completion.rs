@@ -1,39 +1,39 @@
-//! `completion install` and `completion uninstall`: `kubectl_complete-synxdb` put on PATH, and taken from it.
+//! `completion install` and `completion uninstall`: puts `kubectl_complete-synxdb` on PATH, and removes it.
 
 use super::Context;
-use super::confirm::asked;
+use super::confirm::ask;
 use crate::cli::{CompletionCommand, InstallArgs};
 use crate::completion::install::{FILE, Folder, Found, Step, to_install, to_uninstall};
 use crate::completion::scripts::{THROUGH_KUBECTL, is_ours};
 use crate::error::{Error, Exit, Result};
-use crate::render::{completion as told, prompt};
+use crate::render::{completion as text, prompt};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// Most that is read of a file to tell whose it is.
+/// Maximum bytes that are read of a file to recognize it.
 const LARGEST: u64 = 4096;
 
 pub(super) async fn run(context: &Context, command: &CompletionCommand) -> Result<Exit> {
     if cfg!(windows) {
-        return Err(Error::refused("on Windows there is no completion through kubectl")
-            .because("kubectl_complete-synxdb is a shell's script; nothing was changed")
+        return Err(Error::refused("completion through kubectl is not available on Windows")
+            .because("kubectl_complete-synxdb is a shell script; nothing was changed")
             .hint("kubectl synxdb completion powershell"));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<Folder> =
-        std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| look(&folder)).collect();
+        std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| inspect(&folder)).collect();
     let (args, step) = match command {
         CompletionCommand::Install(args) => (args, to_install(&folders)?),
         CompletionCommand::Uninstall(args) => (args, to_uninstall(&folders)?),
-        // Printed without a word to anybody.
+        // The scripts are printed elsewhere.
         _ => return Ok(Exit::Yes),
     };
     let screen = context.screen;
     let to_ask = match &step {
-        Step::Write(path) => Some((told::will_write(path, false, THROUGH_KUBECTL, screen.err), "Write it?")),
-        Step::Renew(path) => Some((told::will_write(path, true, THROUGH_KUBECTL, screen.err), "Write it?")),
-        Step::Remove(path) => Some((told::will_remove(path, screen.err), "Remove it?")),
+        Step::Write(path) => Some((text::will_write(path, false, THROUGH_KUBECTL, screen.err), "Continue?")),
+        Step::Renew(path) => Some((text::will_write(path, true, THROUGH_KUBECTL, screen.err), "Continue?")),
+        Step::Remove(path) => Some((text::will_remove(path, screen.err), "Continue?")),
         Step::Present(_) | Step::Absent => None,
     };
     if let Some((plan, question)) = to_ask {
@@ -43,10 +43,10 @@ pub(super) async fn run(context: &Context, command: &CompletionCommand) -> Resul
     }
     let shell = std::env::var("SHELL").ok();
     screen.result(&match &step {
-        Step::Write(path) | Step::Renew(path) => told::installed(path, true, shell.as_deref(), screen.out),
-        Step::Present(path) => told::installed(path, false, shell.as_deref(), screen.out),
-        Step::Remove(path) => told::removed(Some(path), screen.out),
-        Step::Absent => told::removed(None, screen.out),
+        Step::Write(path) | Step::Renew(path) => text::installed(path, true, shell.as_deref(), screen.out),
+        Step::Present(path) => text::installed(path, false, shell.as_deref(), screen.out),
+        Step::Remove(path) => text::removed(Some(path), screen.out),
+        Step::Absent => text::removed(None, screen.out),
     });
     Ok(Exit::Yes)
 }
@@ -57,14 +57,14 @@ async fn confirm(context: &Context, args: &InstallArgs, question: &'static str) 
         return Ok(());
     }
     if !screen.interactive {
-        return Err(Error::refused("there is no terminal to ask on")
+        return Err(Error::refused("no terminal for the prompt")
             .because("nothing was changed")
-            .hint("--yes answers the question"));
+            .hint("to skip the prompt, add --yes"));
     }
-    if asked(context, prompt::Before::line(screen), move || prompt::confirm(screen, question)).await? {
+    if ask(context, prompt::Before::line(screen), move || prompt::confirm(screen, question)).await? {
         return Ok(());
     }
-    Err(Error::new(Exit::Declined, "declined; nothing was changed").because("the answer was no"))
+    Err(Error::new(Exit::Declined, "declined; nothing was changed").because("cancelled"))
 }
 
 fn carry_out(step: &Step) -> Result<()> {
@@ -81,7 +81,7 @@ fn carry_out(step: &Step) -> Result<()> {
     }
 }
 
-/// Writes it where nothing is; somebody else's that came in the meantime stays.
+/// Writes a new file; an existing one, even if created meanwhile, stays.
 fn write_new(path: &Path) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -95,7 +95,7 @@ fn write_new(path: &Path) -> io::Result<()> {
     written
 }
 
-/// Puts a new one in the place of ours, at once.
+/// Replaces our file atomically.
 fn renew(path: &Path) -> io::Result<()> {
     let fresh = path.with_file_name(format!(".{FILE}.{}", std::process::id()));
     write_new(&fresh)?;
@@ -106,7 +106,7 @@ fn renew(path: &Path) -> io::Result<()> {
     renamed
 }
 
-fn look(folder: &Path) -> Folder {
+fn inspect(folder: &Path) -> Folder {
     let plugin = fs::metadata(folder.join("kubectl-synxdb"));
     Folder {
         path: folder.to_owned(),
@@ -121,10 +121,10 @@ fn found(file: &Path) -> Found {
     let there = match fs::symlink_metadata(file) {
         Ok(there) => there,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
-        // What cannot be looked at is not ours.
+        // An unreadable file is not ours.
         Err(_) => return Found::Foreign,
     };
-    // A link may lead to one of ours, too; what it leads to is its owner's.
+    // A link may point to one of ours; its target is not replaced.
     let text = match fs::metadata(file) {
         Ok(leads_to) if leads_to.is_file() && leads_to.len() <= LARGEST => fs::read_to_string(file).ok(),
         _ => None,

@@ -1,4 +1,4 @@
-//! Whether to go on: by flag, by terminal, or not at all.
+//! Confirmation: by flag, or on a terminal.
 
 use super::Context;
 use crate::cli::{OperationArgs, quoted};
@@ -6,10 +6,10 @@ use crate::error::{Error, Exit, Result};
 use crate::plan::{Action, Plan, Risk};
 use crate::render::prompt::{self, Before};
 
-/// Asks for what the plan's risk demands.
+/// Asks for the confirmation that the plan's risk requires.
 ///
 /// # Errors
-/// Refused where nobody can be asked, declined where the answer is not yes.
+/// Blocked without a terminal, declined if the answer is not yes.
 pub(super) async fn confirm(context: &Context, args: &OperationArgs, plan: &Plan) -> Result<()> {
     if !plan.deletes() {
         return Ok(());
@@ -17,33 +17,35 @@ pub(super) async fn confirm(context: &Context, args: &OperationArgs, plan: &Plan
     let pod = plan.target.pod.clone();
     let screen = context.screen;
     match (plan.risk, &args.confirm) {
-        (_, Some(typed)) if *typed != pod => Err(Error::refused(format!("--confirm says {typed:?}, the pod is {pod}"))
-            .because("nothing was changed")
-            .hint(format!("--confirm {}", quoted(&pod)))),
+        (_, Some(typed)) if *typed != pod => {
+            Err(Error::refused(format!("--confirm {typed:?} does not match the pod {pod}"))
+                .because("nothing was changed")
+                .hint(format!("--confirm {}", quoted(&pod))))
+        }
         (Risk::High, Some(_)) => Ok(()),
         (Risk::High, None) if screen.interactive => {
-            let question = format!("This is of high risk. Type the pod's name, {pod}, to go on");
-            let typed = asked(context, Before::line(screen), move || prompt::type_name(screen, &question)).await?;
-            if typed.trim() == pod { Ok(()) } else { Err(declined("the name is not the pod's")) }
+            let question = format!("High risk. Type {pod} to continue");
+            let typed = ask(context, Before::line(screen), move || prompt::type_name(screen, &question)).await?;
+            if typed.trim() == pod { Ok(()) } else { Err(declined("name does not match")) }
         }
-        (Risk::High, None) => Err(Error::refused("this is of high risk, and there is no terminal to ask on")
-            .because("--yes does not answer it")
+        (Risk::High, None) => Err(Error::refused("high risk, and no terminal for the prompt")
+            .because("--yes is not enough for a high-risk operation")
             .hint(format!("--confirm {}", quoted(&pod)))),
         (Risk::Ordinary, _) if args.yes => Ok(()),
         (Risk::Ordinary, _) if screen.interactive => {
             let question = match &plan.act {
                 Action::Failover => format!("Fail over {}?", plan.path()),
-                Action::Undo(of) => format!("Undo {of} of {}?", plan.path()),
+                Action::Undo(of) => format!("Undo {of} for {}?", plan.path()),
             };
-            if asked(context, Before::line(screen), move || prompt::confirm(screen, &question)).await? {
+            if ask(context, Before::line(screen), move || prompt::confirm(screen, &question)).await? {
                 Ok(())
             } else {
-                Err(declined("the answer was no"))
+                Err(declined("cancelled"))
             }
         }
-        (Risk::Ordinary, _) => Err(Error::refused("there is no terminal to ask on")
+        (Risk::Ordinary, _) => Err(Error::refused("no terminal for the prompt")
             .because("nothing was changed")
-            .hint("--yes answers the question")),
+            .hint("to skip the prompt, add --yes")),
     }
 }
 
@@ -51,11 +53,11 @@ fn declined(why: &str) -> Error {
     Error::new(Exit::Declined, "declined; nothing was changed").because(why)
 }
 
-/// Asks, until there is an answer or an interruption. The thread that reads the answer is left to itself: nothing can
-/// end its read, and the program's end must not wait for it.
-pub(super) async fn asked<T: Send + 'static>(
+/// Asks, and waits for an answer or an interruption. The thread that reads the answer is detached: nothing can end its read,
+/// and the program must not wait for it at its end.
+pub(super) async fn ask<T: Send + 'static>(
     context: &Context,
-    // Whoever drops this future cuts the question short, too.
+    // Dropping this future also interrupts the prompt.
     before: Before,
     question: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -65,7 +67,7 @@ pub(super) async fn asked<T: Send + 'static>(
         biased;
         answer = &mut answered => {
             before.answered();
-            answer.map_err(|_| Error::failure("the question ended early"))?
+            answer.map_err(|_| Error::failure("the prompt ended early"))?
         }
         () = context.interrupt.cancelled() => {
             tokio::select! {

@@ -1,4 +1,4 @@
-//! What every command is given: where its output goes, what it was told, and a connection to the cluster.
+//! What every command gets: its output streams, its flags, and a connection to the cluster.
 
 use super::surroundings::{Chosen, Surroundings};
 use crate::cli::{Global, Output, Token};
@@ -14,40 +14,39 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// What each request may take of a command that needs to know what is there now.
+/// Time limit for each request of a command that needs current data.
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 
-/// What every command is given.
+/// What every command gets.
 pub struct Context {
-    /// Where output goes.
+    /// The output streams.
     pub screen: Screen,
     /// Flags of all commands.
     pub global: Global,
-    /// What this machine says that SynxDB calls things.
+    /// The layout that this machine provides.
     pub(super) chosen: Chosen,
-    /// What was learned of the cluster, once it was connected to.
+    /// What was learned about the cluster when it was connected to.
     pub(super) surroundings: OnceLock<Surroundings>,
-    /// Set when the user wants to stop.
+    /// Cancelled when the user wants to stop.
     pub interrupt: CancellationToken,
-    /// Where records are kept that no volume can carry.
+    /// Records that no volume can carry.
     pub journal: Journal,
-    /// The password file of the practice cluster that the command runs on, which counts in place of every password of
-    /// the user's own.
+    /// Password file of the command's practice cluster, which replaces all passwords of the user.
     pub practice_passfile: Option<PathBuf>,
-    /// Whether Ctrl-C is for a program that has the terminal, and not for this one.
+    /// Whether Ctrl-C is meant for a program that uses the terminal, and not for this one.
     pub keyboard_lent: Arc<AtomicBool>,
 }
 
 impl Context {
-    /// Connects with kubectl's own flags and precedence, and learns what there is around.
+    /// Connects with kubectl's flags and precedence, and reads the layout and the namespaces.
     pub(super) async fn cluster(&self) -> Result<Cluster> {
-        self.cluster_within(DEADLINE).await
+        self.cluster_with_timeout(DEADLINE).await
     }
 
-    /// The same, where each question may take so long.
-    pub(super) async fn cluster_within(&self, deadline: Duration) -> Result<Cluster> {
+    /// Connects in the same way, with a time limit for each request.
+    pub(super) async fn cluster_with_timeout(&self, deadline: Duration) -> Result<Cluster> {
         let cluster = Cluster::connect(&options(&self.global)?, &Environment::of_process()).await?;
-        let asked = Surroundings::look(self.chosen.clone(), &cluster, deadline);
+        let asked = Surroundings::read(self.chosen.clone(), &cluster, deadline);
         let found = self.unless_interrupted(asked).await?;
         if self.global.verbosity > 0 {
             let why = found.clusters_own_unread.as_ref();
@@ -59,24 +58,25 @@ impl Context {
         Ok(cluster)
     }
 
-    /// What SynxDB calls things, as far as it is known by now.
+    /// Returns the layout, as far as it is known by now.
     pub(super) fn layout(&self) -> &Layout {
         self.surroundings.get().map_or(&self.chosen.layout, |found| &found.layout)
     }
 
-    /// Tells an error as a document, too, where the output is one a line.
-    pub(super) fn also_in_json(&self, output: &Output, told: Result<Exit>) -> Result<Exit> {
-        if let (Err(error), true) = (&told, output.is_json()) {
+    /// Also prints an error as a document if the output is JSON.
+    pub(super) fn also_in_json(&self, output: &Output, result: Result<Exit>) -> Result<Exit> {
+        if let (Err(error), true) = (&result, output.is_json()) {
             self.screen.result(&structured::line(&structured::error(error)));
         }
-        told
+        result
     }
 
-    /// Where the record of this act is kept if no volume can carry it, in words.
+    /// Returns where the record of an operation is kept if no volume can carry it.
     pub(super) fn journal_of(&self, id: &str) -> String {
         self.journal.path(id).map_or_else(|| "nowhere: HOME is not set".to_owned(), |path| path.display().to_string())
     }
 
+    /// Runs `work` until the user interrupts it.
     pub(super) async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
@@ -86,7 +86,7 @@ impl Context {
     }
 }
 
-/// How to connect, from the flags.
+/// Returns the connection options from the flags.
 pub(super) fn options(global: &Global) -> Result<ConnectOptions> {
     let flags = global.clone();
     Ok(ConnectOptions {

@@ -1,15 +1,15 @@
-//! `failover`: replace a member's pod and its disk.
+//! `failover`: replace a component's pod and volumes.
 
 use super::Context;
 use super::baseline::{Stored, compared};
 use super::carry_out::{Commands, carry_out};
 use super::findings::{Findings, before};
 use super::login::note;
-use super::namespaces::stays;
+use super::namespaces::not_terminating;
 use super::prepared::{Intended, Prepared, prepare, request};
 use super::recorded::{Basis, TakenOver, of_first_run, taken_over};
 use super::resume::resume;
-use super::sight::{Sight, look};
+use super::sight::{Sight, read};
 use super::target::{Sought, target};
 use crate::cli::{FailoverArgs, quoted};
 use crate::cluster::Cluster;
@@ -23,7 +23,7 @@ use jiff::Timestamp;
 const SOUGHT: Sought = Sought {
     verb: "failover",
     act: "fail over",
-    question: "Fail over which member?",
+    question: "Fail over which pod?",
     so_far: Some("nothing was changed"),
 };
 
@@ -49,15 +49,16 @@ async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
 async fn planned(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> Result<Prepared> {
     let typed = args.target.as_deref().map(TargetName::parse);
     if typed.is_none() && !context.screen.interactive {
-        return Err(Error::usage("failover takes a target where there is no terminal to choose on")
-            .hint("kubectl synxdb status shows them"));
+        return Err(
+            Error::usage("TARGET is required without a terminal").hint("to list targets: kubectl synxdb status")
+        );
     }
     let namespace =
         typed.as_ref().and_then(|typed| typed.namespace.clone()).or_else(|| context.global.namespace.clone());
-    let sight = look(context, cluster, namespace.as_deref()).await?;
+    let sight = read(context, cluster, namespace.as_deref()).await?;
     let Sight { snapshot, topology, records } = &sight;
     let member = target(context, cluster, snapshot, topology, typed, &SOUGHT).await?;
-    stays(topology, &member.namespace)?;
+    not_terminating(topology, &member.namespace)?;
 
     let request =
         Request { keep_claims: args.keep_pvc, pod_uid: args.pod_uid.clone(), anew: args.anew, ..request(&args.act) };
@@ -69,8 +70,8 @@ async fn planned(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     prepare(context, cluster, &args.act, intended, compare).await
 }
 
-/// What was there before. The baseline of a failover that is being finished is the one that its first run compared with;
-/// `open` is an earlier act whose baseline was not found again.
+/// Returns the baseline. A resumed failover uses that of its first run; `open` is an earlier operation whose baseline was not
+/// found again.
 fn baseline(
     context: &Context,
     member: &Member,
@@ -78,36 +79,36 @@ fn baseline(
     (records, unfinished, open): (&[Record], Option<&Record>, Option<&Record>),
     findings: &mut Findings,
 ) -> Basis {
-    let said = std::mem::replace(&mut findings.said, Err(NoEvidence::NotAsked));
+    let reported = std::mem::replace(&mut findings.reported, Err(NoEvidence::NotAsked));
     let mut stored = std::mem::replace(&mut findings.stored, Stored::NotAsked);
     if let Some(record) = unfinished {
-        if let Err(NoEvidence::LoginRefused(reason)) = &said {
-            // The plan shows the baseline of the first run, and nothing of the login now.
-            note(context, &format!("the database refuses the login, and nothing can be proven with it: {reason}"));
+        if let Err(NoEvidence::LoginRefused(reason)) = &reported {
+            // The plan shows the baseline of the first run, and not the current login.
+            note(context, &format!("the database rejects the login, so nothing can be verified with it: {reason}"));
         }
         return of_first_run(record, (stored, findings.now));
     }
-    // What was not found again is not made good by a state that lacks it.
+    // A state that lacks data does not replace a baseline that was not found again.
     if let Some(first) = open {
-        match taken_over(first, &said, (stored, findings.now)) {
-            TakenOver::Is(evidence, with) => return (before(said).0, *evidence, with),
+        match taken_over(first, &reported, (stored, findings.now)) {
+            TakenOver::Is(evidence, with) => return (before(reported).0, *evidence, with),
             TakenOver::Nothing((not_used, _)) => stored = not_used,
         }
     }
     let standing = member.pod.as_ref();
     let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| standing.map(|pod| &pod.uid) != Some(uid));
-    match before(said) {
+    match before(reported) {
         (Before::Answered { .. }, _) if replaced_already => {
-            // What it says now is what is to be proven.
+            // Its current state is what must be verified.
             let (evidence, with) = stored.compared(replaced(records, request, member), findings.now);
             (Before::NotAsked, evidence, with)
         }
-        said => compared(said, stored, findings.now),
+        reported => compared(reported, stored, findings.now),
     }
 }
 
-/// When a pod that is known by its UID was replaced: what is stored since may be of an empty disk. `None` if it was proven
-/// afterwards that all is there, so that what is stored since is of whole data.
+/// Returns when a pod that is known by its UID was replaced: a baseline stored since may be of an empty disk. `None` if the
+/// recovery was verified, so that a baseline stored since has all data.
 fn replaced(records: &[Record], request: &Request, member: &Member) -> Option<Timestamp> {
     let of_it = |record: &&Record| {
         record.is_of(&member.namespace, &member.name) && request.pod_uid.as_ref() == Some(&record.pod_uid)
@@ -116,7 +117,7 @@ fn replaced(records: &[Record], request: &Request, member: &Member) -> Option<Ti
     if acts.clone().any(|record| record.outcome == Outcome::Recovered) {
         return None;
     }
-    // A record is more exact than the seconds that the pod's creation is told in.
+    // A record is more precise than the pod's creation time in seconds.
     let begun = acts.find_map(|record| record.started.parse().ok());
     let created = || member.pod.as_ref().and_then(|pod| pod.created);
     Some(begun.or_else(created).unwrap_or(Timestamp::MIN))
@@ -130,7 +131,7 @@ mod tests {
     use crate::topology::{Layout, build};
     use serde_json::json;
 
-    /// What was stored since is of whole data only if that was proven.
+    /// A baseline stored since has all data only if that was verified.
     #[test]
     fn since_when_a_stored_baseline_may_be_of_an_empty_disk() {
         let topology = build(&snapshot(&[ACCOUNT]), &Layout::shipped().unwrap());

@@ -1,8 +1,8 @@
-//! What is found out of a member before it is failed over or an act of it is undone: all of it at the same time.
+//! What is learned about a component before a failover or an undo, concurrently.
 
 use super::Context;
-use super::availability::{logins, may_be_asked, probes};
-use super::baseline::{Stored, Subject, stored};
+use super::availability::{logins, permitted, probes};
+use super::baseline::{BaselineOwner, Stored, stored};
 use super::context::DEADLINE;
 use super::lease::{in_flight, others};
 use super::login::login;
@@ -25,32 +25,32 @@ use crate::verify::inspect::{StoragePage, read_bytes, read_storage, storage_page
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// What the component may take to say how it is before the act.
+/// Time limit for taking the baseline before the operation.
 const BASELINE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// What was found out of a member, all at the same time.
+/// What was learned about a component.
 pub(super) struct Findings {
     pub(super) rights: Vec<(Permission, Allowed)>,
-    pub(super) said: Result<Evidence, NoEvidence>,
-    /// The baseline that is stored of whoever answers.
+    pub(super) reported: Result<Evidence, NoEvidence>,
+    /// The stored baseline of the pod that answers.
     pub(super) stored: Stored,
-    pub(super) whose: Option<Subject>,
+    pub(super) whose: Option<BaselineOwner>,
     pub(super) probes: Probes,
     pub(super) now: Timestamp,
     pub(super) in_flight: InFlight,
-    /// The Lease of the member's namespace, where it could be read.
+    /// The Lease of the namespace, if it could be read.
     pub(super) seen: Option<ObservedLease>,
     pub(super) watch: Watch,
     pub(super) opened: Result<()>,
     pub(super) prover: Prover,
     pub(super) prober: Prober,
     pub(super) who: Option<String>,
-    /// What the storage components beside the member say, if it is one of them.
+    /// What the other storage components report, if the target is one of them.
     pub(super) storage: Readings,
 }
 
-/// Asks at the same time what the user may do, how the component is, and which databases answer; opens the watch.
-pub(super) async fn find_out(
+/// Reads permissions, the component's state and the probed databases concurrently, and opens the watch.
+pub(super) async fn gather(
     context: &Context,
     cluster: &Cluster,
     args: &OperationArgs,
@@ -59,13 +59,13 @@ pub(super) async fn find_out(
     proof: Proof,
     permissions: &[Permission],
 ) -> Result<Findings> {
-    // What asks no database is not kept from it by a password file or root certificates.
+    // Without SQL, a broken password file or root certificate does not matter.
     let resolved = login(context, &args.login).map(|login| login.for_members_of(&sight.topology));
     let login = match &proof {
         Proof::Sql { .. } => resolved.clone()?.with_secrets(cluster, &member.namespace, DEADLINE).await?,
         Proof::Page { .. } | Proof::Skipped { .. } => Login::default(),
     };
-    let whose = Subject::of_proof(&sight.topology, &member.namespace, &proof);
+    let whose = BaselineOwner::of_proof(&sight.topology, &member.namespace, &proof);
     let beside = match member.role {
         Role::Safekeeper | Role::Pageserver => storage_pages(&sight.topology, &member.namespace),
         _ => Vec::new(),
@@ -78,21 +78,21 @@ pub(super) async fn find_out(
     let mut prover = Prover::new(cluster.clone(), member.namespace.clone(), proof, login);
     prover.shows(page_token.clone());
     prover.stands_beside(beside.iter().filter(|page| page.pod != member.name).cloned().collect());
-    // Databases are asked from here on: the first answers take no time of their own.
+    // The first probes run concurrently with the rest.
     let measured = async {
         let (mut probes, all) = probes(context, cluster, args, &sight.snapshot, member).await?;
         let resolved = resolved.clone().map(|login| login.for_members_of(&all));
         let logins = logins(cluster, &resolved, &mut probes).await;
         let asked = if args.dry_run == DryRun::None { probes.clone() } else { Probes::default() };
         let mut prober = Prober::over(cluster, &asked, &logins);
-        let (probes, ()) = futures::join!(may_be_asked(cluster, &probes), prober.first());
+        let (probes, ()) = futures::join!(permitted(cluster, &probes), prober.first());
         prober.keep(&probes);
         Ok::<_, Error>((probes, prober))
     };
-    // Permission, watch and baseline at the same time: none waits for another.
+    // Permissions, watch and baseline concurrently: none waits for another.
     let mut watch = cluster.watch(watch_request(sight, member));
     let others = others(context.layout(), member, &sight.snapshot.namespace_names);
-    let (rights, opened, said, stored, measured, who, here, elsewhere, storage) = futures::join!(
+    let (rights, opened, reported, stored, measured, who, here, elsewhere, storage) = futures::join!(
         cluster.review(permissions, DEADLINE),
         watch.opened(DEADLINE),
         prover.collect_evidence(None, BASELINE_DEADLINE),
@@ -112,7 +112,7 @@ pub(super) async fn find_out(
     };
     Ok(Findings {
         rights,
-        said,
+        reported,
         stored,
         whose,
         probes,
@@ -128,8 +128,8 @@ pub(super) async fn find_out(
     })
 }
 
-/// What the storage components say before one of them goes. Where one seems to be behind, all are asked once more: while a
-/// compute writes, two readings of one moment differ.
+/// Reads the storage components before one of them is replaced. If one seems to lag, all are read again: while a compute writes,
+/// two readings differ.
 async fn storage_before(cluster: &Cluster, member: &Member, pages: &[StoragePage], access: &PageAccess) -> Readings {
     let ask = || read_storage(cluster, &member.namespace, pages, Deadlines::default(), access);
     let first = ask().await;
@@ -144,8 +144,8 @@ async fn storage_before(cluster: &Cluster, member: &Member, pages: &[StoragePage
 }
 
 impl Findings {
-    /// What the component said before, with what keeps its nodes from being proven by such an answer afterwards.
-    pub(super) fn doubted(&self, before: Before) -> Before {
+    /// Adds to the baseline why such an answer would not verify the component's nodes afterwards.
+    pub(super) fn with_doubt(&self, before: Before) -> Before {
         match (before, self.prover.unproven_nodes()) {
             (Before::Answered { summary, mut lacks }, Some(doubt)) => {
                 let summary = format!("{summary}; {doubt}");
@@ -157,10 +157,10 @@ impl Findings {
     }
 }
 
-/// The volumes of the member's claims, and those that took part in its earlier acts.
+/// Returns the watch of the target: the volumes of its claims, and those of its earlier operations.
 fn watch_request(sight: &Sight, member: &Member) -> WatchRequest {
     let mut volumes: Vec<String> = member.claims.iter().filter_map(|claim| claim.volume_name.clone()).collect();
-    // Whose they are may change.
+    // Their claims may change.
     volumes.extend(member.claims.iter().filter_map(|claim| Some(claim.not_its.as_ref()?.volume.clone())));
     let of_this = sight.records.iter().filter(|record| record.is_of(&member.namespace, &member.name));
     for claim in of_this.flat_map(|record| &record.claims) {
@@ -173,14 +173,14 @@ fn watch_request(sight: &Sight, member: &Member) -> WatchRequest {
     WatchRequest { namespace: member.namespace.clone(), volumes, events: true, nodes: false }
 }
 
-/// What a component said, as the plan tells it.
+/// Returns what a component reported, as the plan shows it.
 pub(super) fn answered(evidence: &Evidence) -> Before {
     Before::Answered { summary: evidence.summary(), lacks: evidence.lacks() }
 }
 
-/// What the component said, as the plan tells it.
-pub(super) fn before(said: Result<Evidence, NoEvidence>) -> (Before, Option<Evidence>) {
-    match said {
+/// Returns what a component reported or why it did not, as the plan shows it.
+pub(super) fn before(reported: Result<Evidence, NoEvidence>) -> (Before, Option<Evidence>) {
+    match reported {
         Ok(evidence) => (answered(&evidence), Some(evidence)),
         Err(NoEvidence::NotAsked) => (Before::NotAsked, None),
         Err(NoEvidence::Because(reason) | NoEvidence::NoWarehouse(reason)) => (Before::Silent { reason }, None),

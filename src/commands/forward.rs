@@ -1,4 +1,4 @@
-//! `forward`: a local port that leads to a member, and outlives its pod.
+//! `forward`: a local port that forwards to a component and survives pod replacement.
 
 mod arguments;
 mod conninfo;
@@ -17,7 +17,7 @@ use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Allowed, Cluster, Permission, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::render::forward::At;
-use crate::render::{forward as told, structured};
+use crate::render::{forward as text, structured};
 use crate::topology::forward_target::{ForwardState, ForwardTarget};
 use crate::topology::health::being_deleted;
 use crate::topology::layout::{SqlEndpoint, StatusEndpoint};
@@ -28,14 +28,13 @@ use psql::{Leads, Psql};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-/// What the last bytes may take after psql has ended.
+/// Time limit for the last bytes after psql has ended.
 const LAST: Duration = Duration::from_secs(1);
 /// The metadata proxy's short name.
 const META: &str = "meta";
-const SOUGHT: Sought =
-    Sought { verb: "forward", act: "forward to", question: "Forward to which member?", so_far: None };
+const SOUGHT: Sought = Sought { verb: "forward", act: "forward to", question: "Forward to which pod?", so_far: None };
 
-/// Where a member takes connections.
+/// Where a component accepts connections.
 #[derive(Clone, Debug)]
 enum Endpoint {
     Sql(SqlEndpoint),
@@ -64,7 +63,7 @@ async fn open(context: &Context, args: &ForwardArgs) -> Result<Exit> {
 
     let mut lead = ForwardTarget::to(&topology, &member);
     let now = lead.now(&topology);
-    let opened = told::Opened {
+    let opened = text::Opened {
         member: &member,
         standing: &now,
         at: &at,
@@ -79,9 +78,9 @@ async fn open(context: &Context, args: &ForwardArgs) -> Result<Exit> {
     let pods = cluster.watch_pods(&member.namespace, lead.only());
     let psql = match (run, &endpoint) {
         (Some(run), Endpoint::Sql(sql)) => {
-            // All else is psql's to say.
+            // psql reports everything else.
             if let ForwardState::NotReady(why) = &now {
-                context.screen.note(&told::nobody(why, context.screen.err));
+                context.screen.note(&text::unavailable(why, context.screen.err));
             }
             let leads = Leads {
                 at: &at,
@@ -93,29 +92,29 @@ async fn open(context: &Context, args: &ForwardArgs) -> Result<Exit> {
             Some(Psql::start(context, &run, &leads)?)
         }
         _ => {
-            say_opened(context, args, &opened)?;
+            print_opened(context, args, &opened)?;
             None
         }
     };
     Open { context, lead, now, say, forward, pods, unserved, psql }.stay().await
 }
 
-fn say_opened(context: &Context, args: &ForwardArgs, opened: &told::Opened<'_>) -> Result<()> {
+fn print_opened(context: &Context, args: &ForwardArgs, opened: &text::Opened<'_>) -> Result<()> {
     let screen = context.screen;
-    screen.note(&told::leads(opened, screen.err));
+    screen.note(&text::destination(opened, screen.err));
     match &args.output {
         // One line, which can be read while the forward is open.
-        Output::Machine(Machine::Json) => screen.result(&structured::line(&told::machine(opened))),
-        Output::Machine(form) => screen.result(&structured::document(form, &told::machine(opened))?),
+        Output::Machine(Machine::Json) => screen.result(&structured::line(&text::machine(opened))),
+        Output::Machine(form) => screen.result(&structured::document(form, &text::machine(opened))?),
         _ => {
             screen.result(&format!("{}\n", opened.line.map_or_else(|| opened.at.to_string(), str::to_owned)));
-            screen.note(told::ENDS);
+            screen.note(text::ENDS);
         }
     }
     Ok(())
 }
 
-/// Reads the cluster, finds the member and its endpoint, and whether one may.
+/// Reads the cluster, finds the target and its endpoint, and checks the permissions.
 async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Result<(Topology, Member, Endpoint)> {
     let mut typed = args.target.as_deref().map(TargetName::parse);
     let mut namespace =
@@ -132,31 +131,31 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Re
         None => proxy(context, cluster, &snapshot, &topology).await?,
     };
     if topology.space(&member.namespace).is_some_and(|space| space.terminating) {
-        let sentence = format!("{}: no pod comes after this one", being_deleted(&member.namespace));
-        context.screen.note(&told::note(&sentence, context.screen.err));
+        let sentence = format!("{}: the pod will not be replaced", being_deleted(&member.namespace));
+        context.screen.note(&text::note(&sentence, context.screen.err));
     }
     if let Err(why) = topology.trusted(&member) {
-        let sentence = format!("{}: {why}; give it no password that is worth anything", member.path());
-        context.screen.note(&told::note(&sentence, context.screen.err));
+        let sentence = format!("{}: {why}; do not send it a real password", member.path());
+        context.screen.note(&text::note(&sentence, context.screen.err));
     }
     let endpoint = endpoint(&topology, &member)?;
     if args.psql && matches!(endpoint, Endpoint::Page(_)) {
-        return Err(Error::usage(format!("{} takes no SQL: --psql is not for it", member.path()))
+        return Err(Error::usage(format!("{} does not accept SQL, so --psql cannot be used", member.path()))
             .hint(format!("kubectl synxdb forward {}", quoted(&member.path()))));
     }
     if args.psql
         && let Some(socket) = &args.socket
         && port_of_socket(socket).is_none()
     {
-        return Err(Error::usage(format!("psql finds no socket that is called {}", socket.display()))
-            .because("it goes by the folder, and a port that is part of the name")
-            .hint("--socket FOLDER/.s.PGSQL.5432"));
+        return Err(Error::usage(format!("psql cannot find a socket named {}", socket.display()))
+            .because("it needs a folder, and a name that contains the port")
+            .hint("use --socket FOLDER/.s.PGSQL.5432"));
     }
     permitted(context, cluster, &ForwardTarget::to(&topology, &member), &member).await?;
     Ok((topology, member, endpoint))
 }
 
-/// Without a target: the account's proxy, where there is one account with one; else whichever is chosen.
+/// Returns the default target: the account's proxy, if there is only one; otherwise the user chooses.
 async fn proxy(context: &Context, cluster: &Cluster, snapshot: &Snapshot, topology: &Topology) -> Result<Member> {
     let with_sql = |kind: Option<SpaceKind>| -> Vec<&Member> {
         let spaces = topology.spaces.iter().filter(|space| kind.is_none_or(|kind| space.kind == kind));
@@ -175,7 +174,7 @@ async fn proxy(context: &Context, cluster: &Cluster, snapshot: &Snapshot, topolo
             Err(none(&SOUGHT))
         }
         _ if context.screen.interactive => choose(context, SOUGHT.question, &all, &SOUGHT).await,
-        _ => Err(several("forward takes a target where there is no one proxy that is meant", &all, &SOUGHT)),
+        _ => Err(several("TARGET is required: there is more than one proxy", &all, &SOUGHT)),
     }
 }
 
@@ -187,23 +186,23 @@ fn endpoint(topology: &Topology, member: &Member) -> Result<Endpoint> {
     if let Some(page) = component.and_then(|component| component.page.clone()) {
         return Ok(Endpoint::Page(page));
     }
-    let error = Error::refused(format!("{} takes no connections of its own", member.path()));
+    let error = Error::refused(format!("{} does not accept connections", member.path()));
     let answers = topology.answering(member).and_then(|endpoint| Some((endpoint.role, endpoint.members.first()?)));
     Err(match answers {
         Some((role, answers)) => error
-            .because(format!("its account's {role} answers for it"))
+            .because(format!("connect through the {role} of its account"))
             .hint(format!("kubectl synxdb forward {}", quoted(&answers.path()))),
         None => error
             .because("the layout names no port for it")
-            .hint("kubectl synxdb layout shows what is; --layout FILE changes it"),
+            .hint("to see the layout: kubectl synxdb layout; to use another one: --layout FILE"),
     })
 }
 
-/// Whether one may watch the pod and forward to it.
+/// Checks the permissions to watch the pod and forward to it.
 async fn permitted(context: &Context, cluster: &Cluster, lead: &ForwardTarget, member: &Member) -> Result<()> {
     let ask = |verb, resource| {
         let permission = Permission::new(verb, resource).in_namespace(&member.namespace);
-        // A pod whose name may change is any pod.
+        // If the pod's name may change, the permission must be for any pod.
         match lead.only() {
             Some(pod) => permission.named(pod),
             None => permission,
@@ -212,7 +211,7 @@ async fn permitted(context: &Context, cluster: &Cluster, lead: &ForwardTarget, m
     let needed = [
         ask("list", "pods"),
         ask("watch", "pods"),
-        // By WebSocket, which is a GET; from 1.35 on the server asks for `create`, too.
+        // A WebSocket is a GET; from 1.35 on the server also requires `create`.
         ask("get", "pods/portforward"),
         ask("create", "pods/portforward"),
     ];
@@ -220,8 +219,8 @@ async fn permitted(context: &Context, cluster: &Cluster, lead: &ForwardTarget, m
         let why = match allowed {
             Allowed::Yes => continue,
             Allowed::Unknown(why) => {
-                let sentence = format!("whether you may {permission} is not known: {why}");
-                context.screen.note(&told::note(&sentence, context.screen.err));
+                let sentence = format!("unknown whether you may {permission}: {why}");
+                context.screen.note(&text::note(&sentence, context.screen.err));
                 continue;
             }
             Allowed::No(why) => why,
@@ -229,7 +228,7 @@ async fn permitted(context: &Context, cluster: &Cluster, lead: &ForwardTarget, m
         if permission.verb == "create" && cluster.minor_version(DEADLINE).await.is_some_and(|minor| minor < 35) {
             continue;
         }
-        return Err(Error::refused(format!("not allowed to {permission}")).because(why).hint(format!(
+        return Err(Error::refused(format!("missing permission: {permission}")).because(why).hint(format!(
             "kubectl auth can-i {} {} -n {}",
             permission.verb,
             if permission.subresource.is_some() { "pods/portforward" } else { "pods" },
@@ -240,7 +239,7 @@ async fn permitted(context: &Context, cluster: &Cluster, lead: &ForwardTarget, m
 }
 
 async fn listen(context: &Context, args: &ForwardArgs) -> Result<(Listener, At)> {
-    let note = |sentence: &str| context.screen.note(&told::note(sentence, context.screen.err));
+    let note = |sentence: &str| context.screen.note(&text::note(sentence, context.screen.err));
     if let Some(socket) = &args.socket {
         let socket = std::path::absolute(socket)
             .map_err(|error| Error::usage(format!("--socket {}", socket.display())).because_of(error))?;
@@ -250,17 +249,17 @@ async fn listen(context: &Context, args: &ForwardArgs) -> Result<(Listener, At)>
     let listener = Listener::bind(args.address, wanted).await?;
     let port = listener.port().unwrap_or_default();
     if wanted == Wanted::From(DEFAULT_PORT) && port != DEFAULT_PORT {
-        note(&format!("local port {DEFAULT_PORT} is taken; it is {port}"));
+        note(&format!("local port {DEFAULT_PORT} is in use; using {port}"));
     }
     if args.address.is_loopback() {
-        note("every user of this machine can connect to this port; --socket FILE opens a socket for you alone");
+        note("every user of this machine can connect to this port; to restrict it to yourself, use --socket FILE");
     } else {
-        note("it listens on more than this machine: everyone who reaches it gets to the database's login");
+        note("listening on a non-loopback address: everyone who can reach it gets to the database login");
     }
     Ok((listener, At::Port { host: args.address.host(), port }))
 }
 
-/// The line to paste; none where psql cannot find the socket.
+/// Returns the line to paste; `None` if psql cannot find the socket.
 fn line(context: &Context, at: &At, endpoint: &Endpoint) -> Option<String> {
     match endpoint {
         Endpoint::Sql(sql) => {
@@ -288,7 +287,7 @@ fn destination(standing: &ForwardState) -> Option<Destination> {
     }
 }
 
-/// A forward that is open.
+/// An open port forward.
 struct Open<'c> {
     context: &'c Context,
     lead: ForwardTarget,
@@ -301,7 +300,7 @@ struct Open<'c> {
 }
 
 impl Open<'_> {
-    /// Serves until it is asked to end, or psql has ended.
+    /// Serves until it is interrupted, or psql has ended.
     async fn stay(mut self) -> Result<Exit> {
         loop {
             tokio::select! {
@@ -316,40 +315,40 @@ impl Open<'_> {
                     self.forward.drain(LAST).await;
                     return ended;
                 }
-                snapshot = self.pods.changed() => self.look(&snapshot?),
+                snapshot = self.pods.changed() => self.update(&snapshot?),
                 Some(Unserved(why)) = self.unserved.recv() => {
-                    self.note(&told::note(&format!("a connection was closed: {why}"), self.context.screen.err));
+                    self.note(&text::note(&format!("a connection was closed: {why}"), self.context.screen.err));
                 }
                 () = self.forward.serve() => {}
             }
         }
     }
 
-    /// Leads to wherever the member is now.
-    fn look(&mut self, snapshot: &Snapshot) {
+    /// Points the forward to the current pod.
+    fn update(&mut self, snapshot: &Snapshot) {
         let now = self.lead.now(&build(snapshot, self.context.layout()));
         if now == self.now {
             return;
         }
         let leads = destination(&now);
-        // What it waits for changes on the way: one word about each loss is enough.
+        // The reason for waiting changes meanwhile: one note per loss is enough.
         let news = leads.is_some() || destination(&self.now).is_some();
-        // Clients first, words afterwards.
+        // Clients first, the note afterwards.
         self.say.send_replace(leads);
         if news {
-            self.note(&told::standing(&now, self.context.screen.err));
+            self.note(&text::changed(&now, self.context.screen.err));
         }
         self.now = now;
     }
 
     fn note(&self, text: &str) {
-        // psql's prompt stands at the cursor.
+        // The cursor is at psql's prompt.
         let before = if self.psql.is_some() { "\n" } else { "" };
         self.context.screen.note(&format!("{before}{text}"));
     }
 }
 
-/// Waits for psql's end; for ever where there is none.
+/// Waits for psql's end; forever without psql.
 async fn ended(psql: &mut Option<Psql>) -> Result<Exit> {
     match psql {
         Some(psql) => psql.ended().await,

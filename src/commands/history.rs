@@ -1,7 +1,7 @@
-//! `history`: what was failed over and undone; `history release`: the kept volumes given back.
+//! `history`: past failovers and undos; `history release`: releases retained volumes.
 
 use super::Context;
-use super::confirm::asked;
+use super::confirm::ask;
 use super::context::DEADLINE;
 use super::login::note;
 use super::namespaces::scope;
@@ -25,7 +25,7 @@ pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<Exit> {
     }
 }
 
-/// The installation, every act on record, and what could not be read.
+/// The topology, all recorded operations, and what could not be read.
 struct Past {
     topology: Topology,
     records: Vec<Record>,
@@ -43,7 +43,7 @@ async fn read(context: &Context, cluster: &Cluster, namespace: Option<&str>, all
         why,
         transient: false,
     }));
-    // The journal is of all clusters that were worked on from here: only what this one knows is its own.
+    // The journal has the operations of all clusters: only those that this one knows are its own.
     let on_volumes = Record::on_volumes(&topology);
     let ours = journal.into_iter().filter(|record| {
         let member = topology.member(&record.namespace, &record.pod);
@@ -87,7 +87,7 @@ async fn release(context: &Context, args: &ReleaseArgs) -> Result<Exit> {
     let (past, entry) = context.unless_interrupted(find(context, &cluster, &args.id)).await?;
     let record = &entry.record;
     let refused = |why: String| {
-        Error::refused(format!("what {} kept is not released", record.id))
+        Error::refused(format!("release of {} blocked", record.id))
             .because(why)
             .hint(format!("kubectl synxdb history -n {}", quoted(&record.namespace)))
     };
@@ -102,7 +102,7 @@ async fn release(context: &Context, args: &ReleaseArgs) -> Result<Exit> {
     for Release { volume, uid, released_by, reclaim_policy } in to_release(&past.topology, &past.records, &entry) {
         match cluster.release_volume(&volume, &uid, &released_by, &reclaim_policy).await? {
             Written::Done { .. } => released.push((volume, reclaim_policy)),
-            Written::Gone => note(context, &format!("volume {volume} is gone already")),
+            Written::Gone => note(context, &format!("volume {volume} no longer exists")),
             Written::Changed { message, .. } => return Err(refused(format!("volume {volume}: {message}"))),
         }
     }
@@ -128,24 +128,24 @@ async fn find(context: &Context, cluster: &Cluster, typed: &str) -> Result<(Past
         found = find(&past);
     }
     let Some(entry) = found else {
-        let error = Error::failure(format!("there is no act {id:?} on record"));
+        let error = Error::failure(format!("no failover or undo with ID {id}"));
         let why = past.gaps.first().map(|gap| format!("{} cannot be read: {}", gap.part, gap.why));
-        return Err(error.because(why.unwrap_or_default()).hint("kubectl synxdb history -A shows them"));
+        return Err(error.because(why.unwrap_or_default()).hint("to list them: kubectl synxdb history -A"));
     };
     Ok((past, entry))
 }
 
-/// The pod's name must be typed, or given: what is released cannot be undone.
+/// Asks for the pod's name, typed or as a flag: releasing cannot be undone.
 async fn confirm(context: &Context, args: &ReleaseArgs, pod: &str) -> Result<()> {
     let screen = context.screen;
     let typed = match &args.confirm {
         Some(given) => given.clone(),
         None if screen.interactive => {
-            let question = format!("This cannot be undone. Type the pod's name, {pod}, to go on");
-            asked(context, prompt::Before::line(screen), move || prompt::type_name(screen, &question)).await?
+            let question = format!("This cannot be undone. Type {pod} to continue");
+            ask(context, prompt::Before::line(screen), move || prompt::type_name(screen, &question)).await?
         }
         None => {
-            return Err(Error::refused("releasing cannot be undone, and there is no terminal to ask on")
+            return Err(Error::refused("releasing cannot be undone, and there is no terminal for the prompt")
                 .hint(format!("--confirm {}", quoted(pod))));
         }
     };
@@ -153,9 +153,9 @@ async fn confirm(context: &Context, args: &ReleaseArgs, pod: &str) -> Result<()>
         return Ok(());
     }
     if args.confirm.is_some() {
-        return Err(Error::refused(format!("--confirm says {typed:?}, the pod is {pod}"))
+        return Err(Error::refused(format!("--confirm {typed:?} does not match the pod {pod}"))
             .because("nothing was changed")
             .hint(format!("--confirm {}", quoted(pod))));
     }
-    Err(Error::new(Exit::Declined, "declined; nothing was changed").because("the name is not the pod's"))
+    Err(Error::new(Exit::Declined, "declined; nothing was changed").because("name does not match"))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
 
-/// A token that Ctrl-C and SIGTERM set; Ctrl-C only while the keyboard is not lent.
+/// Returns a token that Ctrl-C and SIGTERM cancel; Ctrl-C only while no other program uses the terminal.
 pub(super) fn interruption(lent: Arc<AtomicBool>) -> CancellationToken {
     let token = CancellationToken::new();
     let set = token.clone();

@@ -1,4 +1,4 @@
-//! `layout`: the one in force; `layout learn`: one for what runs in the cluster; `layout check`: what fits no rule.
+//! `layout`: prints the one in force; `layout learn`: proposes one for the cluster; `layout check`: shows what fits no rule.
 
 use super::Context;
 use super::context::DEADLINE;
@@ -16,7 +16,7 @@ use crate::topology::learn::{propose, seen};
 use crate::topology::{LayoutSource, build};
 use std::time::Duration;
 
-/// How long is waited for a cluster that may have a layout of its own, before what this machine says is printed.
+/// Time limit for a cluster that may have its own layout, before the local one is printed.
 const SOON: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(context: &Context, args: &LayoutArgs) -> Result<Exit> {
@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context, args: &LayoutArgs) -> Result<Exit> {
     }
 }
 
-/// Prints the text of the layout in force; where it is from goes to standard error.
+/// Prints the layout in force, and its source to standard error.
 async fn show(context: &Context) -> Result<Exit> {
     let (chosen, unread) = match context.chosen.source() {
         LayoutSource::Shipped => clusters_own(context).await?,
@@ -38,14 +38,14 @@ async fn show(context: &Context) -> Result<Exit> {
     Ok(Exit::Yes)
 }
 
-/// The cluster's own layout, or the shipped one; and why it is not known whether there is one of the cluster's own.
+/// Returns the cluster's own layout or the shipped one, and why it is unknown whether the cluster has its own.
 async fn clusters_own(context: &Context) -> Result<(super::surroundings::Chosen, Option<String>)> {
     let connected = Cluster::connect(&super::context::options(&context.global)?, &Environment::of_process()).await;
     let cluster = match connected {
         Ok(cluster) => cluster,
         Err(error) => return Ok((context.chosen.clone(), Some(error.what))),
     };
-    let look = Surroundings::look(context.chosen.clone(), &cluster, SOON);
+    let look = Surroundings::read(context.chosen.clone(), &cluster, SOON);
     let found = context.unless_interrupted(look).await?;
     Ok((found.chosen, found.clusters_own_unread))
 }
@@ -65,7 +65,7 @@ async fn learn(context: &Context) -> Result<Exit> {
     if let Read::Unknown(part) = &observed.pods {
         let error = cluster.unreadable(part);
         return Err(match namespace {
-            None => error.hint("kubectl synxdb layout learn -n NAMESPACE, if you may not read all of them"),
+            None => error.hint("if you may not read all namespaces: kubectl synxdb layout learn -n NAMESPACE"),
             Some(_) => error,
         });
     }

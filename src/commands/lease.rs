@@ -1,4 +1,4 @@
-//! Keeping others from failing over in the same namespace at the same time.
+//! The lock against concurrent failovers in a namespace.
 
 use super::Context;
 use super::login::note;
@@ -12,10 +12,10 @@ use crate::topology::layout::SpaceKind;
 use crate::topology::{Layout, Member, build};
 use jiff::Timestamp;
 
-/// Takes the Lease of the plan's namespace. Not where the plan is out of date already: the run says so, and changes nothing.
+/// Takes the Lease of the plan's namespace, unless the plan is out of date: then the run reports that, and changes nothing.
 ///
 /// # Errors
-/// Another failover is under way; nothing was changed.
+/// Another failover is in progress; nothing was changed.
 pub(super) async fn lease(
     context: &Context,
     cluster: &Cluster,
@@ -33,19 +33,19 @@ pub(super) async fn lease(
         who: who.unwrap_or_else(account),
         process: Process::own(),
     };
-    // One who meets the other only now has not typed the pod's name for it.
+    // Without the override of the plan, the user has not confirmed a concurrent failover.
     let insist = plan.checks.iter().any(|check| check.id == CheckId::Lease && check.overridden);
     let claim = LeaseRequest { namespace: &plan.target.namespace, holder, insist, clock: Timestamp::now };
     cluster.hold(claim, seen, &mut |sentence| note(context, &sentence)).await
 }
 
-/// The name of the one who runs this, on this machine.
+/// Returns the local user's name.
 fn account() -> String {
     let name = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
-    name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "somebody".to_owned())
+    name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// The namespaces that a failover of this member is felt in, or that it feels: all accounts need the system's.
+/// Returns the namespaces that depend on this pod's, or that it depends on: all accounts depend on the system namespace.
 pub(super) fn others(layout: &Layout, member: &Member, names: &Read<Vec<String>>) -> Vec<String> {
     match layout.space_kind(&member.namespace) {
         Some(SpaceKind::Account) => vec![layout.system_namespace.clone()],
@@ -57,14 +57,14 @@ pub(super) fn others(layout: &Layout, member: &Member, names: &Read<Vec<String>>
     }
 }
 
-/// What was read, as the plan weighs it.
+/// Returns the Leases that were read, for the plan.
 pub(super) fn in_flight(
     here: &Read<ObservedLease>,
     elsewhere: &[(String, Read<ObservedLease>)],
     now: Timestamp,
 ) -> InFlight {
     let standing = |read: &Read<ObservedLease>| match read {
-        Read::Known(sighting) => Read::Known(sighting.standing(now)),
+        Read::Known(seen) => Read::Known(seen.standing(now)),
         Read::Unknown(part) => Read::Unknown(part.clone()),
         Read::NotAsked => Read::NotAsked,
     };

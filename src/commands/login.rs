@@ -1,4 +1,4 @@
-//! How a command that asks by SQL logs in.
+//! The database login of a command.
 
 use super::Context;
 use crate::cli::LoginArgs;
@@ -7,12 +7,11 @@ use crate::probe::Login;
 use crate::probe::login::{Environment, Resolved};
 use crate::render::wrapped;
 
-/// From flags, environment and files; what its user should know of it is said at once. A password in a Secret is read
-/// later, for the pod that it is for: [`Login::within`]. On a practice cluster of the command's own, the passwords are its
-/// own, too.
+/// Resolves the login from flags, environment and files, and prints notices. A password in a Secret is read later, for its
+/// pod: [`Login::within`]. On the command's own practice cluster the passwords are that cluster's.
 ///
 /// # Errors
-/// A mode that does not exist, root certificates that are needed and not there.
+/// An unknown TLS mode, or root certificates that are needed and missing.
 pub(super) fn login(context: &Context, args: &LoginArgs) -> Result<Login> {
     let of_process = Environment::of_process();
     let environment = match &context.practice_passfile {
@@ -24,7 +23,7 @@ pub(super) fn login(context: &Context, args: &LoginArgs) -> Result<Login> {
     Ok(login)
 }
 
-/// Says something about the login that its user should know.
+/// Prints a note.
 pub(super) fn note(context: &Context, text: &str) {
     let lead = context.screen.err.warn("note:");
     context.screen.note(&wrapped("note: ", text).replacen("note:", &lead, 1));

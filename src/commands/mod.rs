@@ -1,4 +1,4 @@
-//! A file a verb: read, plan, confirm, run, render. The only modules that see all the others.
+//! One file per command: read, plan, confirm, run, render. The only modules that may import all the others.
 
 mod availability;
 mod baseline;
@@ -49,10 +49,10 @@ use surroundings::chosen;
 pub use complete::complete;
 pub use context::Context;
 
-/// Runs a command to its end.
+/// Runs a command.
 ///
 /// # Errors
-/// Whatever kept it from answering, with its exit code.
+/// The command failed; the error has the exit code.
 pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
     match &cli.command {
         // These need no runtime, no kubeconfig and no request.
@@ -64,7 +64,7 @@ pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         _ => {
             let runtime = runtime()?;
             let ended = runtime.block_on(connected(cli, screen));
-            // A question that a signal ended may still wait for its key: nobody waits for it.
+            // An interrupted prompt may still wait for input: do not wait for it.
             runtime.shutdown_background();
             return ended;
         }

@@ -1,4 +1,4 @@
-//! Which namespaces a command looks at: kubectl's precedence, SynxDB's names.
+//! Which namespaces a command searches: by kubectl's precedence and SynxDB's names.
 
 use super::Context;
 use super::context::DEADLINE;
@@ -12,28 +12,28 @@ use crate::topology::target::{NamespaceMatch, TargetName, match_namespace, witho
 use crate::topology::{Layout, SpaceKind, Topology};
 use std::time::Duration;
 
-/// The namespaces to read, and what is known of all.
+/// The namespaces to read, and what is known of all namespaces.
 #[derive(Default)]
 pub(super) struct Scope {
     pub(super) namespaces: Vec<String>,
     pub(super) names: Read<Vec<String>>,
-    /// All that are known to be being deleted.
+    /// All that are known to be terminating.
     pub(super) terminating: Vec<String>,
-    /// Those of them that nobody named, and that are not read for it.
+    /// Those of them that were not named, and so are skipped.
     pub(super) passed_over: Vec<String>,
     /// Those that the user named.
     pub(super) named: Vec<String>,
-    /// The pods of all namespaces that say what they are, where all namespaces are meant.
+    /// Labeled pods of all namespaces, if no namespace was named.
     pub(super) labelled_pods: Read<Vec<ObjectFacts>>,
-    /// All StatefulSets, where all namespaces are meant and somebody asked for them.
+    /// StatefulSets of all namespaces, if requested.
     pub(super) stateful_sets: Read<Vec<ObjectFacts>>,
 }
 
 impl Scope {
-    /// Reads what is in the namespaces now, and of the volumes and nodes what `besides` asks for, consistently.
+    /// Reads the namespaces, and the cluster-scoped objects that `besides` requests, consistently.
     ///
     /// # Errors
-    /// Nothing could be read, for a reason of the connection's own.
+    /// Nothing could be read because of the connection.
     pub(super) async fn read(self, cluster: &Cluster, besides: ReadRequest) -> Result<Snapshot> {
         let freshness = Freshness::Consistent;
         let request = ReadRequest { namespaces: self.namespaces, freshness, deadline: DEADLINE, ..besides };
@@ -52,15 +52,15 @@ impl Scope {
         Ok(snapshot)
     }
 
-    /// Takes in those namespaces that a target names, although they are being deleted.
-    pub(super) fn and_named_by(mut self, targets: &[String], layout: &Layout) -> Self {
+    /// Adds terminating namespaces that a target names.
+    pub(super) fn with_named_by(mut self, targets: &[String], layout: &Layout) -> Self {
         let named = targets.iter().filter_map(|typed| TargetName::parse(typed).namespace);
         for typed in named {
             let among = |names: &[String]| match match_namespace(&typed, names, layout) {
                 NamespaceMatch::One(name) => Some(name),
                 NamespaceMatch::Many(_) | NamespaceMatch::None(_) => None,
             };
-            // One that stays and begins like this is meant before one that goes.
+            // A prefix means an active namespace before a terminating one.
             let exact = self.passed_over.iter().any(|name| name == without_mark(&typed));
             if (exact || among(&self.namespaces).is_none())
                 && let Some(name) = among(&self.passed_over)
@@ -76,8 +76,8 @@ impl Scope {
     }
 }
 
-/// Finds the namespaces: `typed` (from a target or a flag) before the context's own, and without either the system
-/// namespace and every account's. A context's `default` counts as none: it is what a kubeconfig says that says nothing.
+/// Finds the namespaces: `typed` (from a target or a flag) before the context's, and without either the system namespace and
+/// every account's. The context's `default` counts as none: it is what a kubeconfig has without a namespace.
 pub(super) async fn scope(
     context: &Context,
     cluster: &Cluster,
@@ -87,11 +87,11 @@ pub(super) async fn scope(
 ) -> Result<Scope> {
     match context.surroundings.get() {
         Some(around) => scope_in(around, cluster, typed, all, deadline).await,
-        None => Err(Error::failure("the cluster was not connected to")),
+        None => Err(Error::failure("not connected to the cluster")),
     }
 }
 
-/// The same, in these surroundings.
+/// Finds the namespaces in the given surroundings.
 pub(super) async fn scope_in(
     around: &Surroundings,
     cluster: &Cluster,
@@ -111,7 +111,7 @@ pub(super) async fn scope_in(
             if !matches!(part.cause, Cause::Forbidden) {
                 return Err(cluster.unreadable(&part));
             }
-            // One who may not list namespaces may still work in one: it is taken by its whole name.
+            // Without the right to list namespaces, one can still be used by its full name.
             let name = typed.map_or_else(|| layout.system_namespace.clone(), |typed| without_mark(typed).to_owned());
             let terminating = match cluster.namespace_named(&name, deadline).await {
                 Read::Known(Some(NamespaceFacts { terminating: true, name })) => vec![name],
@@ -124,15 +124,15 @@ pub(super) async fn scope_in(
     }
 }
 
-/// The context's own namespace, where it says one and not all are asked for.
+/// Returns the context's namespace, if it has one and not all are requested.
 pub(super) fn of_context(cluster: &Cluster, all: bool) -> Option<&str> {
     cluster.namespace().filter(|name| *name != "default" && !all)
 }
 
-/// The namespaces to look into among those that there are: the one that was typed, or all of SynxDB.
+/// Selects the namespaces to search: the one that was typed, or all of SynxDB.
 ///
 /// # Errors
-/// What was typed means none of them, or several.
+/// The typed name matches none of them, or several.
 pub(super) fn among(all: Vec<NamespaceFacts>, typed: Option<&str>, layout: &Layout) -> Result<Scope> {
     let terminating: Vec<String> =
         all.iter().filter(|found| found.terminating).map(|found| found.name.clone()).collect();
@@ -144,10 +144,10 @@ pub(super) fn among(all: Vec<NamespaceFacts>, typed: Option<&str>, layout: &Layo
             NamespaceMatch::None(near) => return Err(unknown(typed, &near)),
         },
         None => {
-            // Of one that is only called like SynxDB's, nobody misses it when it goes.
+            // A terminating namespace that only has a similar name does not matter.
             let counts = |name: &&String| layout.is_certain(name) || !terminating.contains(name);
             let ours = existing.iter().filter(|name| layout.space_kind(name).is_some()).filter(counts).cloned();
-            // An account that goes is nobody's any more; without its system, SynxDB is not well.
+            // A terminating account is skipped; SynxDB is not healthy without its system namespace.
             let goes =
                 |name: &String| terminating.contains(name) && layout.space_kind(name) == Some(SpaceKind::Account);
             ours.partition(goes)
@@ -157,8 +157,7 @@ pub(super) fn among(all: Vec<NamespaceFacts>, typed: Option<&str>, layout: &Layo
     Ok(Scope { namespaces, names: Read::Known(existing), terminating, passed_over, named, ..Scope::default() })
 }
 
-/// What a typed namespace means: its whole name whatever becomes of it, and the beginning of one that stays before
-/// that of one that is being deleted.
+/// Matches a typed namespace: a full name always, and a prefix of an active namespace before one of a terminating one.
 fn meant(typed: &str, existing: &[String], terminating: &[String], layout: &Layout) -> NamespaceMatch {
     let staying: Vec<String> = existing.iter().filter(|name| !terminating.contains(name)).cloned().collect();
     if existing.iter().any(|name| name == without_mark(typed)) {
@@ -170,33 +169,35 @@ fn meant(typed: &str, existing: &[String], terminating: &[String], layout: &Layo
     }
 }
 
-/// Refuses what would have something created again in a namespace that is being deleted.
+/// Rejects an operation that needs objects recreated in a terminating namespace.
 ///
 /// # Errors
-/// The namespace is known to be being deleted.
-pub(super) fn stays(topology: &Topology, namespace: &str) -> Result<()> {
+/// The namespace is known to be terminating.
+pub(super) fn not_terminating(topology: &Topology, namespace: &str) -> Result<()> {
     if !topology.space(namespace).is_some_and(|space| space.terminating) {
         return Ok(());
     }
     Err(Error::refused(being_deleted(namespace))
-        .because("nothing is created again in it; nothing was changed")
-        .hint(format!("kubectl describe namespace {} tells what it waits for", quoted(namespace))))
+        .because("nothing can be recreated in it; nothing was changed")
+        .hint(format!("to see what it waits for: kubectl describe namespace {}", quoted(namespace))))
 }
 
 fn several(typed: &str, names: &[String]) -> Error {
-    let error = Error::usage(format!("namespace {typed:?} may be any of {}", names.join(", ")));
+    let error = Error::usage(format!("namespace {typed:?} is ambiguous: {}", names.join(", ")));
     names.iter().fold(error, |error, name| error.hint(format!("kubectl synxdb status -n {}", quoted(name))))
 }
 
 fn unknown(typed: &str, near: &[String]) -> Error {
-    let error = Error::failure(format!("there is no namespace {typed:?}"));
+    let error = Error::failure(format!("namespace {typed:?} not found"));
     if near.is_empty() {
         return error.hint("kubectl get namespaces");
     }
-    error.because(format!("SynxDB namespaces: {}", near.join(", "))).hint("kubectl synxdb status -A shows all of them")
+    error
+        .because(format!("SynxDB namespaces: {}", near.join(", ")))
+        .hint("to list all of them: kubectl synxdb status -A")
 }
 
-/// Where no source could be read for one and the same reason of the connection, that reason is the answer.
+/// Returns the error if nothing could be read for the same reason of the connection.
 pub(super) fn reachable(cluster: &Cluster, snapshot: &Snapshot) -> Result<()> {
     let mut parts = snapshot.namespaces.iter().map(|objects| &objects.pods);
     let first = match snapshot.namespaces.first().map(|objects| &objects.pods) {
@@ -214,64 +215,65 @@ pub(super) fn reachable(cluster: &Cluster, snapshot: &Snapshot) -> Result<()> {
 mod tests {
     use super::*;
 
-    const GOING: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
-    const STAYING: &str = "cloud007-613d75d5-3033-4649-b913-07f6115ec41a";
+    const TERMINATING: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+    const ACTIVE: &str = "cloud007-613d75d5-3033-4649-b913-07f6115ec41a";
     const OTHER: &str = "cloud008-513d75d5-3033-4649-b913-07f6115ec41a";
 
     fn owned(names: &[&str]) -> Vec<String> {
         names.iter().map(ToString::to_string).collect()
     }
 
-    /// By its whole name one that is being deleted is meant, by its beginning only where none that stays is.
+    /// A full name may mean a terminating namespace, a prefix only if no active one matches.
     #[test]
     fn one_that_stays_is_meant_before_one_that_goes() {
         let layout = Layout::shipped().unwrap();
-        let existing = owned(&["default", GOING, STAYING, OTHER]);
+        let existing = owned(&["default", TERMINATING, ACTIVE, OTHER]);
         let one = |name: &str| NamespaceMatch::One(name.to_owned());
         for (typed, terminating, expected) in [
-            ("cloud007", vec![], NamespaceMatch::Many(owned(&[GOING, STAYING]))),
-            ("cloud007", vec![GOING], one(STAYING)),
-            ("cloud007-5", vec![GOING], one(GOING)),
-            ("cloud007", vec![GOING, STAYING], NamespaceMatch::Many(owned(&[GOING, STAYING]))),
-            (GOING, vec![GOING], one(GOING)),
-            ("cloud00", vec![GOING], NamespaceMatch::Many(owned(&[STAYING, OTHER]))),
+            ("cloud007", vec![], NamespaceMatch::Many(owned(&[TERMINATING, ACTIVE]))),
+            ("cloud007", vec![TERMINATING], one(ACTIVE)),
+            ("cloud007-5", vec![TERMINATING], one(TERMINATING)),
+            ("cloud007", vec![TERMINATING, ACTIVE], NamespaceMatch::Many(owned(&[TERMINATING, ACTIVE]))),
+            (TERMINATING, vec![TERMINATING], one(TERMINATING)),
+            ("cloud00", vec![TERMINATING], NamespaceMatch::Many(owned(&[ACTIVE, OTHER]))),
         ] {
             let terminating = owned(&terminating);
             assert_eq!(meant(typed, &existing, &terminating, &layout), expected, "{typed} without {terminating:?}");
         }
     }
 
-    /// Much is called like an account: what goes of it is not told, and what stays is looked into.
+    /// Many namespaces have names like an account: terminating ones are ignored, active ones searched.
     #[test]
-    fn a_namespace_of_a_common_name_that_goes_is_nobodys() {
+    fn a_terminating_namespace_with_a_common_name_is_ignored() {
         let layout = Layout::shipped().unwrap();
         let facts = |name: &str, terminating| NamespaceFacts { name: name.to_owned(), terminating };
-        let all =
-            |terminating| vec![facts(GOING, true), facts("web-preview-deadbeef", terminating), facts("default", false)];
+        let all = |terminating| {
+            vec![facts(TERMINATING, true), facts("web-preview-deadbeef", terminating), facts("default", false)]
+        };
         let scope = among(all(true), None, &layout).unwrap();
-        assert_eq!((scope.namespaces, scope.passed_over), (vec![], owned(&[GOING])));
+        assert_eq!((scope.namespaces, scope.passed_over), (vec![], owned(&[TERMINATING])));
         let scope = among(all(false), None, &layout).unwrap();
-        assert_eq!((scope.namespaces, scope.passed_over), (owned(&["web-preview-deadbeef"]), owned(&[GOING])));
+        assert_eq!((scope.namespaces, scope.passed_over), (owned(&["web-preview-deadbeef"]), owned(&[TERMINATING])));
     }
 
     #[test]
-    fn a_target_takes_in_the_namespace_that_it_names() {
+    fn a_target_adds_the_namespace_that_it_names() {
         let layout = Layout::shipped().unwrap();
         for (targets, namespaces, passed_over) in [
-            (vec![], vec![STAYING, OTHER], vec![GOING]),
-            (vec!["wh9527-0", "pod/wh9527-0"], vec![STAYING, OTHER], vec![GOING]),
-            (vec!["cloud007/wh9527-0"], vec![STAYING, OTHER], vec![GOING]),
-            (vec!["cloud008/wh9527-0", "cloud007-5/wh9527-0"], vec![STAYING, OTHER, GOING], vec![]),
-            (vec!["cloud007-513d75d5-3033-4649-b913-07f6115ec41a+/wh9527-0"], vec![STAYING, OTHER, GOING], vec![]),
+            (vec![], vec![ACTIVE, OTHER], vec![TERMINATING]),
+            (vec!["wh9527-0", "pod/wh9527-0"], vec![ACTIVE, OTHER], vec![TERMINATING]),
+            (vec!["cloud007/wh9527-0"], vec![ACTIVE, OTHER], vec![TERMINATING]),
+            (vec!["cloud008/wh9527-0", "cloud007-5/wh9527-0"], vec![ACTIVE, OTHER, TERMINATING], vec![]),
+            (vec!["cloud007-513d75d5-3033-4649-b913-07f6115ec41a+/wh9527-0"], vec![ACTIVE, OTHER, TERMINATING], vec![]),
         ] {
             let scope = Scope {
-                namespaces: owned(&[STAYING, OTHER]),
-                names: Read::Known(owned(&[GOING, STAYING, OTHER])),
-                terminating: owned(&[GOING]),
-                passed_over: owned(&[GOING]),
+                namespaces: owned(&[ACTIVE, OTHER]),
+                names: Read::Known(owned(&[TERMINATING, ACTIVE, OTHER])),
+                terminating: owned(&[TERMINATING]),
+                passed_over: owned(&[TERMINATING]),
                 ..Scope::default()
             };
-            let scope = scope.and_named_by(&owned(&targets), &layout);
+            let scope = scope.with_named_by(&owned(&targets), &layout);
             assert_eq!((scope.namespaces, scope.passed_over), (owned(&namespaces), owned(&passed_over)), "{targets:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! A build without the practice cluster (feature `sandbox`): the same commands, and the reason.
+//! A build without the practice cluster (feature `sandbox`): the same commands, with an error.
 
 use super::Context;
 use crate::cli::Output;
@@ -11,7 +11,7 @@ fn absent() -> Error {
         .hint("cargo build --release    (with the default features)")
 }
 
-/// Runs a command on the cluster that the kubeconfig names.
+/// Runs a command on the cluster of the kubeconfig.
 pub(super) async fn around(context: &mut Context, command: impl AsyncFnOnce(&Context) -> Result<Exit>) -> Result<Exit> {
     if context.global.sandbox || context.global.scenario.is_some() {
         return Err(absent());
@@ -19,22 +19,22 @@ pub(super) async fn around(context: &mut Context, command: impl AsyncFnOnce(&Con
     command(context).await
 }
 
-/// Says that there is none.
+/// Returns the error.
 pub(super) async fn stay(_: &Context, _: &Output) -> Result<Exit> {
     Err(absent())
 }
 
-/// Says that there are none.
+/// Returns the error.
 pub(super) fn list(_: &Output) -> Result<String> {
     Err(absent())
 }
 
-/// No scenarios.
+/// Returns no scenarios.
 pub(super) fn scenarios() -> Vec<(&'static str, String)> {
     Vec::new()
 }
 
-/// No StatefulSets.
+/// Returns no StatefulSets.
 pub(super) fn stateful_sets(_: Option<&str>) -> Option<Vec<Value>> {
     None
 }

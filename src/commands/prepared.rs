@@ -1,7 +1,7 @@
-//! A plan, and all that it takes to carry it out: the same for a failover and an undo.
+//! A plan, and everything needed to carry it out: the same for a failover and an undo.
 
 use super::Context;
-use super::findings::{Findings, find_out};
+use super::findings::{Findings, gather};
 use super::recorded::Basis;
 use super::sight::Sight;
 use super::tries::{Trials, trials};
@@ -18,7 +18,7 @@ use crate::topology::{Member, Role, manifest_of_claim};
 use crate::verify::Evidence;
 use jiff::Timestamp;
 
-/// What the user asks for.
+/// Returns the user's request.
 pub(super) fn request(args: &OperationArgs) -> Request {
     Request {
         id: id(),
@@ -31,22 +31,21 @@ pub(super) fn request(args: &OperationArgs) -> Request {
     }
 }
 
-/// What is to be done, and what of it was begun.
+/// The intended operation, and what an earlier run began of it.
 pub(super) struct Intended<'i> {
     pub(super) sight: &'i Sight,
     pub(super) member: &'i Member,
     pub(super) request: &'i Request,
-    /// The act that is taken back; `None` for a failover.
+    /// The operation to undo; `None` for a failover.
     pub(super) undoes: Option<&'i Record>,
-    /// The same act, begun by an earlier run and unfinished.
+    /// The unfinished record of the same operation, if an earlier run began it.
     pub(super) unfinished: Option<&'i Record>,
 }
 
-/// Finds out what there is to find out, makes the plan, and has the server try it. `compare` says what the component is
-/// compared with afterwards.
+/// Reads everything needed, makes the plan, and has the server validate it. `compare` returns the baseline.
 ///
 /// # Errors
-/// A login that cannot be had; a watch that cannot be opened.
+/// The login cannot be resolved; the watch cannot be opened.
 pub(super) async fn prepare(
     context: &Context,
     cluster: &Cluster,
@@ -61,14 +60,14 @@ pub(super) async fn prepare(
         canary.clone_from(&of.canary);
     }
     let needed = needed(member, request);
-    let mut findings = find_out(context, cluster, args, sight, member, proof, &needed).await?;
+    let mut findings = gather(context, cluster, args, sight, member, proof, &needed).await?;
     let (before, evidence, compared) = compare(&mut findings);
     let plan = plan(Inputs {
         topology,
         member,
         request,
         rights: &findings.rights,
-        before: findings.doubted(before),
+        before: findings.with_doubt(before),
         baseline: compared,
         undoes,
         unfinished,
@@ -80,25 +79,25 @@ pub(super) async fn prepare(
         storage: &findings.storage,
     });
     let prepared = Prepared::new(cluster, sight, findings, plan, evidence, unfinished)?;
-    prepared.tried(cluster, sight, member, (args, request)).await
+    prepared.with_dry_runs(cluster, sight, member, (args, request)).await
 }
 
-/// A plan, and all that it takes to carry it out.
+/// A plan, and everything needed to carry it out.
 pub(super) struct Prepared {
     pub(super) plan: Plan,
     pub(super) before: Option<Evidence>,
     pub(super) record: Record,
     /// Schemas of canary tables of earlier runs of the pod.
     pub(super) superseded: Vec<String>,
-    /// Earlier acts of the pod that left something open.
+    /// Earlier operations on the pod that are not settled.
     pub(super) left_open: Vec<Record>,
-    /// What came of trying it.
+    /// The dry runs.
     pub(super) trials: Trials,
     pub(super) findings: Findings,
 }
 
 impl Prepared {
-    /// From what was found out; `unfinished` is the record of an earlier run of the same act.
+    /// Combines the findings and the plan; `unfinished` is the record of an earlier run of the same operation.
     fn new(
         cluster: &Cluster,
         sight: &Sight,
@@ -107,7 +106,7 @@ impl Prepared {
         before: Option<Evidence>,
         unfinished: Option<&Record>,
     ) -> Result<Self> {
-        // A watch that may not be opened is a denied permission: the plan's own check says it better.
+        // A watch that may not be opened is a missing permission: the plan's check reports that better.
         if plan.refusal().is_none() {
             findings.opened.clone()?;
         }
@@ -129,9 +128,9 @@ impl Prepared {
         Ok(Self { plan, before, record, superseded, left_open, trials: Trials::default(), findings })
     }
 
-    /// The same, once the server was asked about each step and about what is created afterwards: before anything is changed,
-    /// and before the user is asked. A plan that is refused is not tried, and neither is one that asks for no server.
-    async fn tried(
+    /// Adds the server's dry runs of each step and of the replacement objects, before anything is changed and before the prompt.
+    /// A blocked plan is not tried, and neither is `--dry-run=client`.
+    async fn with_dry_runs(
         mut self,
         cluster: &Cluster,
         sight: &Sight,
@@ -174,7 +173,7 @@ fn record(
         }
     });
     let canary = match (&plan.act, &plan.proof) {
-        // Of a failover it is written by the run.
+        // The run of a failover writes it.
         (Action::Undo(_), Proof::Sql { canary, .. }) => canary.clone(),
         _ => None,
     };
@@ -212,7 +211,7 @@ fn record(
     }
 }
 
-/// A name for this act: short, and unlikely to be given twice.
+/// Returns an ID for this operation: short, and unlikely to repeat.
 fn id() -> String {
     uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect()
 }

@@ -1,5 +1,5 @@
-//! `rbac`: the roles that commands need. The cluster is asked only for the namespaces in which they are bound, where
-//! these were not named.
+//! `rbac`: the roles that commands need. The cluster is queried only for the namespaces to bind them in, if none were
+//! named.
 
 use super::Context;
 use super::context::DEADLINE;
@@ -13,15 +13,15 @@ use crate::topology::Layout;
 use crate::topology::target::without_mark;
 use clap::ValueEnum;
 
-/// With SynxDB's namespaces as they are now.
+/// Renders roles that are bound in SynxDB's current namespaces.
 ///
 /// # Errors
 /// They cannot be listed, or there are none.
 pub(super) async fn in_namespaces_of_synxdb(context: &Context, args: &RbacArgs) -> Result<String> {
     let elsewhere = |error: Error| {
         error
-            .hint("kubectl synxdb rbac -n NAMESPACE ... names them")
-            .hint("kubectl synxdb rbac --cluster-wide ... means every namespace there is, SynxDB's or not")
+            .hint("to name them: kubectl synxdb rbac -n NAMESPACE ...")
+            .hint("for every namespace, SynxDB's or not: kubectl synxdb rbac --cluster-wide ...")
     };
     let cluster = context.cluster().await?;
     let layout = context.layout();
@@ -37,35 +37,35 @@ pub(super) async fn in_namespaces_of_synxdb(context: &Context, args: &RbacArgs) 
     let (namespaces, others): (Vec<String>, Vec<String>) =
         among(all, None, layout)?.namespaces.into_iter().partition(|name| is_granted(layout, name));
     for name in others.iter().filter(|name| layout.is_certain(name)) {
-        let why = "is an account's by its pods' labels alone, and nothing is bound in it; -n names it";
+        let why = "is an account only by its pods' labels, so nothing is bound in it; to include it, use -n";
         super::login::note(context, &format!("namespace {name} {why}"));
     }
     if namespaces.is_empty() {
-        let none = format!("there is no namespace of SynxDB's in context {}", cluster.context_name());
+        let none = format!("no SynxDB namespace in context {}", cluster.context_name());
         return Err(elsewhere(Error::failure(none).because("nothing was bound")));
     }
-    made(args, Bound::InEach(namespaces))
+    render(args, Bound::InEach(namespaces))
 }
 
-/// Whether roles are bound in a namespace that nobody named. One that may be called like SynxDB's by chance is not, nor
-/// one that whoever may label a pod has made an account.
+/// Returns whether roles are bound in a namespace that was not named: not in one that may have a SynxDB name by chance, nor in
+/// one that is an account only by pod labels, which any user who may label a pod can set.
 fn is_granted(layout: &Layout, namespace: &str) -> bool {
     layout.is_certain(namespace) && !layout.only_by_labels(namespace)
 }
 
-/// Asks nobody.
+/// Renders roles without a request to the cluster.
 ///
 /// # Errors
-/// A name that is none.
+/// An invalid name.
 pub(super) fn rbac(args: &RbacArgs) -> Result<String> {
-    let mut namespaces = args.namespaces.iter().map(|name| whole(name)).collect::<Result<Vec<_>>>()?;
+    let mut namespaces = args.namespaces.iter().map(|name| namespace_name(name)).collect::<Result<Vec<_>>>()?;
     namespaces.sort();
     namespaces.dedup();
     let everywhere = if args.cluster_wide { Bound::Everywhere } else { Bound::Nowhere };
-    made(args, if namespaces.is_empty() { everywhere } else { Bound::Of(namespaces) })
+    render(args, if namespaces.is_empty() { everywhere } else { Bound::Of(namespaces) })
 }
 
-fn made(args: &RbacArgs, bound: Bound) -> Result<String> {
+fn render(args: &RbacArgs, bound: Bound) -> Result<String> {
     let mut commands = args.commands.clone();
     commands.sort();
     commands.dedup();
@@ -85,7 +85,7 @@ fn made(args: &RbacArgs, bound: Bound) -> Result<String> {
 fn subjects(args: &RbacArgs) -> Result<Vec<RbacSubject>> {
     let accounts = args.serviceaccount.iter().map(|text| match text.split_once(':') {
         Some((namespace, name)) if !name.is_empty() => {
-            Ok(RbacSubject::ServiceAccount(whole(namespace)?, name.to_owned()))
+            Ok(RbacSubject::ServiceAccount(namespace_name(namespace)?, name.to_owned()))
         }
         _ => Err(Error::usage(format!("--serviceaccount {text:?} is not NAMESPACE:NAME"))
             .hint("kubectl get serviceaccounts -A")),
@@ -96,12 +96,12 @@ fn subjects(args: &RbacArgs) -> Result<Vec<RbacSubject>> {
     Ok(subjects)
 }
 
-/// A namespace's name as Kubernetes takes it.
-fn whole(name: &str) -> Result<String> {
+/// Checks a full namespace name.
+fn namespace_name(name: &str) -> Result<String> {
     let name = without_mark(name);
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || !name.chars().all(plain) {
-        return Err(Error::usage(format!("{name:?} is no name of a namespace")).hint("kubectl get namespaces"));
+        return Err(Error::usage(format!("invalid namespace name {name:?}")).hint("kubectl get namespaces"));
     }
     Ok(name.to_owned())
 }
@@ -110,7 +110,7 @@ fn whole(name: &str) -> Result<String> {
 mod tests {
     use super::*;
 
-    /// Roles are bound in what is called like SynxDB's, and in no namespace that a label or a common name makes one.
+    /// Roles are bound in namespaces with SynxDB names, and not in one that only a label or a common name makes an account.
     #[test]
     fn it_binds_in_no_namespace_that_anyone_can_make_an_accounts() {
         const CERTAIN: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
@@ -118,7 +118,7 @@ mod tests {
         for (namespace, granted) in [
             ("synxdb-system", true),
             (CERTAIN, true),
-            // Called like one, and its pods say so, too.
+            // By its name, and also by its pods.
             ("hashdata-fe-team-07e5674f", true),
             ("web-preview-deadbeef", false),
             ("sales", false),
@@ -128,7 +128,7 @@ mod tests {
         }
     }
 
-    /// What lies in namespaces is bound in all of them if `--cluster-wide` was said, and then alone.
+    /// Namespaced roles are bound in all namespaces only with `--cluster-wide`.
     #[test]
     fn it_binds_everywhere_only_if_that_was_said() {
         let of = |namespaces: &[&str], cluster_wide| RbacArgs {

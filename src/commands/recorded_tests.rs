@@ -38,7 +38,7 @@ fn words(before: Before) -> String {
 fn what_must_be_there_afterwards() {
     let (then, now) = (server("then"), server("now"));
     let silent = || Err(NoEvidence::Because("it is down".into()));
-    let as_found = format!("{}, as f1 found it", then.summary());
+    let as_found = format!("{}, as recorded by f1", then.summary());
     let unknown = || ("not asked".to_owned(), None);
     for (of, kept, unfinished, said, expected) in [
         (Outcome::DataMissing, Some(&then), None, Ok(now.clone()), (as_found.clone(), Some(&then))),
@@ -82,7 +82,7 @@ fn a_baseline_that_cannot_be_had_is_not_known_and_the_reason_is_said() {
         (of(&|record| record.packed_baseline = Some("AAAA".into())), "cannot be read"),
         (of(&|record| record.baseline = Some(json!("nothing"))), "cannot be used"),
         (of(&|record| record.baseline = Some(impossible.clone())), "cannot be used"),
-        (of(&|_| {}), "none is on record of f1"),
+        (of(&|_| {}), "f1 has no recorded baseline"),
     ] {
         let (before, evidence, with) = of_undo(&record, None, Ok(now.clone()), none());
         assert_eq!((before, evidence), (Before::NotAsked, None), "{why}");

@@ -1,40 +1,40 @@
-//! The command that goes on where this one stopped.
+//! The command that resumes an operation.
 
 use super::Context;
 use crate::cli::{OperationArgs, SslMode, quoted};
 
-/// A command, word by word.
+/// A command line.
 pub(super) struct Command {
     words: Vec<String>,
-    /// What is said in its place, where there will be nothing to go on with.
+    /// Text to print instead, if there will be nothing to resume.
     instead: Option<&'static str>,
 }
 
 impl Command {
-    /// Adds a flag with its value, where there is one.
+    /// Adds a flag with its value, if there is one.
     pub(super) fn flag(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.words.push(format!("{name} {}", quoted(value)));
         }
     }
 
-    /// Adds a flag that has no value, where it was given.
+    /// Adds a flag without a value, if it was given.
     pub(super) fn switch(&mut self, name: &str, given: bool) {
         if given {
             self.words.push(name.to_owned());
         }
     }
 
-    /// As it is typed.
+    /// Returns the command line.
     pub(super) fn text(&self) -> String {
         self.instead.map_or_else(|| self.words.join(" "), str::to_owned)
     }
 }
 
-/// `kubectl synxdb <verb>` with the flags that say where, as whom and how.
+/// Returns `kubectl synxdb <verb>` with the connection and operation flags that were given.
 pub(super) fn resume(context: &Context, args: &OperationArgs, verb: &str) -> Command {
     let global = &context.global;
-    let ended = "the private practice cluster ended with this command; kubectl synxdb sandbox keeps one";
+    let ended = "the temporary practice cluster ended with this command; to keep one running: kubectl synxdb sandbox";
     let mut command =
         Command { words: vec![format!("kubectl synxdb {verb}")], instead: global.sandbox.then_some(ended) };
     command.flag("--context", global.context.as_deref());
@@ -53,7 +53,7 @@ pub(super) fn resume(context: &Context, args: &OperationArgs, verb: &str) -> Com
     command.flag("--client-certificate", global.client_certificate.as_deref().and_then(|path| path.to_str()));
     command.flag("--client-key", global.client_key.as_deref().and_then(|path| path.to_str()));
     command.flag("--layout", global.layout.as_deref().and_then(|path| path.to_str()));
-    // Where the password is, never what it is.
+    // The password's location, never the password.
     let secret = args.login.password_secret.as_ref().map(ToString::to_string);
     command.flag("--username", args.login.username.as_deref());
     command.flag("--password-secret", secret.as_deref());
@@ -78,20 +78,20 @@ pub(super) fn resume(context: &Context, args: &OperationArgs, verb: &str) -> Com
     }
     command.switch("--send-cleartext-password", args.login.send_cleartext_password);
     command.switch("--insecure-skip-tls-verify", global.insecure_skip_tls_verify);
-    // A token is a secret: that one is to be given, not which.
+    // A token is a secret: only a placeholder is printed.
     command.switch("--token \"$TOKEN\"", global.token.is_some());
     command.switch("--no-verify", args.no_verify);
     command.switch("--no-probe", args.no_probe);
     command
 }
 
-/// The command that takes an act back. What was overridden for the act is not overridden for this.
+/// Returns the command that undoes an operation, without the overrides of that operation.
 pub(super) fn undo(context: &Context, args: &OperationArgs, id: &str) -> Command {
     let asked = OperationArgs { allow: Vec::new(), accept_missing: Vec::new(), ..args.clone() };
     resume(context, &asked, &format!("undo {}", quoted(id)))
 }
 
-/// The command that stores a baseline of a namespace's members, while these are healthy.
+/// Returns the command that stores baselines for a namespace, while it is healthy.
 pub(super) fn verify(context: &Context, args: &OperationArgs, namespace: &str) -> Command {
     let asked = OperationArgs {
         allow: Vec::new(),
@@ -104,7 +104,7 @@ pub(super) fn verify(context: &Context, args: &OperationArgs, namespace: &str) -
     resume(context, &asked, &format!("verify -n {}", quoted(namespace)))
 }
 
-/// The command that goes on where an act stopped, and accepts what is missing.
+/// Returns the command that resumes an operation and accepts missing data.
 pub(super) fn accepting(resume: &str, names: &[String]) -> String {
     names.iter().fold(resume.to_owned(), |command, name| format!("{command} --accept-missing {}", quoted(name)))
 }

@@ -1,4 +1,4 @@
-//! The practice cluster: around one command, or kept running.
+//! The practice cluster: for one command, or kept running.
 
 use super::Context;
 use crate::cli::{Machine, Output, quoted};
@@ -11,18 +11,18 @@ use std::path::PathBuf;
 /// Environment variable that names the folder for the practice cluster's state.
 const STATE_VARIABLE: &str = "KUBECTL_SYNXDB_SANDBOX_DIR";
 
-/// Runs a command, on a private practice cluster where `--sandbox` asks for one.
+/// Runs a command, on a temporary practice cluster if `--sandbox` was given.
 pub(super) async fn around(context: &mut Context, command: impl AsyncFnOnce(&Context) -> Result<Exit>) -> Result<Exit> {
     if !context.global.sandbox {
         if context.global.scenario.is_some() {
-            return Err(Error::usage("--scenario is for the practice cluster").hint("--sandbox --scenario NAME"));
+            return Err(Error::usage("--scenario needs the practice cluster").hint("use --sandbox --scenario NAME"));
         }
         return command(context).await;
     }
     let sandbox = start(context).await?;
     context.global.kubeconfig = Some(sandbox.kubeconfig().to_owned());
     context.practice_passfile = Some(sandbox.passfile().to_owned());
-    // What was done on it is forgotten with it.
+    // Its journal is removed with it.
     context.journal = Journal::at(sandbox.folder().join("journal"));
     let ready = context.unless_interrupted(ready(&sandbox)).await;
     let ended = match ready {
@@ -50,8 +50,8 @@ pub(super) async fn stay(context: &Context, output: &Output) -> Result<Exit> {
         screen.note(&lines);
     }
     screen.note(
-        "\nThen kubectl synxdb status, and plain kubectl get pods -A. Its databases take the\npassword in PGPASSFILE. \
-         Ctrl-C ends it.\n",
+        "\nThen run kubectl synxdb status, or plain kubectl get pods -A. PGPASSFILE has the\npassword of its databases. \
+         Press Ctrl-C to stop.\n",
     );
     let ready = context.unless_interrupted(ready(&sandbox)).await;
     if ready.is_ok() {
@@ -65,7 +65,7 @@ pub(super) async fn stay(context: &Context, output: &Output) -> Result<Exit> {
         screen.note(&format!("{}\n", screen.err.ok("Ready.")));
         context.interrupt.cancelled().await;
     }
-    screen.note("\nEnding it.\n");
+    screen.note("\nStopping…\n");
     sandbox.stop().await;
     match ready {
         Err(error) if error.exit != Exit::Interrupted => Err(error),
@@ -73,9 +73,9 @@ pub(super) async fn stay(context: &Context, output: &Output) -> Result<Exit> {
     }
 }
 
-/// Waits until every pod that the scenario lets become Ready is.
+/// Waits until every pod is Ready that can be in the scenario.
 async fn ready(sandbox: &Sandbox) -> Result<()> {
-    sandbox.ready().await.map_err(worded)
+    sandbox.ready().await.map_err(to_error)
 }
 
 async fn start(context: &Context) -> Result<Sandbox> {
@@ -84,24 +84,24 @@ async fn start(context: &Context) -> Result<Sandbox> {
     if let Some(scenario) = &context.global.scenario {
         options.scenario.clone_from(scenario);
     }
-    let sandbox = Sandbox::start(options).await.map_err(worded)?;
+    let sandbox = Sandbox::start(options).await.map_err(to_error)?;
     for notice in sandbox.notices() {
         context.screen.note(&format!("{} {notice}\n", context.screen.err.warn("note:")));
     }
     Ok(sandbox)
 }
 
-fn worded(error: SandboxError) -> Error {
-    let told = Error::failure(error.what()).because(error.why());
+fn to_error(error: SandboxError) -> Error {
+    let failure = Error::failure(error.what()).because(error.why());
     match error.hint() {
-        Some(hint) => told.hint(hint),
-        None => told,
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }
 
-/// The scenarios, a line each.
+/// Lists the scenarios, one per line.
 pub(super) fn list(output: &Output) -> Result<String> {
-    let scenarios = practice_cluster::scenarios().map_err(worded)?;
+    let scenarios = practice_cluster::scenarios().map_err(to_error)?;
     if let Output::Machine(form) = output {
         return structured::document(form, &structured::scenarios(&scenarios));
     }
@@ -109,12 +109,12 @@ pub(super) fn list(output: &Output) -> Result<String> {
     Ok(scenarios.iter().map(|(name, what)| format!("{name:<width$}  {what}\n")).collect())
 }
 
-/// The scenarios, to choose from: name and description.
+/// Returns the name and description of each scenario.
 pub(super) fn scenarios() -> Vec<(&'static str, String)> {
     practice_cluster::scenarios().unwrap_or_default()
 }
 
-/// The StatefulSets of a scenario; `None` where there is no such scenario.
+/// Returns the StatefulSets of a scenario; `None` if it does not exist.
 pub(super) fn stateful_sets(scenario: Option<&str>) -> Option<Vec<serde_json::Value>> {
     practice_cluster::stateful_sets(scenario).ok()
 }

@@ -1,4 +1,4 @@
-//! `schema`: the kinds of document that are printed for programs, and the JSON Schema of each.
+//! `schema`: the kinds of machine-readable documents, and the JSON Schema of each.
 
 use crate::cli::{Machine, Output, SchemaArgs};
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<String> {
     };
     let kind = Kind::parse(typed).ok_or_else(|| unknown(typed))?;
     Ok(match &args.output {
-        // As it is kept: in the order in which it is read best.
+        // The stored text, in readable order.
         None | Some(Output::Machine(Machine::Json)) => kind.schema().to_owned(),
         Some(Output::Machine(form)) => structured::document(form, &structured::schema(kind))?,
         Some(Output::Name) => words::name(kind),
@@ -31,7 +31,7 @@ fn unknown(typed: &str) -> Error {
     let near = nearest(&typed.to_lowercase(), &lower);
     let near: Vec<&str> =
         near.iter().filter_map(|near| names.iter().find(|name| name.eq_ignore_ascii_case(near)).copied()).collect();
-    let error = Error::usage(format!("there is no kind of document {typed:?}"));
-    let error = if near.is_empty() { error } else { error.because(format!("near it: {}", near.join(", "))) };
-    error.hint("kubectl synxdb schema lists them")
+    let error = Error::usage(format!("unknown document kind {typed:?}"));
+    let error = if near.is_empty() { error } else { error.because(format!("did you mean: {}", near.join(", "))) };
+    error.hint("to list them: kubectl synxdb schema")
 }

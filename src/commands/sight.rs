@@ -1,9 +1,9 @@
-//! The installation as a change is planned from it: read consistently, with what was done to it before.
+//! The data that a change is planned from: the topology, read consistently, and earlier operations.
 
 use super::Context;
 use super::context::DEADLINE;
 use super::login::note;
-use super::namespaces::{scope, stays};
+use super::namespaces::{not_terminating, scope};
 use crate::cluster::snapshot::Snapshot;
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::Result;
@@ -11,16 +11,16 @@ use crate::plan::Record;
 use crate::topology::{Topology, build};
 use jiff::Timestamp;
 
-/// The installation, and what was done to it before.
+/// The topology, and earlier operations.
 pub(super) struct Sight {
     pub(super) snapshot: Snapshot,
     pub(super) topology: Topology,
-    /// All acts on record, the oldest first.
+    /// All recorded operations, the oldest first.
     pub(super) records: Vec<Record>,
 }
 
-/// Reads consistently what a change is planned from.
-pub(super) async fn look(context: &Context, cluster: &Cluster, namespace: Option<&str>) -> Result<Sight> {
+/// Reads the data that a change is planned from, consistently.
+pub(super) async fn read(context: &Context, cluster: &Cluster, namespace: Option<&str>) -> Result<Sight> {
     let scope = scope(context, cluster, namespace, false, DEADLINE).await?;
     let besides = ReadRequest {
         volumes: true,
@@ -31,25 +31,25 @@ pub(super) async fn look(context: &Context, cluster: &Cluster, namespace: Option
     };
     let snapshot = scope.read(cluster, besides).await?;
     let topology = build(&snapshot, context.layout());
-    // Where it was named, whether or not anything is left in it.
+    // A named namespace, whether or not it still has pods.
     if let [only] = topology.spaces.as_slice() {
-        stays(&topology, &only.namespace)?;
+        not_terminating(&topology, &only.namespace)?;
     }
     let (journal, unread) = context.journal.records();
     for why in unread {
-        note(context, &format!("a record of the local journal is not read: {why}"));
+        note(context, &format!("a record in the local journal cannot be read: {why}"));
     }
     let mut records = Record::merged(Record::on_volumes(&topology).into_iter().chain(journal));
-    // Only what the cluster confirms is gone on with; what is older than the newest of its pod is not gone on with anyway.
+    // Only a record that the cluster confirms is resumed; older ones of the same pod are not resumed anyway.
     while let Some((at, why)) = contradicted(&records, &topology) {
         let record = records.remove(at);
         let of = format!("{} of {}/{}", record.id, record.namespace, record.pod);
-        note(context, &format!("the record of {of} does not fit the cluster, and is passed over: {why}"));
+        note(context, &format!("the record of {of} does not match the cluster and is ignored: {why}"));
     }
     Ok(Sight { snapshot, topology, records })
 }
 
-/// A record that is the newest of its pod and does not fit the cluster: which, and why.
+/// Finds a record that is the newest of its pod and does not match the cluster, with the reason.
 fn contradicted(records: &[Record], topology: &Topology) -> Option<(usize, String)> {
     let now = Timestamp::now();
     let newest = |at: usize| {

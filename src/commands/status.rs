@@ -1,4 +1,4 @@
-//! `status`: one wave of requests after that of connecting, one judgement.
+//! `status`: reads everything in one round of requests, and judges it.
 
 use super::Context;
 use super::namespaces::{Scope, reachable, scope};
@@ -27,12 +27,12 @@ pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit>
 
 async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     let page_token = PageAccess::resolve(&args.pages)?;
-    let cluster = context.cluster_within(DEADLINE).await?;
+    let cluster = context.cluster_with_timeout(DEADLINE).await?;
     let wide = !matches!(args.output, Output::Text | Output::Name);
     let mut scope =
         scope(context, &cluster, context.global.namespace.as_deref(), args.all_namespaces, DEADLINE).await?;
-    scope = scope.and_named_by(&args.targets, context.layout());
-    // All at the same time: what is in the namespaces, what belongs to none, and what looks like SynxDB's elsewhere.
+    scope = scope.with_named_by(&args.targets, context.layout());
+    // Concurrently: namespaced objects, cluster-scoped ones, and what looks like SynxDB elsewhere.
     let request = ReadRequest { volumes: true, leases: true, deadline: DEADLINE, ..ReadRequest::default() };
     let within = ReadRequest { namespaces: scope.namespaces.clone(), deadline: DEADLINE, ..ReadRequest::default() };
     let (outside, inside, ()) = futures::join!(cluster.read(&request), cluster.read(&within), async {
@@ -40,7 +40,7 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
             scope.stateful_sets = cluster.stateful_sets_everywhere(DEADLINE).await;
         }
     });
-    let looked_at = scope.namespaces.len();
+    let searched = scope.namespaces.len();
     let mut snapshot = together(scope, outside, inside);
     if !wide {
         only_what_is_read(&mut snapshot);
@@ -58,32 +58,32 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     let mut report = judge(&topology);
     judge_unfinished(&mut report, &topology, Timestamp::now());
     let positions = match args.output {
-        Output::Wide => asked(&cluster, &topology, page_token.for_members_of(&topology)).await,
+        Output::Wide => read_positions(&cluster, &topology, page_token.for_members_of(&topology)).await,
         _ => Positions::new(),
     };
-    context.screen.result(&told(context, args, &report, (&topology, &positions))?);
+    context.screen.result(&render(context, args, &report, (&topology, &positions))?);
     if let Some(namespace) = denied {
         let next = context.screen.err.hint("next:");
         context.screen.note(&format!(
-            "{next} kubectl auth can-i --list -n {namespace} shows your rights\n",
+            "{next} kubectl auth can-i --list -n {namespace}\n",
             namespace = sanitize_line(&quoted(&namespace))
         ));
     }
     Ok(match report.health {
-        // Suspended is neither: nothing is wrong with it, and nothing is to be done.
+        // Suspended counts as success: nothing is wrong, and there is nothing to do.
         Health::Healthy | Health::Suspended => Exit::Yes,
         Health::Degraded | Health::Unknown => Exit::Degraded,
         Health::Absent => {
-            let (looked, next) = text::absent(looked_at, cluster.context_name());
+            let (searched, next) = text::absent(searched, cluster.context_name());
             let next = next.iter().map(|next| format!("{} {next}\n", context.screen.err.hint("next:")));
-            context.screen.note(&format!("{}{}", wrapped("  ", &looked), next.collect::<String>()));
+            context.screen.note(&format!("{}{}", wrapped("  ", &searched), next.collect::<String>()));
             Exit::Degraded
         }
     })
 }
 
-/// The answer in the form that was asked for.
-fn told(
+/// Renders the status in the requested format.
+fn render(
     context: &Context,
     args: &StatusArgs,
     report: &Report,
@@ -95,7 +95,7 @@ fn told(
         Output::Name => text::names(topology),
         Output::Text | Output::Wide if args.no_headers => text::rows((topology, positions), wide, now, paint),
         Output::Text | Output::Wide => {
-            text::within(context.screen.room, report, (topology, positions), wide, now, paint)
+            text::status_in_columns(context.screen.room, report, (topology, positions), wide, now, paint)
         }
     })
 }
@@ -116,8 +116,8 @@ fn together(scope: Scope, outside: Snapshot, inside: Snapshot) -> Snapshot {
     }
 }
 
-/// How far the storage components say they are. It is shown and no more: their health is what Kubernetes says.
-async fn asked(cluster: &Cluster, topology: &Topology, page_token: PageAccess) -> Positions {
+/// Reads the positions of the storage components. They are only shown: health is judged by Kubernetes' state.
+async fn read_positions(cluster: &Cluster, topology: &Topology, page_token: PageAccess) -> Positions {
     let page_token = &page_token;
     let asked = topology.spaces.iter().map(|space| async move {
         let pages = storage_pages(topology, &space.namespace);

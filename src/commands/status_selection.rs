@@ -1,4 +1,4 @@
-//! Which members a status is about.
+//! Which pods a status shows.
 
 use super::Context;
 use super::namespaces::of_context;
@@ -11,23 +11,23 @@ use crate::topology::target::{NamespaceMatch, TargetMatch, TargetName, match_nam
 use crate::topology::{Component, Suspended, Topology};
 use std::time::Duration;
 
-/// What each source may take: a dead node or a refused permission must not hang or hide the rest.
+/// Time limit for each request: a dead node or a missing permission must not delay or hide the rest.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 
-/// Whether it is about all of SynxDB, and nothing of it may be passed over.
+/// Returns whether the status covers all of SynxDB.
 pub(super) fn is_everywhere(context: &Context, cluster: &Cluster, args: &StatusArgs) -> bool {
     let narrowed = context.global.namespace.is_some() || of_context(cluster, args.all_namespaces).is_some();
     !narrowed && args.targets.is_empty()
 }
 
-/// Volumes are read for what is on record on them: who may not read them is shown all else as it is.
+/// Ignores unreadable volumes: they are only read for records of unfinished operations.
 pub(super) fn only_what_is_read(snapshot: &mut Snapshot) {
     if let Read::Unknown(_) = snapshot.volumes {
         snapshot.volumes = Read::NotAsked;
     }
 }
 
-/// Only the members and StatefulSets of these paths, where some are wanted.
+/// Reduces the topology to the pods and StatefulSets of these paths; `None` keeps all.
 pub(super) fn only(mut topology: Topology, wanted: Option<&[String]>) -> Topology {
     let Some(wanted) = wanted else { return topology };
     for space in &mut topology.spaces {
@@ -45,8 +45,8 @@ pub(super) fn only(mut topology: Topology, wanted: Option<&[String]>) -> Topolog
     topology
 }
 
-/// Paths of the members that the targets mean, each of which may mean several, and of the StatefulSets that are suspended;
-/// `None` where there are no targets.
+/// Returns the paths of the pods that the targets match, each of which may match several, and of suspended StatefulSets;
+/// `None` without targets.
 pub(super) fn wanted(topology: &Topology, context: &Context, targets: &[String]) -> Result<Option<Vec<String>>> {
     if targets.is_empty() {
         return Ok(None);
@@ -59,7 +59,7 @@ pub(super) fn wanted(topology: &Topology, context: &Context, targets: &[String])
             None => None,
             Some(name) => match match_namespace(name, &existing, context.layout()) {
                 NamespaceMatch::One(name) => Some(name),
-                _ => return Err(Error::failure(format!("there is no SynxDB namespace {name:?}"))),
+                _ => return Err(Error::failure(format!("SynxDB namespace {name:?} not found"))),
             },
         };
         match match_target(topology, namespace.as_deref(), &target.name) {
@@ -72,7 +72,7 @@ pub(super) fn wanted(topology: &Topology, context: &Context, targets: &[String])
     Ok(Some(wanted))
 }
 
-/// What is suspended has no members: it is named by its StatefulSets.
+/// Returns the paths of suspended StatefulSets, which have no pods.
 fn paths(suspended: &Suspended) -> impl Iterator<Item = String> {
     suspended.sets.iter().map(move |set| format!("{}/{set}", suspended.namespace))
 }
@@ -80,8 +80,8 @@ fn paths(suspended: &Suspended) -> impl Iterator<Item = String> {
 fn no_member(typed: &str, topology: &Topology) -> Error {
     let names: Vec<&str> = topology.members().map(|member| member.name.as_str()).collect();
     let near = crate::topology::target::nearest(typed, &names);
-    let error = Error::failure(format!("there is no SynxDB member {typed:?}"));
-    let error = if near.is_empty() { error } else { error.because(format!("near it: {}", near.join(", "))) };
+    let error = Error::failure(format!("SynxDB pod {typed:?} not found"));
+    let error = if near.is_empty() { error } else { error.because(format!("did you mean: {}", near.join(", "))) };
     let error = topology.passed_over.iter().fold(error, |error, name| error.because(not_looked_into(name)));
-    error.hint("kubectl synxdb status shows all of them")
+    error.hint("to list all of them: kubectl synxdb status")
 }

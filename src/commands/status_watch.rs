@@ -1,4 +1,4 @@
-//! `status -w`: the same judgement, made anew at each change. Nothing polls.
+//! `status -w`: judges again at each change. Does not poll.
 
 use super::Context;
 use super::namespaces::{Scope, among, of_context, reachable, scope};
@@ -14,17 +14,17 @@ use crate::topology::health::{Health, Report, judge};
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// How often ages are told anew where nothing changes.
+/// How often ages are redrawn without a change.
 const AGES: Duration = Duration::from_secs(5);
 
-/// Follows until the user wants to stop; the exit code tells how it was then.
+/// Watches until the user stops it; the exit code reflects the last state.
 pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit> {
-    let cluster = context.cluster_within(DEADLINE).await?;
+    let cluster = context.cluster_with_timeout(DEADLINE).await?;
     let typed = context.global.namespace.as_deref();
     let scope = scope(context, &cluster, typed, args.all_namespaces, DEADLINE);
-    let mut scope = context.unless_interrupted(scope).await?.and_named_by(&args.targets, context.layout());
+    let mut scope = context.unless_interrupted(scope).await?.with_named_by(&args.targets, context.layout());
     let wide = !matches!(args.output, Output::Text | Output::Name);
-    // As it was in the beginning: what comes later in namespaces of any name is not followed.
+    // As at the start: namespaces of other names that come later are not watched.
     let labelled_pods = scope.labelled_pods.clone();
     let stateful_sets = async {
         if is_everywhere(context, &cluster, args) {
@@ -65,16 +65,16 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
             () = resized.next() => {}
             () = ages => {}
         }
-        // Accounts come and go, unless one was asked for.
+        // Accounts are added and removed, unless one was named.
         if typed.or(of_context(&cluster, args.all_namespaces)).is_none()
             && let Read::Known(all) = survey.namespaces()
         {
             let stateful_sets = scope.stateful_sets;
             let labelled_pods = labelled_pods.clone();
-            scope = among(all, None, context.layout())?.and_named_by(&args.targets, context.layout());
+            scope = among(all, None, context.layout())?.with_named_by(&args.targets, context.layout());
             scope = Scope { stateful_sets, labelled_pods, ..scope };
             survey.follow(&scope.namespaces);
-            // One that has just come is told of once it has been read.
+            // A new namespace is shown once it has been read.
             survey.opened(DEADLINE).await;
         }
     }
@@ -99,17 +99,17 @@ fn seen(survey: &Survey, scope: &Scope) -> Snapshot {
     }
 }
 
-/// Why what is shown may be out of date.
+/// Returns why the status may be out of date.
 fn away(survey: &Survey) -> Option<String> {
     match survey.connection() {
         Connection::Up => None,
         Connection::Away { reason, .. } => {
-            Some(format!("the API server does not answer ({reason}); this is how it was before"))
+            Some(format!("the API server is unreachable ({reason}); showing the last known state"))
         }
     }
 }
 
-/// The terminal's change of size.
+/// Resizes of the terminal.
 #[cfg(unix)]
 struct Resized(Option<tokio::signal::unix::Signal>);
 
@@ -120,11 +120,11 @@ impl Resized {
     }
 
     async fn next(&mut self) {
-        let told = match &mut self.0 {
+        let event = match &mut self.0 {
             Some(signal) => signal.recv().await,
             None => None,
         };
-        if told.is_none() {
+        if event.is_none() {
             std::future::pending().await
         }
     }

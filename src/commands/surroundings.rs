@@ -1,5 +1,5 @@
-//! What every command learns as it connects, in one wave: the layout that is in force, which namespaces there are, and
-//! which of them show by their pods' labels that they are accounts'.
+//! What every command reads when it connects, in one round of requests: the layout in force, the namespaces, and which of
+//! them are accounts by their pods' labels.
 
 use crate::cli::Global;
 use crate::cluster::config_map::{KeptText, Place};
@@ -14,33 +14,32 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// The layout's key within it.
+/// The layout's key in the ConfigMap.
 const KEY: &str = "layout.yaml";
-/// Names a layout's file.
+/// Environment variable with the path of a layout file.
 const VARIABLE: &str = "KUBECTL_SYNXDB_LAYOUT";
 
-/// A layout, as it was written.
+/// A layout, and its text.
 #[derive(Clone, Debug)]
 pub(super) struct Chosen {
     /// Its text.
     pub(super) text: String,
-    /// The same, read.
+    /// The parsed layout.
     pub(super) layout: Layout,
 }
 
 impl Chosen {
-    /// Where it is from.
+    /// Returns its source.
     pub(super) fn source(&self) -> &LayoutSource {
         &self.layout.source
     }
 }
 
-/// The layout that this machine says: `--layout`, else `$KUBECTL_SYNXDB_LAYOUT`, else the user's own file, else the
-/// shipped one, which the cluster's own takes the place of. A practice cluster is as shipped: the user's own file is not
-/// read for it.
+/// Returns the local layout: `--layout`, else `$KUBECTL_SYNXDB_LAYOUT`, else the user's file, else the shipped one, which the
+/// cluster's own replaces. A practice cluster uses the shipped one, and not the user's file.
 ///
 /// # Errors
-/// The file cannot be read, or is no layout.
+/// The file cannot be read, or is not a layout.
 pub(super) fn chosen(global: &Global, variable: impl Fn(&str) -> Option<OsString>) -> Result<Chosen> {
     let given = global.layout.clone().map(|path| (LayoutSource::Flag(path.clone()), path));
     let named = || {
@@ -61,7 +60,7 @@ pub(super) fn chosen(global: &Global, variable: impl Fn(&str) -> Option<OsString
     let text = files::text(&path, files::LARGEST).map_err(|error| {
         Error::usage(format!("the layout {} cannot be read", path.display()))
             .because_of(error)
-            .hint(format!("{without}kubectl synxdb layout prints one to start from"))
+            .hint(format!("to print one to start from: {without}kubectl synxdb layout"))
     })?;
     let layout = match &source {
         LayoutSource::File(path) => Layout::parse(&text).map_err(|error| error.because(path.display().to_string()))?,
@@ -70,7 +69,7 @@ pub(super) fn chosen(global: &Global, variable: impl Fn(&str) -> Option<OsString
     Ok(Chosen { text, layout: layout.from_source(source) })
 }
 
-/// The user's own file: `$XDG_CONFIG_HOME/kubectl-synxdb/layout.yaml`, or in `~/.config`, on Windows in `%APPDATA%`.
+/// Returns the path of the user's file: `$XDG_CONFIG_HOME/kubectl-synxdb/layout.yaml`, or in `~/.config`, on Windows in `%APPDATA%`.
 fn own_file(variable: &impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let folder = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let settings = folder("XDG_CONFIG_HOME")
@@ -79,28 +78,27 @@ fn own_file(variable: &impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     Some(settings.join("kubectl-synxdb").join("layout.yaml"))
 }
 
-/// What was learned.
+/// What was read.
 #[derive(Debug)]
 pub(super) struct Surroundings {
-    /// The layout in force, which knows the accounts that show themselves by their labels, too.
+    /// The layout in force, including accounts that were recognized by labels.
     pub(super) layout: Layout,
-    /// The same as it was written, and where it is from.
+    /// The layout as it was written.
     pub(super) chosen: Chosen,
-    /// Why it is not known whether the cluster has a layout of its own, where that may not be read.
+    /// Why it is unknown whether the cluster has its own layout, if that may not be read.
     pub(super) clusters_own_unread: Option<String>,
-    /// The pods that say what they are.
+    /// Pods with the component label.
     pub(super) labelled_pods: Read<Vec<ObjectFacts>>,
-    /// All namespaces, until they were asked for once: what is asked again is read again.
+    /// All namespaces, until they are taken once; later they are read again.
     namespaces: Mutex<Option<Read<Vec<NamespaceFacts>>>>,
 }
 
 impl Surroundings {
-    /// Asks at the same time for the cluster's own layout, if this machine says none, for all namespaces, and for the
-    /// pods that say what they are.
+    /// Reads concurrently the cluster's own layout, unless there is a local one, all namespaces, and the labeled pods.
     ///
     /// # Errors
-    /// The cluster's own layout is none, or could not be read for another reason than that it may not be.
-    pub(super) async fn look(chosen: Chosen, cluster: &Cluster, deadline: Duration) -> Result<Self> {
+    /// The cluster's own layout is invalid, or could not be read for another reason than a missing permission.
+    pub(super) async fn read(chosen: Chosen, cluster: &Cluster, deadline: Duration) -> Result<Self> {
         let ask_for_layout = *chosen.source() == LayoutSource::Shipped;
         let place = Place { namespace: &chosen.layout.system_namespace, name: CONFIG_MAP, key: KEY };
         let (kept, namespaces, mut labelled_pods) = futures::join!(
@@ -113,7 +111,7 @@ impl Surroundings {
             Read::Known(Some(kept)) => Some(own(&kept, place)?),
             Read::Known(None) | Read::NotAsked => None,
             Read::Unknown(part) => {
-                // What keeps everything from being read is told by who asks for the namespaces.
+                // If nothing can be read, the error of the namespaces is reported.
                 let nothing_is = matches!(&namespaces, Read::Unknown(all) if all.cause != Cause::Forbidden);
                 if part.cause != Cause::Forbidden && !nothing_is {
                     return Err(cluster.unreadable(&part));
@@ -136,7 +134,7 @@ impl Surroundings {
         Ok(Self { layout, chosen, clusters_own_unread, labelled_pods, namespaces })
     }
 
-    /// All namespaces, as they were on the first question, and anew on each further one.
+    /// Returns all namespaces: as they were read first, and read again on each further call.
     pub(super) async fn namespaces(&self, cluster: &Cluster, deadline: Duration) -> Read<Vec<NamespaceFacts>> {
         let first = self.namespaces.lock().ok().and_then(|mut read| read.take());
         match first {
@@ -146,7 +144,7 @@ impl Surroundings {
     }
 }
 
-/// The pods that carry the label of this layout, if it has one.
+/// Reads the pods with the label of this layout, if it has one.
 async fn labelled(cluster: &Cluster, layout: &Layout, deadline: Duration) -> Read<Vec<ObjectFacts>> {
     match layout.labels.any() {
         Some(key) => cluster.labelled_pods(key, deadline).await,
@@ -154,23 +152,23 @@ async fn labelled(cluster: &Cluster, layout: &Layout, deadline: Duration) -> Rea
     }
 }
 
-/// The cluster's own layout.
+/// Parses the cluster's own layout.
 fn own(kept: &KeptText, place: Place<'_>) -> Result<Chosen> {
     let Place { namespace, name, .. } = place;
     let hint = |error: Error| {
         error
             .hint(format!("kubectl edit configmap {name} -n {namespace}"))
-            .hint("--layout FILE takes its place; kubectl synxdb layout learn proposes one")
+            .hint("to use another one: --layout FILE; to propose one: kubectl synxdb layout learn")
     };
     let Some(text) = kept.text() else {
         return Err(hint(
-            Error::failure(format!("ConfigMap {namespace}/{name} holds no layout"))
+            Error::failure(format!("ConfigMap {namespace}/{name} has no layout"))
                 .because(format!("it has no key {KEY}")),
         ));
     };
     let layout = Layout::parse(text).map_err(|error| {
-        let told = Error::failure(format!("the layout in ConfigMap {namespace}/{name} cannot be used"));
-        hint(error.why.iter().fold(told.because(error.what.clone()), |told, why| told.because(why.clone())))
+        let failure = Error::failure(format!("the layout in ConfigMap {namespace}/{name} cannot be used"));
+        hint(error.why.iter().fold(failure.because(error.what.clone()), |failure, why| failure.because(why.clone())))
     })?;
     let source = LayoutSource::ConfigMap { namespace: namespace.to_owned(), name: name.to_owned() };
     Ok(Chosen { text: text.to_owned(), layout: layout.from_source(source) })
@@ -186,7 +184,7 @@ mod tests {
         chosen(global, variable).map(|chosen| chosen.source().clone())
     }
 
-    /// A flag before the environment, that before the user's own file, and that before the shipped one.
+    /// The flag overrides the environment, that the user's file, and that the shipped one.
     #[test]
     fn the_nearest_layout_counts() {
         let folder = tempfile::tempdir().unwrap();
@@ -206,7 +204,7 @@ mod tests {
         assert_eq!(of(&given, &set).unwrap(), LayoutSource::Flag(flag));
         assert_eq!(of(&none, &set).unwrap(), LayoutSource::Environment(environment.clone()));
         assert_eq!(of(&none, &set[1..]).unwrap(), LayoutSource::File(own.clone()));
-        // A practice cluster is as shipped.
+        // A practice cluster uses the shipped one.
         let sandbox = Global { sandbox: true, ..Global::default() };
         assert_eq!(of(&sandbox, &set[1..]).unwrap(), LayoutSource::Shipped);
         let elsewhere = home.join("settings");

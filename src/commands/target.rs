@@ -1,7 +1,7 @@
-//! Which member is meant: by what was typed, or chosen from a list; never by a guess.
+//! Which pod is the target: typed, or chosen from a list; never guessed.
 
 use super::Context;
-use super::confirm::asked;
+use super::confirm::ask;
 use super::context::DEADLINE;
 use crate::cli::quoted;
 use crate::cluster::Cluster;
@@ -12,22 +12,22 @@ use crate::topology::health::{not_looked_into, trouble};
 use crate::topology::target::{TargetMatch, TargetName, match_target};
 use crate::topology::{Member, Suspended, Topology};
 
-/// What a command wants a member for, in its own words.
+/// The wording of a command that needs a target.
 pub(super) struct Sought {
-    /// The command, as hints name it: `failover`.
+    /// The command for hints: `failover`.
     pub(super) verb: &'static str,
-    /// The same in a sentence: `fail over`.
+    /// The verb for sentences: `fail over`.
     pub(super) act: &'static str,
-    /// Asked above the list.
+    /// The prompt above the list.
     pub(super) question: &'static str,
-    /// What can be said of the cluster where no member is found.
+    /// The state of the cluster if no target is found.
     pub(super) so_far: Option<&'static str>,
 }
 
-/// The member that `typed` means; without it one of all is chosen.
+/// Returns the pod that `typed` matches; without it the user chooses one.
 ///
 /// # Errors
-/// No such member, several of them where nobody can be asked, none chosen.
+/// No pod matches, several match without a terminal, or none was chosen.
 pub(super) async fn target(
     context: &Context,
     cluster: &Cluster,
@@ -38,34 +38,35 @@ pub(super) async fn target(
 ) -> Result<Member> {
     let Some(typed) = typed else {
         let mut members: Vec<&Member> = topology.members().collect();
-        // Those in trouble first; otherwise as `status` shows them.
+        // Pods with problems first; otherwise in the order of `status`.
         members.sort_by_key(|member| trouble(member).is_none());
         return choose(context, sought.question, &members, sought).await;
     };
     match match_target(topology, None, &typed.name) {
         TargetMatch::One(member) => Ok(member.clone()),
         TargetMatch::Many(members) if context.screen.interactive => {
-            choose(context, &format!("{} may be any of these. Which?", typed.name), &members, sought).await
+            choose(context, &format!("{} is ambiguous. Select one:", typed.name), &members, sought).await
         }
         TargetMatch::Many(members) => {
-            Err(several(&format!("{} may be any of {} pods", typed.name, members.len()), &members, sought))
+            Err(several(&format!("{} is ambiguous ({} pods)", typed.name, members.len()), &members, sought))
         }
         TargetMatch::Suspended(suspended) => Err(nothing_runs(&suspended, sought)),
-        TargetMatch::Stranger(namespace, Some(why)) => {
-            Err(Error::refused(format!("{namespace}/{} has a member's name and is a stranger: {why}", typed.name))
-                .because(sought.so_far.unwrap_or_default())
-                .hint(format!("kubectl get pod {} -n {} -o yaml", quoted(&typed.name), quoted(namespace))))
-        }
+        TargetMatch::Stranger(namespace, Some(why)) => Err(Error::refused(format!(
+            "{namespace}/{} has the name of a SynxDB pod but is not one: {why}",
+            typed.name
+        ))
+        .because(sought.so_far.unwrap_or_default())
+        .hint(format!("kubectl get pod {} -n {} -o yaml", quoted(&typed.name), quoted(namespace)))),
         TargetMatch::Stranger(namespace, None) => {
-            Err(Error::refused(format!("{namespace}/{} is no SynxDB member, as far as the layout knows", typed.name))
+            Err(Error::refused(format!("{namespace}/{} is not a SynxDB component according to the layout", typed.name))
                 .because(sought.so_far.unwrap_or_default())
-                .hint("kubectl synxdb layout shows what is; --layout FILE changes it"))
+                .hint("to see the layout: kubectl synxdb layout; to use another one: --layout FILE"))
         }
         TargetMatch::None(near) => Err(nowhere(cluster, snapshot, &typed.name, &near, sought).await),
     }
 }
 
-/// What is suspended has no pod that anything could be done with; whoever suspended it resumes it.
+/// Returns the error for a suspended target: it has no pod.
 fn nothing_runs(suspended: &[Suspended], sought: &Sought) -> Error {
     let first = suspended.first();
     let what = first.map(Suspended::what).unwrap_or_default();
@@ -78,16 +79,16 @@ fn nothing_runs(suspended: &[Suspended], sought: &Sought) -> Error {
     }
 }
 
-/// Several members where one is wanted and nobody can be asked: a command for each.
+/// Returns the error for several matches without a terminal, with a command for each.
 pub(super) fn several(what: &str, members: &[&Member], sought: &Sought) -> Error {
     let command = |member: &Member| format!("kubectl synxdb {} {}", sought.verb, quoted(&member.path()));
     members.iter().fold(Error::usage(what), |error, member| error.hint(command(member)))
 }
 
-/// Offers a list.
+/// Lets the user choose from a list.
 ///
 /// # Errors
-/// The list is empty, or nothing was chosen from it.
+/// The list is empty, or none was chosen.
 pub(super) async fn choose(context: &Context, question: &str, members: &[&Member], sought: &Sought) -> Result<Member> {
     if members.is_empty() {
         return Err(none(sought));
@@ -100,21 +101,21 @@ pub(super) async fn choose(context: &Context, question: &str, members: &[&Member
         })
         .collect();
     let (screen, question) = (context.screen, question.to_owned());
-    match asked(context, prompt::Before::list(screen), move || prompt::choose(screen, &question, &items)).await? {
+    match ask(context, prompt::Before::list(screen), move || prompt::choose(screen, &question, &items)).await? {
         Some(index) => Ok(members[index].clone()),
         None => {
             let so_far = sought.so_far.map(|so_far| format!("; {so_far}")).unwrap_or_default();
-            Err(Error::new(Exit::Declined, format!("no member was chosen{so_far}")))
+            Err(Error::new(Exit::Declined, format!("no pod was chosen{so_far}")))
         }
     }
 }
 
-/// There is nothing to choose from.
+/// Returns the error for an empty list.
 pub(super) fn none(sought: &Sought) -> Error {
-    Error::failure(format!("there is no SynxDB member to {}", sought.act)).hint("kubectl synxdb status -A")
+    Error::failure(format!("no SynxDB pod to {}", sought.act)).hint("kubectl synxdb status -A")
 }
 
-/// A name that no member carries: what could not be read, where such a pod is after all, and the nearest names.
+/// Returns the error for an unknown name: what could not be read, another namespace with such a pod, and similar names.
 async fn nowhere(cluster: &Cluster, snapshot: &Snapshot, name: &str, near: &[String], sought: &Sought) -> Error {
     for objects in &snapshot.namespaces {
         if let Read::Unknown(part) = &objects.pods {
@@ -130,18 +131,18 @@ async fn nowhere(cluster: &Cluster, snapshot: &Snapshot, name: &str, near: &[Str
                 .because(sought.so_far.unwrap_or_default())
                 .hint(format!("kubectl synxdb status -n {}", quoted(&namespace)));
         }
-        let looked_at = snapshot.namespaces.iter().any(|objects| objects.namespace == namespace);
-        if !looked_at {
-            return Error::refused(format!("{namespace}/{name} is not in a namespace that was looked at"))
+        let searched: Vec<&str> = snapshot.namespaces.iter().map(|objects| objects.namespace.as_str()).collect();
+        if !searched.contains(&namespace.as_str()) {
+            return Error::refused(format!("{name} is in {namespace}, not in {}", searched.join(", ")))
                 .because(sought.so_far.unwrap_or_default())
                 .hint(format!("kubectl synxdb {verb} {} -n {}", quoted(name), quoted(&namespace)));
         }
     }
-    let error = Error::failure(format!("there is no pod {name:?}"));
+    let error = Error::failure(format!("pod {name:?} not found"));
     match near.first() {
         Some(nearest) => error
-            .because(format!("near it: {}", near.join(", ")))
+            .because(format!("did you mean: {}", near.join(", ")))
             .hint(format!("kubectl synxdb {verb} {}", quoted(nearest))),
-        None => error.hint("kubectl synxdb status shows all members"),
+        None => error.hint("to list all pods: kubectl synxdb status"),
     }
 }

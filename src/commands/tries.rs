@@ -1,4 +1,4 @@
-//! Dry runs of a plan: each step, and the creation of what takes the place of what goes.
+//! Dry runs of a plan: each step, and the creation of the replacement objects.
 
 use super::context::DEADLINE;
 use super::sight::Sight;
@@ -9,17 +9,17 @@ use crate::plan::{Attempt, Check, Plan, Quotas, Record, Request, Step, Try, admi
 use crate::topology::quota::{Usage, quotas};
 use crate::topology::{Known, Member, replacement};
 
-/// What came of trying a plan.
+/// The dry runs of a plan.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trials {
     /// Each dry run, in the order of the steps.
     pub(super) tries: Vec<Try>,
-    /// What follows.
+    /// The checks that follow from them.
     pub(super) checks: Vec<Check>,
 }
 
 impl Trials {
-    /// An object that is not as planned any more, as the error of a rehearsal.
+    /// Returns an error if an object is no longer as planned.
     pub(super) fn moot(&self) -> Option<Error> {
         self.tries.iter().find_map(|one| match &one.tried {
             Tried::Moot(why) => Some(Error::refused(format!("{}: {why}", one.what)).because("nothing was changed")),
@@ -28,7 +28,7 @@ impl Trials {
     }
 }
 
-/// Tries a plan. What may not be created is not tried: then it is not known, and the check of the rights says so.
+/// Runs the dry runs of a plan. What the user may not create is not tried; the permission check reports that.
 pub(super) async fn trials(
     cluster: &Cluster,
     sight: &Sight,
@@ -56,7 +56,7 @@ pub(super) async fn trials(
         !rights.iter().any(|(one, allowed)| create(one) && matches!(allowed, Allowed::No(_)))
     };
 
-    // That there is room for the record is the run's to see to: it may have to cut older ones for it.
+    // The run makes room for the record: it may have to trim older ones.
     let record = (key.as_str(), "");
     let steps = plan.steps.iter().map(|step| match step {
         Step::Retain { volume, uid, .. } => {
@@ -107,10 +107,10 @@ pub(super) async fn trials(
         match cluster.quotas(namespace, DEADLINE).await {
             Read::Known(found) => Known::Is(quotas(&found)),
             Read::Unknown(part) => Known::Unknown(part.reason),
-            Read::NotAsked => Known::Unknown("not asked for".into()),
+            Read::NotAsked => Known::Unknown("not read".into()),
         }
     } else {
-        Known::Unknown("not asked for".into())
+        Known::Unknown("not read".into())
     };
     let quotas = Quotas { found, goes: comes.goes.clone(), comes: comes.comes.clone() };
     let checks = admission(&tries, &untried, &quotas, &request.allow);

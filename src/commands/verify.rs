@@ -1,7 +1,7 @@
-//! `verify`: look, ask everybody, judge, report.
+//! `verify`: reads the cluster, queries every component, and reports the result.
 
 use super::Context;
-use super::baseline::{Subject as Whose, store};
+use super::baseline::{BaselineOwner, store};
 use super::context::DEADLINE;
 use super::login::{login, note};
 use super::namespaces::scope;
@@ -25,21 +25,21 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long one waits without a word.
+/// Time until the progress line is shown.
 const SHOWN_AFTER: Duration = Duration::from_millis(500);
-/// Largest baseline that is read, in bytes: 50 servers of 50 databases are less.
+/// Maximum bytes of a baseline file: 50 servers of 50 databases are less.
 const LARGEST_BASELINE: u64 = 256 << 20;
 
 pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit> {
-    // Before anything is asked: what it would be compared with, and whether there is room for what will be found.
+    // Before any query: read the baseline, and check that the new file does not exist.
     let against = args.against.as_deref().map(read_baseline).transpose()?;
     if let Some(path) = &args.save {
-        vacant(path)?;
+        not_existing(path)?;
     }
     let login = login(context, &args.login)?;
     let page_token = PageAccess::resolve(&args.pages)?;
     let cluster = context.cluster().await?;
-    let Look { topology, everything, gaps, going } = look(context, &cluster, args).await?;
+    let Observed { topology, everything, gaps, going } = observe(context, &cluster, args).await?;
     let wanted = wanted(&topology, context, &args.targets)?;
     let among = |path: String| wanted.as_ref().is_none_or(|wanted| wanted.contains(&path));
     let asked =
@@ -53,7 +53,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         deadline: QUESTION,
         before: against.as_ref().map(|saved| saved.members.clone()).unwrap_or_default(),
     };
-    let Inspection { mut checks, evidence, catalog_only } = ask(context, &cluster, &asked, &options).await;
+    let Inspection { mut checks, evidence, catalog_only } = query(context, &cluster, &asked, &options).await;
     if let Some(saved) = against {
         let saved = match &args.database {
             Some(database) => saved.of_database(database),
@@ -83,15 +83,15 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
     };
     context.screen.result(&out);
     let verdict = verdict(&checks);
-    // One database is not all of a server.
+    // One database is not the whole server.
     if verdict == Verdict::Passed && !args.read_only && args.database.is_none() {
-        // What a catalog alone says is no baseline in the place of one that counted rows.
-        let looked_into = saved.members.iter().filter(|(path, _)| !catalog_only.contains(*path));
-        let whole = looked_into.filter_map(|(path, evidence)| {
+        // A baseline from the catalog only does not replace one with counted rows.
+        let counted = saved.members.iter().filter(|(path, _)| !catalog_only.contains(*path));
+        let verified = counted.filter_map(|(path, evidence)| {
             let (namespace, pod) = path.split_once('/')?;
-            Some((Whose::of_pod(&topology, namespace, pod), evidence.clone()))
+            Some((BaselineOwner::of_pod(&topology, namespace, pod), evidence.clone()))
         });
-        store(&cluster, whole.collect::<Vec<_>>(), now).await.tell(context);
+        store(&cluster, verified.collect::<Vec<_>>(), now).await.report(context);
     }
     Ok(match verdict {
         Verdict::Passed => Exit::Yes,
@@ -100,39 +100,39 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
     })
 }
 
-/// Asks; on a terminal one who waits is told for what.
-async fn ask(context: &Context, cluster: &Cluster, asked: &[VerifyTarget], options: &Options) -> Inspection {
+/// Queries the targets; shows on a terminal what it waits for.
+async fn query(context: &Context, cluster: &Cluster, asked: &[VerifyTarget], options: &Options) -> Inspection {
     let answers = inspect(cluster, asked, options);
     tokio::pin!(answers);
     tokio::select! {
         found = &mut answers => return found,
         () = tokio::time::sleep(SHOWN_AFTER) => {}
     }
-    let _line = Waiting::begin(context.screen, &text::waits(asked));
+    let _line = Waiting::begin(context.screen, &text::progress(asked));
     answers.await
 }
 
-/// What Kubernetes says there is.
-struct Look {
+/// What Kubernetes reports.
+struct Observed {
     topology: Topology,
-    /// Whether all SynxDB namespaces were looked at.
+    /// Whether all SynxDB namespaces were read.
     everything: bool,
-    /// What could not be read of it.
+    /// What could not be read.
     gaps: Vec<Check>,
-    /// Which namespaces are being deleted.
+    /// Which namespaces are terminating.
     going: Vec<Check>,
 }
 
-async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result<Look> {
+async fn observe(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result<Observed> {
     let typed = context.global.namespace.as_deref();
     let scope = scope(context, cluster, typed, args.all_namespaces, DEADLINE).await?;
-    let scope = scope.and_named_by(&args.targets, context.layout());
-    // Without a right to list namespaces there may be accounts that nobody looked at.
+    let scope = scope.with_named_by(&args.targets, context.layout());
+    // Without the right to list namespaces there may be accounts that were not read.
     let narrowed =
         typed.is_some() || (!args.all_namespaces && cluster.namespace().is_some_and(|name| name != "default"));
     let mut gaps = Vec::new();
     if let (Read::Unknown(part), false) = (&scope.names, narrowed) {
-        let judged = Judgement::unknown(format!("which accounts there are: {}", part.reason));
+        let judged = Judgement::unknown(format!("unknown which accounts exist: {}", part.reason));
         gaps.push(judged.on(Kind::Members, "", "namespaces", Duration::ZERO));
     }
     let everywhere = async {
@@ -152,10 +152,10 @@ async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result
         }));
     }
     let topology = build(&snapshot, context.layout());
-    let passed_over = topology.passed_over.iter().map(|name| (name, "being deleted: not looked into"));
+    let passed_over = topology.passed_over.iter().map(|name| (name, "skipped (terminating)"));
     let going = topology.spaces.iter().filter(|space| space.terminating);
     let going: Vec<Check> = going
-        .map(|space| (&space.namespace, "being deleted"))
+        .map(|space| (&space.namespace, "terminating"))
         .chain(passed_over)
         .map(|(name, why)| Judgement::skipped(why).on(Kind::Namespace, name, "", Duration::ZERO))
         .collect();
@@ -167,7 +167,7 @@ async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result
         judged.on(Kind::Members, &one.namespace, what, Duration::ZERO)
     }));
     if let (Read::Unknown(part), false) = (&snapshot.labelled_pods, topology.by_names_alone || narrowed) {
-        let judged = Judgement::unknown(format!("which accounts there are: {}", part.reason));
+        let judged = Judgement::unknown(format!("unknown which accounts exist: {}", part.reason));
         gaps.push(judged.on(Kind::Members, "", "pods", Duration::ZERO));
     }
     if topology.by_names_alone && wanted_all {
@@ -175,15 +175,15 @@ async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result
     }
     let suspended = topology.spaces.iter().any(|space| !space.suspensions().is_empty());
     if gaps.is_empty() && topology.members().next().is_none() && !suspended {
-        let (looked, next) = crate::render::status::absent(snapshot.namespaces.len(), cluster.context_name());
-        let error = Error::new(Exit::Degraded, "there is no SynxDB member to verify").because(looked);
+        let (searched, next) = crate::render::status::absent(snapshot.namespaces.len(), cluster.context_name());
+        let error = Error::new(Exit::Degraded, "no SynxDB component to verify").because(searched);
         let error = next.into_iter().fold(error, Error::hint);
         return Err(topology.passed_over.iter().fold(error, |error, name| error.because(not_looked_into(name))));
     }
-    Ok(Look { topology, everything, gaps, going })
+    Ok(Observed { topology, everything, gaps, going })
 }
 
-/// How far this look covers a member of a baseline.
+/// Returns whether this run covers a component of a baseline.
 fn covered(path: &str, topology: &Topology, everything: bool, wanted: Option<&[String]>) -> Coverage {
     let (namespace, _) = path.split_once('/').unwrap_or(("", path));
     let here = topology.members().any(|member| member.path() == path);
@@ -198,34 +198,33 @@ fn covered(path: &str, topology: &Topology, everything: bool, wanted: Option<&[S
 }
 
 fn read_baseline(path: &Path) -> Result<Saved> {
-    let cannot = |why: String| Error::failure(format!("the baseline {} cannot be read", path.display())).because(why);
+    let cannot = |why: String| Error::failure(format!("cannot read the baseline {}", path.display())).because(why);
     let text = files::text(path, LARGEST_BASELINE).map_err(|error| cannot(error.to_string()))?;
     Saved::parse(&text)
 }
 
-/// A baseline is precious once something is missing: none is written over.
-fn vacant(path: &Path) -> Result<()> {
+/// Checks that the file does not exist: a baseline is valuable once data is missing, so it is never overwritten.
+fn not_existing(path: &Path) -> Result<()> {
     if path.symlink_metadata().is_ok() {
         return Err(Error::refused(format!("{} exists already", path.display()))
-            .because("a baseline is not written over, and nothing was asked")
-            .hint("kubectl synxdb verify --save ANOTHER-FILE"));
+            .because("refusing to overwrite; nothing was checked")
+            .hint("choose another file: kubectl synxdb verify --save FILE"));
     }
     Ok(())
 }
 
-/// Writes the file as a whole, for its owner alone: names of tables are nobody else's.
+/// Writes the file atomically, readable by its owner only: table names are confidential.
 fn save(path: &Path, saved: &Saved) -> Result<()> {
     let text = saved.to_text()?;
     let half = half_written(path);
     let written = private(&half).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        // A link, unlike a rename, takes no other file's place.
+        // A link, unlike a rename, does not replace another file.
         fs::hard_link(&half, path)
     });
     let _ = fs::remove_file(&half);
-    written
-        .map_err(|error| Error::failure(format!("the baseline {} cannot be written", path.display())).because_of(error))
+    written.map_err(|error| Error::failure(format!("cannot write the baseline {}", path.display())).because_of(error))
 }
 
 fn half_written(path: &Path) -> PathBuf {

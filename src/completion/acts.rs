@@ -1,27 +1,27 @@
-//! Failovers and undos on record, as candidates.
+//! Recorded failovers and undos, as candidates.
 
 use super::members::{Named, pods};
 use super::{Candidate, short};
+use crate::duration::age;
 use crate::plan::{Action, Outcome, Record, returning};
-use crate::render::age::age;
 use crate::topology::{Topology, VolumePhase};
 use jiff::Timestamp;
 
-/// Acts that kept a volume which is nobody's now, the newest first.
+/// Returns the operations with a retained volume that is unclaimed, the newest first.
 pub fn kept(topology: &Topology, now: Timestamp) -> Vec<Candidate> {
     let records = Record::on_volumes(topology);
     let kept = with_volumes(topology, &records);
     kept.into_iter().map(|record| Candidate::new(&record.id, about(record, now))).collect()
 }
 
-/// The same, and the pods that they are of.
+/// Returns those operations, and their pods.
 pub fn undoable(topology: &Topology, begun: &str, now: Timestamp) -> Vec<Candidate> {
     let records = Record::on_volumes(topology);
     let kept = with_volumes(topology, &records);
     let mut of: Vec<Named<'_>> = Vec::new();
     for record in &kept {
         if !of.iter().any(|known| (known.namespace, known.name) == (&*record.namespace, &*record.pod)) {
-            let about = format!("its last: {}", about(record, now));
+            let about = format!("last: {}", about(record, now));
             of.push(Named { namespace: &record.namespace, called: &record.namespace, name: &record.pod, about });
         }
     }
@@ -38,7 +38,7 @@ fn with_volumes<'r>(topology: &Topology, records: &'r [Record]) -> Vec<&'r Recor
     records.iter().rev().filter(keeps).collect()
 }
 
-/// `failover of NAMESPACE/POD, 3h ago, recovered`.
+/// Describes an operation: `failover of NAMESPACE/POD, 3h ago, recovered`.
 fn about(record: &Record, now: Timestamp) -> String {
     let act = match &record.act {
         Action::Failover => "failover",
@@ -48,7 +48,7 @@ fn about(record: &Record, now: Timestamp) -> String {
         Outcome::InProgress => "unfinished",
         Outcome::CatchingUp => "catching up",
         Outcome::Recovered => "recovered",
-        Outcome::Unproven => "not proven",
+        Outcome::Unproven => "unverified",
         Outcome::DataMissing => "data missing",
     };
     let pod = &record.pod;
@@ -61,7 +61,7 @@ mod tests {
     use crate::testing::{now, snapshot};
     use crate::topology::{Layout, build};
 
-    /// Three failovers of one pod and one of another: the first one's volume is in use again, the last one's is going.
+    /// Operations on two pods: the first one's volume is in use again, the last one's is terminating.
     const PAST: &str = "
 namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a
 sets: [{name: wh9527, replicas: 2, templates: [data]}]
@@ -83,23 +83,23 @@ records:
 - {id: d4, pod: wh9527-1, age: 200, took: 9, claims: [{name: data-wh9527-1, uid: old-4, volume: pv-4}]}
 ";
 
-    fn told(found: Vec<Candidate>) -> Vec<String> {
+    fn lines(found: Vec<Candidate>) -> Vec<String> {
         found.into_iter().map(|one| format!("{}: {}", one.value, one.about)).collect()
     }
 
     #[test]
-    fn what_kept_a_volume_is_offered_newest_first_and_told_in_a_line() {
+    fn operations_with_a_retained_volume_are_offered_newest_first() {
         let topology = build(&snapshot(&[PAST]), &Layout::shipped().unwrap());
         let c3 = "c3: failover of cloud007-513d75…/wh9527-1, 5m ago, unfinished";
         let b2 = "b2: undo of cloud007-513d75…/wh9527-0, 3h ago, data missing";
-        assert_eq!(told(kept(&topology, now())), [c3, b2]);
+        assert_eq!(lines(kept(&topology, now())), [c3, b2]);
         assert_eq!(
-            told(undoable(&topology, "", now())),
+            lines(undoable(&topology, "", now())),
             [
                 c3,
                 b2,
-                "wh9527-1: its last: failover of cloud007-513d75…/wh9527-1, 5m ago, unfinished",
-                "wh9527-0: its last: undo of cloud007-513d75…/wh9527-0, 3h ago, data missing"
+                "wh9527-1: last: failover of cloud007-513d75…/wh9527-1, 5m ago, unfinished",
+                "wh9527-0: last: undo of cloud007-513d75…/wh9527-0, 3h ago, data missing"
             ]
         );
         let in_full = undoable(&topology, "cloud007/wh9527-1", now());

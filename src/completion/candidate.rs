@@ -1,22 +1,22 @@
-//! What the shell is offered.
+//! A completion candidate.
 
-/// Something that may stand for the word under the cursor.
+/// A candidate for the word under the cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// The whole value.
+    /// The complete value.
     pub value: String,
-    /// What it is, on one short line; may be empty.
+    /// A short description; may be empty.
     pub about: String,
 }
 
 impl Candidate {
-    /// A value, and what it is.
+    /// Creates a candidate from a value and its description.
     pub fn new(value: impl Into<String>, about: impl Into<String>) -> Self {
         Self { value: value.into(), about: about.into() }
     }
 }
 
-/// A namespace in a description: an account's has a UUID in it, and a line is soon full.
+/// Shortens a namespace for a description: an account's has a long UUID.
 pub(super) fn short(namespace: &str) -> String {
     const LONGEST: usize = 20;
     if namespace.chars().count() <= LONGEST {

@@ -1,51 +1,51 @@
-//! Where `kubectl_complete-synxdb` belongs, and what of it may be touched. Folders of PATH in, a step out.
+//! Where to install `kubectl_complete-synxdb`, and which file may be changed. Folders of PATH in, a step out.
 
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// The name by which kubectl finds it.
+/// The file name that kubectl looks for.
 pub const FILE: &str = "kubectl_complete-synxdb";
 
 /// A folder of PATH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
-    /// As PATH has it.
+    /// Its path.
     pub path: PathBuf,
-    /// Whether `kubectl-synxdb` is there, itself or as a link.
+    /// Whether it contains `kubectl-synxdb`, as a file or a link.
     pub has_plugin: bool,
-    /// What is there of the file's name.
+    /// What has the file's name.
     pub found: Found,
-    /// Whether files can be made in it.
+    /// Whether files can be created in it.
     pub writable: bool,
-    /// Whether it is the user's own.
+    /// Whether the user owns it.
     pub own: bool,
 }
 
-/// What is in the place of the file.
+/// What exists under the file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing.
     Nothing,
-    /// What this version would write.
+    /// The file of this version.
     Same,
-    /// What another version wrote, or somebody changed.
+    /// The file of another version, or a modified one.
     Other,
-    /// Something that is not ours to touch: another file, a link, a folder.
+    /// Something foreign: another file, a link, a folder.
     Foreign,
 }
 
-/// What is to be done.
+/// The step to take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Write this file, which is not there.
+    /// Create this file.
     Write(PathBuf),
-    /// Write this file anew: it is of another version.
+    /// Replace this file: it is of another version.
     Renew(PathBuf),
     /// Remove this file.
     Remove(PathBuf),
-    /// Nothing: it is there already.
+    /// Nothing: it is installed already.
     Present(PathBuf),
-    /// Nothing: it is not there.
+    /// Nothing: it is not installed.
     Absent,
 }
 
@@ -55,15 +55,15 @@ impl Folder {
     }
 }
 
-/// What puts it on PATH: beside the plugin, or else in the first folder that is the user's own.
+/// Returns the step that installs it: beside the plugin, or else in the first folder that the user owns.
 ///
 /// # Errors
-/// Refused: the plugin is not on PATH, a file of another's making is in the way, or nowhere can be written.
+/// The plugin is not on PATH, a foreign file is in the way, or no folder is writable.
 pub fn to_install(path: &[Folder]) -> Result<Step> {
     let Some(plugin) = path.iter().find(|folder| folder.has_plugin) else {
         return Err(Error::refused("kubectl-synxdb is not on PATH")
-            .because("kubectl finds neither the plugin nor its completion; nothing was changed")
-            .hint("export PATH=FOLDER:$PATH, with the folder that kubectl-synxdb is in"));
+            .because("kubectl would find neither the plugin nor its completion; nothing was changed")
+            .hint("add the folder of kubectl-synxdb: export PATH=FOLDER:$PATH"));
     };
     let place = if plugin.writable { Some(plugin) } else { path.iter().find(|folder| folder.writable && folder.own) };
     let first = path.iter().find(|folder| folder.found != Found::Nothing);
@@ -73,30 +73,30 @@ pub fn to_install(path: &[Folder]) -> Result<Step> {
         (Some(first), _) if first.found == Found::Other => {
             Err(Error::refused(format!("{} is of another version and cannot be written", first.file().display()))
                 .because("nothing was changed")
-                .hint("run the same command as who can write there"))
+                .hint("rerun the command as a user who can write there"))
         }
-        // One that stands behind ours is of no effect.
+        // One after ours on PATH has no effect.
         (Some(first), Some(place)) if stands_before(path, place, first) => Ok(Step::Write(place.file())),
         (Some(first), _) => Err(foreign(first)),
         (None, Some(place)) => Ok(Step::Write(place.file())),
-        (None, None) => Err(Error::refused(format!("nothing can be written to {}", plugin.path.display()))
-            .because("the plugin is there, and no other folder of PATH is yours; nothing was changed")
+        (None, None) => Err(Error::refused(format!("no write access to {}", plugin.path.display()))
+            .because("the plugin is there, and you own no other folder on PATH; nothing was changed")
             .hint("mkdir -p ~/.local/bin; export PATH=~/.local/bin:$PATH; kubectl synxdb completion install")),
     }
 }
 
-/// What takes it from PATH again.
+/// Returns the step that removes it.
 ///
 /// # Errors
-/// Refused: the first one on PATH is of another's making, or cannot be removed.
+/// The first one on PATH is foreign, or cannot be removed.
 pub fn to_uninstall(path: &[Folder]) -> Result<Step> {
     match path.iter().find(|folder| folder.found != Found::Nothing) {
         None => Ok(Step::Absent),
         Some(first) if first.found == Found::Foreign => Err(foreign(first)),
         Some(first) if first.writable => Ok(Step::Remove(first.file())),
         Some(first) => Err(Error::refused(format!("{} cannot be removed", first.file().display()))
-            .because("its folder is not yours to change; nothing was changed")
-            .hint("run the same command as who can write there")),
+            .because("no write access to its folder; nothing was changed")
+            .hint("rerun the command as a user who can write there")),
     }
 }
 
@@ -107,8 +107,8 @@ fn stands_before(path: &[Folder], this: &Folder, other: &Folder) -> bool {
 
 fn foreign(folder: &Folder) -> Error {
     let file = folder.file();
-    Error::refused(format!("{} is not of this plugin's making", file.display()))
-        .because("it is left alone; nothing was changed")
+    Error::refused(format!("{} was not created by this plugin", file.display()))
+        .because("it was left unchanged; nothing was changed")
         .hint(format!("ls -l {}", file.display()))
 }
 
@@ -116,7 +116,7 @@ fn foreign(folder: &Folder) -> Error {
 mod tests {
     use super::*;
 
-    /// `plugin ours other foreign locked theirs`, in words, a folder each.
+    /// Builds folders from keywords: plugin, same, other, foreign, locked, theirs.
     fn path(folders: &[(&str, &str)]) -> Vec<Folder> {
         let folder = |(path, words): &(&str, &str)| {
             let has = |word: &str| words.split(' ').any(|known| known == word);
@@ -132,7 +132,7 @@ mod tests {
         folders.iter().map(folder).collect()
     }
 
-    fn told(step: Result<Step>) -> String {
+    fn outcome(step: Result<Step>) -> String {
         match step {
             Ok(Step::Write(path)) => format!("write {}", path.display()),
             Ok(Step::Renew(path)) => format!("renew {}", path.display()),
@@ -151,13 +151,13 @@ mod tests {
     fn it_belongs_beside_the_plugin_or_to_the_users_own() {
         for (folders, expected) in [
             (vec![("/a", ""), ("/b", "plugin")], "write /b/kubectl_complete-synxdb"),
-            // The first plugin is the one that kubectl runs.
+            // kubectl runs the first plugin.
             (vec![("/a", "plugin"), ("/b", "plugin")], "write /a/kubectl_complete-synxdb"),
             (vec![("/a", "plugin locked"), ("/b", "theirs"), ("/c", "")], "write /c/kubectl_complete-synxdb"),
-            (vec![("/a", "plugin locked theirs"), ("/b", "theirs")], "nothing can be written to /a"),
+            (vec![("/a", "plugin locked theirs"), ("/b", "theirs")], "no write access to /a"),
             (vec![("/a", "")], "kubectl-synxdb is not on PATH"),
             (vec![], "kubectl-synxdb is not on PATH"),
-            // What is there.
+            // Existing files.
             (vec![("/a", "plugin same")], "present /a/kubectl_complete-synxdb"),
             (vec![("/a", "plugin"), ("/b", "same locked")], "present /b/kubectl_complete-synxdb"),
             (vec![("/a", "plugin"), ("/b", "other")], "renew /b/kubectl_complete-synxdb"),
@@ -165,11 +165,11 @@ mod tests {
                 vec![("/a", "plugin other locked")],
                 "/a/kubectl_complete-synxdb is of another version and cannot be written",
             ),
-            (vec![("/a", "plugin foreign")], "/a/kubectl_complete-synxdb is not of this plugin's making"),
-            (vec![("/a", "foreign"), ("/b", "plugin")], "/a/kubectl_complete-synxdb is not of this plugin's making"),
+            (vec![("/a", "plugin foreign")], "/a/kubectl_complete-synxdb was not created by this plugin"),
+            (vec![("/a", "foreign"), ("/b", "plugin")], "/a/kubectl_complete-synxdb was not created by this plugin"),
             (vec![("/a", "plugin"), ("/b", "foreign")], "write /a/kubectl_complete-synxdb"),
         ] {
-            assert_eq!(told(to_install(&path(&folders))), expected, "{folders:?}");
+            assert_eq!(outcome(to_install(&path(&folders))), expected, "{folders:?}");
         }
     }
 
@@ -180,9 +180,9 @@ mod tests {
             (vec![("/a", "plugin"), ("/b", "same")], "remove /b/kubectl_complete-synxdb"),
             (vec![("/a", "other")], "remove /a/kubectl_complete-synxdb"),
             (vec![("/a", "same locked")], "/a/kubectl_complete-synxdb cannot be removed"),
-            (vec![("/a", "foreign"), ("/b", "same")], "/a/kubectl_complete-synxdb is not of this plugin's making"),
+            (vec![("/a", "foreign"), ("/b", "same")], "/a/kubectl_complete-synxdb was not created by this plugin"),
         ] {
-            assert_eq!(told(to_uninstall(&path(&folders))), expected, "{folders:?}");
+            assert_eq!(outcome(to_uninstall(&path(&folders))), expected, "{folders:?}");
         }
     }
 }

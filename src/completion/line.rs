@@ -1,4 +1,4 @@
-//! An unfinished command line: what was typed, what the word under the cursor names, and what may stand there.
+//! An unfinished command line: what was typed, what the word under the cursor names, and its candidates.
 
 use super::Candidate;
 use crate::cli::{Cli, Global, LoginArgs, Names};
@@ -9,54 +9,54 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What the word under the cursor is.
+/// What the word under the cursor needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// The beginning of something that this names.
+    /// Names of this kind, with this prefix.
     Names(Names, String),
-    /// A file's path, which the shell itself completes best.
+    /// A file path, which the shell itself completes best.
     File,
 }
 
-/// What was typed before the word under the cursor, as far as it can be understood.
+/// What was typed before the word under the cursor, as far as it can be parsed.
 #[derive(Clone, Debug, Default)]
 pub struct Typed {
-    /// Flags of all commands.
+    /// Global flags.
     pub global: Global,
-    /// How to log in to databases.
+    /// Database login flags.
     pub login: LoginArgs,
-    /// Whether all namespaces are meant.
+    /// Whether all namespaces were requested.
     pub all_namespaces: bool,
     /// Targets.
     pub targets: Vec<String>,
 }
 
-/// The words of an unfinished command line.
+/// An unfinished command line.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct CommandLine {
     before: Vec<OsString>,
     current: OsString,
 }
 
-/// What may stand for the word under the cursor.
+/// The answer for the word under the cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// The candidates, in the order in which they are to be shown.
+    /// The candidates, in the order to show them.
     pub candidates: Vec<Candidate>,
-    /// Whether the shell is to offer files.
+    /// Whether the shell should offer files.
     pub files: bool,
 }
 
 type Complete = dyn Fn(Wanted) -> Vec<Candidate> + Send + Sync;
 
-impl Line {
-    /// The words after the program's name; the last one is under the cursor, up to it.
+impl CommandLine {
+    /// Creates it from the words after the program's name; the last one is under the cursor, up to it.
     pub fn new(mut words: Vec<OsString>) -> Self {
         let current = words.pop().unwrap_or_default();
         Self { before: words, current }
     }
 
-    /// What the word under the cursor names, where that has to be looked up.
+    /// Returns what to look up for the word under the cursor; `None` if nothing.
     pub fn wanted(&self) -> Option<Wanted> {
         let seen: Arc<Mutex<Option<Wanted>>> = Arc::default();
         let note = Arc::clone(&seen);
@@ -67,7 +67,7 @@ impl Line {
         seen.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// What may stand there: of what it names `found`, and whatever the command line itself knows.
+    /// Returns the answer: from the looked-up candidates `found`, and from the command line itself.
     pub fn offer(&self, found: &[Candidate]) -> Offer {
         let files: Arc<Mutex<bool>> = Arc::default();
         let (note, found) = (Arc::clone(&files), found.to_owned());
@@ -78,24 +78,24 @@ impl Line {
                 Vec::new()
             }
         }));
-        let mut candidates: Vec<Candidate> = engine.iter().filter_map(told).collect();
+        let mut candidates: Vec<Candidate> = engine.iter().filter_map(sanitized).collect();
         self.without_flags(&mut candidates);
         self.without_its_flag(&mut candidates);
         let files = *files.lock().unwrap_or_else(PoisonError::into_inner) && candidates.is_empty();
         Offer { candidates, files }
     }
 
-    /// Runs the engine with this for the values that the command line does not know itself.
+    /// Runs the engine with a callback for values that the command line does not know.
     fn candidates(&self, complete_value: Arc<Complete>) -> Vec<CompletionCandidate> {
         let mut command = with(Cli::command(), &complete_value);
         let mut words = vec![OsString::from("kubectl-synxdb")];
-        // A flag whose value stands behind = or nowhere takes no word: the engine would give it the next one.
+        // A flag whose value only follows = takes no further word: the engine would give it the next one.
         let takes_none = self.equals_only();
         words.extend(
             self.before.iter().filter(|word| !takes_none.iter().any(|flag| word.as_os_str() == flag.as_str())).cloned(),
         );
         let index = words.len();
-        // A dash alone is the beginning of long flags, too: of one with both forms the engine would show the short one.
+        // A single dash is also the prefix of long flags: the engine would show the short form of flags that have both.
         words.push(if self.current == "-" { "--".into() } else { self.current.clone() });
         complete(&mut command, words, index, None).unwrap_or_default()
     }
@@ -106,21 +106,21 @@ impl Line {
         only.filter_map(|argument| Some(format!("--{}", argument.get_long()?))).collect()
     }
 
-    /// The arguments of the command that was typed, and those of all commands.
+    /// Returns the arguments of the typed command, and the global ones.
     fn arguments(&self) -> Vec<Arg> {
         let root = Cli::command();
         let mut command = &root;
         for word in self.before.iter().filter_map(|word| word.to_str()) {
             command = command.find_subcommand(word).unwrap_or(command);
         }
-        // One that has the name of a command's own is that command's.
+        // A command's argument replaces a global one of the same name.
         let own: Vec<Arg> = command.get_arguments().cloned().collect();
         let of_all = root.get_arguments().filter(|argument| argument.is_global_set());
         let besides = of_all.filter(|argument| !own.iter().any(|known| known.get_id() == argument.get_id()));
         own.iter().cloned().chain(besides.cloned()).collect()
     }
 
-    /// Flags only where one was begun, and none that stands there already and may not be repeated.
+    /// Keeps flags only if one was begun, and drops flags that are present and may not be repeated.
     fn without_flags(&self, candidates: &mut Vec<Candidate>) {
         let current = self.current.to_string_lossy();
         if !current.starts_with('-') {
@@ -138,20 +138,20 @@ impl Line {
         };
         let is_flag = |value: &str| value.starts_with("--") && !value.contains('=');
         candidates.retain(|one| !is_flag(&one.value) || !once(&one.value) || !stands(&one.value));
-        // Behind a short flag that is whole the engine offers every other one.
+        // After a complete short flag the engine offers every other one.
         let mut letters = current.chars().skip(1);
         let letter = letters.next().filter(|letter| *letter != '-');
         if letter.is_some() && !candidates.is_empty() && candidates.iter().all(|one| is_another(&one.value, &current)) {
             candidates.clear();
-            let whole = arguments.iter().find(|argument| letter.is_some() && argument.get_short() == letter);
-            if let (Some(argument), None) = (whole, letters.next()) {
+            let complete = arguments.iter().find(|argument| letter.is_some() && argument.get_short() == letter);
+            if let (Some(argument), None) = (complete, letters.next()) {
                 let about = argument.get_help().map(ToString::to_string).unwrap_or_default();
                 candidates.push(Candidate::new(current, about));
             }
         }
     }
 
-    /// Of `--flag=value` shells have the value alone completed.
+    /// Reduces `--flag=value` to the value: that is what shells complete.
     fn without_its_flag(&self, candidates: &mut [Candidate]) {
         let current = self.current.to_string_lossy();
         let Some((flag, _)) = current.split_once('=').filter(|(flag, _)| flag.starts_with('-')) else { return };
@@ -162,7 +162,7 @@ impl Line {
         }
     }
 
-    /// Whether this word is a flag that has its value in the next one.
+    /// Returns whether this word is a flag whose value is the next word.
     fn awaits_value(&self, word: &OsStr) -> bool {
         let Some(word) = word.to_str() else { return false };
         let is_it = |argument: &Arg| {
@@ -174,16 +174,16 @@ impl Line {
         self.arguments().iter().any(|argument| is_it(argument) && takes_one(argument))
     }
 
-    /// What was typed before, as far as it can be understood: an error in it ends nothing.
+    /// Parses what was typed before, as far as possible: errors are ignored.
     pub fn typed(&self) -> Typed {
         let asks_for_help = |word: &&OsString| *word != "--help" && *word != "-h";
         let words = std::iter::once(OsStr::new("kubectl-synxdb"));
         // A flag whose value is under the cursor has none yet.
-        let whole = match self.before.split_last() {
+        let complete = match self.before.split_last() {
             Some((last, others)) if self.awaits_value(last) => others,
             _ => &self.before,
         };
-        let words = words.chain(whole.iter().filter(asks_for_help).map(OsString::as_os_str));
+        let words = words.chain(complete.iter().filter(asks_for_help).map(OsString::as_os_str));
         let Ok(matches) = Cli::command().ignore_errors(true).try_get_matches_from(words) else {
             return Typed::default();
         };
@@ -195,7 +195,7 @@ impl Line {
         let list = ["target", "targets", "what"].into_iter().find(|id| has(id));
         let targets = list.and_then(|id| last.try_get_many::<String>(id).ok().flatten());
         Typed {
-            // `rbac` has a flag of this name for several.
+            // `rbac` has its own flag of this name.
             global: Global::from_arg_matches(&matches).unwrap_or_default(),
             login: if has("username") { LoginArgs::from_arg_matches(last).unwrap_or_default() } else { <_>::default() },
             all_namespaces: matches!(last.try_get_one("all_namespaces"), Ok(Some(true))),
@@ -204,12 +204,12 @@ impl Line {
     }
 }
 
-/// Whether this is a short flag and one more.
+/// Returns whether this is a short flag plus one letter.
 fn is_another(value: &str, current: &str) -> bool {
     value.strip_prefix(current).is_some_and(|rest| rest.chars().count() == 1)
 }
 
-/// The command line whose values are completed by this.
+/// Returns the command with a callback for its values.
 fn with(command: Command, complete_value: &Arc<Complete>) -> Command {
     let completed = |argument: Arg| {
         let names = argument.get::<Names>().copied();
@@ -234,8 +234,8 @@ fn with(command: Command, complete_value: &Arc<Complete>) -> Command {
     command.mut_args(completed).mut_subcommands(|command| with(command, complete_value))
 }
 
-/// A candidate as a shell can take it: text of one line that drives no terminal.
-fn told(candidate: &CompletionCandidate) -> Option<Candidate> {
+/// Returns a candidate that is safe for a shell: one line, without terminal control.
+fn sanitized(candidate: &CompletionCandidate) -> Option<Candidate> {
     let value = candidate.get_value().to_str()?.to_owned();
     if value.is_empty() || value.contains(is_harmful) {
         return None;
@@ -244,18 +244,17 @@ fn told(candidate: &CompletionCandidate) -> Option<Candidate> {
     Some(Candidate { value, about: sanitize_line(about.lines().next().unwrap_or_default()) })
 }
 
-/// What a shell is told beside the candidates, in the numbers that programs have for it that are built like kubectl
-/// (cobra's `ShellCompDirective`).
+/// Instructions to the shell, with the numbers of programs that are built like kubectl (cobra's `ShellCompDirective`).
 mod directive {
-    /// No blank after the word.
+    /// No space after the word.
     pub(super) const NO_SPACE: u8 = 2;
     /// No files.
     pub(super) const NO_FILES: u8 = 4;
-    /// In this order.
+    /// Keep the order.
     pub(super) const KEEP_ORDER: u8 = 32;
 }
 
-/// A candidate a line, its description after a tab, and the directive in the last one.
+/// Prints one candidate per line, its description after a tab, and the directive on the last line.
 impl fmt::Display for Offer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Candidate { value, about } in &self.candidates {
@@ -265,8 +264,8 @@ impl fmt::Display for Offer {
             }
             f.write_str("\n")?;
         }
-        let goes_on = matches!(self.candidates.as_slice(), [one] if one.value.ends_with(['=', '/']));
-        let directive = match (self.files, goes_on) {
+        let continues = matches!(self.candidates.as_slice(), [one] if one.value.ends_with(['=', '/']));
+        let directive = match (self.files, continues) {
             (true, _) => 0,
             (false, true) => directive::NO_FILES | directive::KEEP_ORDER | directive::NO_SPACE,
             (false, false) => directive::NO_FILES | directive::KEEP_ORDER,

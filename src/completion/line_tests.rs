@@ -1,8 +1,8 @@
 use super::*;
 
-fn line(text: &str) -> Line {
-    // A blank at the end: the word under the cursor is empty.
-    Line::new(text.split(' ').map(OsString::from).collect())
+fn line(text: &str) -> CommandLine {
+    // A space at the end: the word under the cursor is empty.
+    CommandLine::new(text.split(' ').map(OsString::from).collect())
 }
 
 fn offered(text: &str, found: &[Candidate]) -> Vec<String> {
@@ -32,7 +32,7 @@ fn what_the_word_names_is_found_wherever_it_stands() {
         ("history release 3", names(Names::Kept, "3")),
         ("undo 3", names(Names::Undoable, "3")),
         ("undo 3f --probe s", names(Names::Database, "s")),
-        // Options of kubectl, before and after the command, with = and glued.
+        // Options of kubectl, before and after the command, with = and attached.
         ("-n cl", names(Names::Namespace, "cl")),
         ("status -n cl", names(Names::Namespace, "cl")),
         ("status -ncl", names(Names::Namespace, "cl")),
@@ -62,16 +62,16 @@ fn what_the_word_names_is_found_wherever_it_stands() {
 }
 
 #[test]
-fn what_is_offered_begins_like_the_word_and_fits_its_place() {
+fn candidates_have_the_prefix_and_fit_their_position() {
     let found = some(&["wh9527-0", "wh9527-1", "safekeeper-0"]);
     for (text, expected) in [
         ("failover wh", vec!["wh9527-0", "wh9527-1"]),
         ("failover ", vec!["wh9527-0", "wh9527-1", "safekeeper-0"]),
-        // Of --flag=value the value; of a glued one the whole word.
+        // For --flag=value the value; for an attached one the complete word.
         ("status --namespace=wh9527-1", vec!["wh9527-1"]),
         ("status -n=s", vec!["safekeeper-0"]),
         ("status -ns", vec!["-nsafekeeper-0"]),
-        // What the command line knows by itself.
+        // From the command line itself.
         ("fail", vec!["failover"]),
         ("completion ", vec!["bash", "zsh", "fish", "powershell", "install", "uninstall"]),
         ("history rel", vec!["release"]),
@@ -83,7 +83,7 @@ fn what_is_offered_begins_like_the_word_and_fits_its_place() {
         ("rbac --for status,ver", vec!["status,verify"]),
         ("status --color ", vec!["auto", "always", "never"]),
         ("verify --sslmode verify-", vec!["verify-ca", "verify-full"]),
-        // Flags only where one was begun, and each once unless it may be repeated.
+        // Flags only if one was begun, and each once unless it may be repeated.
         ("failover --keep", vec!["--keep-pvc"]),
         ("failover --keep-pvc --keep", vec![]),
         ("status --namespace=x --names", vec![]),
@@ -121,7 +121,7 @@ fn the_answer_is_in_the_form_that_kubectl_reads() {
     ] {
         assert_eq!(line(text).offer(&found).to_string(), expected, "{text:?}");
     }
-    // What comes from elsewhere is of one line and drives no terminal.
+    // Foreign text stays on one line and does not control the terminal.
     let hostile = [
         Candidate::new("a\u{1b}[2J", "x"),
         Candidate::new("b\nc", "x"),
@@ -131,7 +131,7 @@ fn the_answer_is_in_the_form_that_kubectl_reads() {
 }
 
 #[test]
-fn what_was_typed_before_is_understood_as_far_as_it_goes() {
+fn what_was_typed_before_is_parsed_as_far_as_possible() {
     let typed = |text: &str| line(text).typed();
     for text in [
         "-n a --context c --kubeconfig /k failover ",
@@ -152,7 +152,7 @@ fn what_was_typed_before_is_understood_as_far_as_it_goes() {
     assert_eq!(verify.login.username.as_deref(), Some("me"));
     assert_eq!(typed("failover a-0 --probe ").targets, ["a-0"]);
     assert!(typed("--sandbox --scenario forbidden failover ").global.sandbox);
-    // Its namespaces are several, and are of no account here.
+    // Its namespaces are several, and do not matter here.
     assert_eq!(typed("rbac --context c -n a -n ").global.context.as_deref(), Some("c"));
 }
 
@@ -162,8 +162,8 @@ fn each_argument(command: &Command, see: &mut impl FnMut(&Arg)) {
     command.get_subcommands().for_each(|command| each_argument(command, see));
 }
 
-/// An argument that takes a value either has a list of them, or names something, or is a file, or is one of these, of
-/// which there is no list to be had.
+/// An argument with a value either has a list of values, or names something, or is a file, or is one of these, which have no
+/// list.
 #[test]
 fn no_value_is_forgotten() {
     let free = [

@@ -1,41 +1,41 @@
-//! Members, and the workloads and roles that mean several, as candidates for a target.
+//! Pods, and workloads and roles that match several, as candidates for a target.
 
 use super::Candidate;
 use crate::cli::Names;
-use crate::render::age::age;
+use crate::duration::age;
 use crate::topology::target::{shortened, without_mark};
 use crate::topology::{Component, Layout, Member, Role, Topology};
 use jiff::Timestamp;
 
-/// A pod that may be offered by its name or by its path.
+/// A pod that is offered by its name or its path.
 pub(super) struct Named<'n> {
     pub(super) namespace: &'n str,
-    /// The namespace as it is offered: in whole, or a beginning that means it.
+    /// The namespace as it is offered: its full name or a unique prefix.
     pub(super) called: &'n str,
     pub(super) name: &'n str,
     pub(super) about: String,
 }
 
-/// How namespaces are called when they are offered.
+/// How namespaces are written.
 #[derive(Clone, Copy, Debug)]
 pub enum Called<'c> {
-    /// By their whole names.
-    InWhole,
-    /// By a beginning that is enough among all of these.
-    Shortly(&'c [String], &'c Layout),
+    /// By their full names.
+    InFull,
+    /// By a prefix that is unique among these.
+    Shortened(&'c [String], &'c Layout),
 }
 
 impl Called<'_> {
     fn name(self, namespace: &str) -> &str {
         match self {
-            Self::InWhole => namespace,
-            Self::Shortly(existing, layout) => shortened(namespace, existing, layout),
+            Self::InFull => namespace,
+            Self::Shortened(existing, layout) => shortened(namespace, existing, layout),
         }
     }
 }
 
-/// The members that `names` is about, under names that begin with `begun`; those that were typed already are left out.
-/// Without a time nothing is said of their state: it is not known.
+/// Returns the pods of the kind `names` with the prefix `begun`, without those that were typed already. Without a time their
+/// state is unknown, and not shown.
 pub fn members(
     topology: &Topology,
     names: Names,
@@ -44,8 +44,8 @@ pub fn members(
     called: Called<'_>,
     now: Option<Timestamp>,
 ) -> Vec<Candidate> {
-    // A flag's value is read as it stands.
-    let called = if names == Names::Database { Called::InWhole } else { called };
+    // A flag's value is not matched by a prefix.
+    let called = if names == Names::Database { Called::InFull } else { called };
     let named = |member| named(member, called, now);
     let mut found = if names == Names::Database {
         let sql = components(topology).filter(|component| component.sql.is_some());
@@ -64,8 +64,8 @@ pub fn members(
     found
 }
 
-/// Pods by their names, where these are unambiguous; by `NAMESPACE/POD` where they are not, where the beginning of one
-/// was typed, or where no name begins like this.
+/// Returns pods by their names if these are unique; by `NAMESPACE/POD` if they are not, if its prefix was typed, or if no name
+/// has the prefix.
 pub(super) fn pods(all: &[Named<'_>], begun: &str) -> Vec<Candidate> {
     let full = |one: &Named<'_>| Candidate::new(path(one), one.about.clone());
     if let Some((namespace, _)) = begun.split_once('/') {
@@ -73,21 +73,24 @@ pub(super) fn pods(all: &[Named<'_>], begun: &str) -> Vec<Candidate> {
     }
     let namesakes = |one: &Named<'_>| all.iter().filter(|other| other.name == one.name).count();
     if !begun.is_empty() && !all.iter().any(|one| one.name.starts_with(begun)) {
-        // More of a namespace than it is called by.
-        let whole = |one: &Named<'_>| match one.called.starts_with(begun) {
+        // The typed prefix is longer than the shortened namespace.
+        let path_of = |one: &Named<'_>| match one.called.starts_with(begun) {
             true => full(one),
             false => Candidate::new(format!("{}/{}", one.namespace, one.name), one.about.clone()),
         };
-        return all.iter().map(whole).collect();
+        return all.iter().map(path_of).collect();
     }
     let mut found: Vec<Candidate> = Vec::new();
     for one in all {
         match namesakes(one) {
             1 => found.push(Candidate::new(one.name, one.about.clone())),
             several => {
-                // What begins with the pod's name must be answered by something that does, or the shell drops it.
+                // The shell drops candidates without the typed prefix, so that the name itself is offered, too.
                 if !begun.is_empty() && !found.iter().any(|known| known.value == one.name) {
-                    found.push(Candidate::new(one.name, format!("in {several} namespaces: say which, or be asked")));
+                    found.push(Candidate::new(
+                        one.name,
+                        format!("in {several} namespaces: name one, or choose at the prompt"),
+                    ));
                 }
                 found.push(full(one));
             }
@@ -96,7 +99,7 @@ pub(super) fn pods(all: &[Named<'_>], begun: &str) -> Vec<Candidate> {
     found
 }
 
-/// Pods of the one namespace that is called like this or begins so, and as it was typed: the commands read it the same.
+/// Returns the pods of the only namespace with this name or prefix, written as typed: the commands match it in the same way.
 fn of_namespace(all: &[Named<'_>], typed: &str) -> Vec<Candidate> {
     let as_typed = |one: &Named<'_>| Candidate::new(format!("{typed}/{}", one.name), one.about.clone());
     if matches!(typed, "pod" | "pods" | "po") {
@@ -114,7 +117,7 @@ fn of_namespace(all: &[Named<'_>], typed: &str) -> Vec<Candidate> {
     }
 }
 
-/// Workloads and roles of several members, for the commands that take them. Roles only where one was begun.
+/// Returns workloads and roles of several pods, for commands that accept them. Roles only with a prefix.
 fn groups(topology: &Topology, begun: &str) -> Vec<Candidate> {
     let mut found: Vec<(String, usize, Vec<&str>)> = Vec::new();
     let mut add = |name: &str, component: &Component| {
@@ -148,7 +151,7 @@ fn named<'m>(member: &'m Member, called: Called<'_>, now: Option<Timestamp>) -> 
         None => "no pod".to_owned(),
         Some(pod) => {
             let state = if member.ready() { "Ready" } else { &*pod.status };
-            // A pod that runs and is not Ready is in trouble all the same.
+            // A pod that is Running and not Ready has a problem.
             let state = if state == "Running" { "not Ready" } else { state };
             format!("{state}, {}", age(pod.created, now))
         }
@@ -186,12 +189,12 @@ pods:
         let already: Vec<String> = already.iter().map(ToString::to_string).collect();
         let existing: Vec<String> = ["synxdb-system", NS, "cloudy"].map(str::to_owned).into();
         let layout = Layout::shipped().unwrap();
-        let found = members(topology, names, begun, &already, Called::Shortly(&existing, &layout), Some(now()));
+        let found = members(topology, names, begun, &already, Called::Shortened(&existing, &layout), Some(now()));
         found.into_iter().map(|one| one.value.replace(NS, "NS")).collect()
     }
 
     #[test]
-    fn a_name_is_offered_where_it_is_one_pods_and_a_path_where_it_is_not() {
+    fn a_unique_name_is_offered_and_otherwise_a_path() {
         let both = world(&[SYSTEM, ACCOUNT]);
         let meta = "synxdb-system/cloudberry-proxy-0";
         for (names, begun, expected) in [
@@ -212,10 +215,10 @@ pods:
             (Names::Pod, "wh", &["wh9527-0", "wh9527-1"]),
             (Names::Pod, "wh9527-1", &["wh9527-1"]),
             (Names::Pod, "x", &[]),
-            // One name of several pods is answered by itself, and by those paths that begin like it.
+            // A name of several pods is offered itself, and those paths with its prefix.
             (Names::Pod, "cloudberry", &["cloudberry-proxy-0"]),
             (Names::Pod, "cloud", &["cloudberry-proxy-0", "cloud007/cloudberry-proxy-0"]),
-            // The beginning of a namespace.
+            // A prefix of a namespace.
             (Names::Pod, "cloud0", &["cloud007/cloudberry-proxy-0", "cloud007/wh9527-0", "cloud007/wh9527-1"]),
             (Names::Pod, "cloud007-5", &["NS/cloudberry-proxy-0", "NS/wh9527-0", "NS/wh9527-1"]),
             (Names::Pod, "cloud007/w", &["cloud007/wh9527-0", "cloud007/wh9527-1"]),
@@ -224,7 +227,7 @@ pods:
             (Names::Pod, "/", &[]),
             (Names::Pod, "elsewhere/", &[]),
             (Names::Past, "wh9527-0", &["wh9527-0"]),
-            // What commands take that look at several.
+            // Targets of commands that accept several.
             (Names::Targets, "wh", &["wh9527-0", "wh9527-1", "wh9527"]),
             (Names::Targets, "warehouse", &["warehouse-node"]),
             (Names::Targets, "cloudberry", &["cloudberry-proxy-0", "cloudberry-proxy"]),
@@ -243,7 +246,7 @@ pods:
     }
 
     #[test]
-    fn a_description_says_what_it_is_and_how() {
+    fn a_description_has_the_role_and_the_state() {
         let topology = world(&["
 namespace: synxdb-system
 sets: [{name: safekeeper, replicas: 4}]
@@ -253,7 +256,7 @@ pods:
 - {name: safekeeper-2, set: safekeeper, phase: Pending, age: 5}
 "]);
         let about = |now| -> Vec<String> {
-            members(&topology, Names::Pod, "", &[], Called::InWhole, now).into_iter().map(|one| one.about).collect()
+            members(&topology, Names::Pod, "", &[], Called::InFull, now).into_iter().map(|one| one.about).collect()
         };
         assert_eq!(
             about(Some(now())),
@@ -261,9 +264,9 @@ pods:
         );
         assert_eq!(about(None), ["safekeeper"; 4]);
         let both = world(&[SYSTEM, ACCOUNT]);
-        let found = members(&both, Names::Targets, "cloudberry-proxy-0", &[], Called::InWhole, Some(now()));
-        assert_eq!(found[0].about, "in 2 namespaces: say which, or be asked");
-        let found = members(&both, Names::Targets, "wh9527", &[], Called::InWhole, Some(now()));
+        let found = members(&both, Names::Targets, "cloudberry-proxy-0", &[], Called::InFull, Some(now()));
+        assert_eq!(found[0].about, "in 2 namespaces: name one, or choose at the prompt");
+        let found = members(&both, Names::Targets, "wh9527", &[], Called::InFull, Some(now()));
         assert_eq!(found.last().unwrap().about, "all 2: warehouse node");
     }
 }

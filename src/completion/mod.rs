@@ -1,9 +1,9 @@
-//! What a shell may offer for an unfinished command line. Pure: words and what is known of the cluster in, candidates out.
+//! Shell completion of an unfinished command line. Pure: words and what is known about the cluster in, candidates out.
 //!
-//! - [`line`]: the words, what the one under the cursor names, and the answer in the form that shells read
-//! - [`members`], [`acts`], [`names`]: what there is, as candidates
-//! - [`install`]: where `kubectl_complete-synxdb` belongs
-//! - [`scripts`]: what the shells themselves run
+//! - [`line`]: the words, what the one under the cursor names, and the answer in the format that shells read
+//! - [`members`], [`acts`], [`names`]: the candidates
+//! - [`install`]: where to install `kubectl_complete-synxdb`
+//! - [`scripts`]: the shell scripts
 
 pub mod acts;
 mod candidate;
@@ -15,4 +15,4 @@ pub mod scripts;
 
 pub use candidate::Candidate;
 use candidate::short;
-pub use line::{Line, Offer, Wanted};
+pub use line::{CommandLine, Offer, Wanted};

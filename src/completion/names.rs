@@ -1,4 +1,4 @@
-//! Namespaces, entries of the kubeconfig, databases: names and little besides.
+//! Names of namespaces, kubeconfig entries and databases, as candidates.
 
 use super::Candidate;
 use crate::cli::Names;
@@ -6,7 +6,7 @@ use crate::cluster::Entries;
 use crate::cluster::snapshot::NamespaceFacts;
 use crate::topology::{Layout, SpaceKind};
 
-/// Namespaces: SynxDB's own first, the system's before the accounts'.
+/// Returns namespaces: SynxDB's first, the system before the accounts.
 pub fn namespaces(all: &[NamespaceFacts], layout: &Layout) -> Vec<Candidate> {
     let kind =
         |namespace: &NamespaceFacts| layout.space_kind(&namespace.name).filter(|_| layout.is_certain(&namespace.name));
@@ -14,7 +14,7 @@ pub fn namespaces(all: &[NamespaceFacts], layout: &Layout) -> Vec<Candidate> {
     all.sort_by_key(|namespace| (kind(namespace).is_none(), kind(namespace), namespace.name.clone()));
     let candidate = |namespace: &NamespaceFacts| {
         let what = match kind(namespace) {
-            Some(SpaceKind::System) => "SynxDB's system",
+            Some(SpaceKind::System) => "SynxDB system",
             Some(SpaceKind::Account) => "SynxDB account",
             Some(SpaceKind::Management) => "SynxDB management",
             None => "",
@@ -29,7 +29,7 @@ pub fn namespaces(all: &[NamespaceFacts], layout: &Layout) -> Vec<Candidate> {
     all.into_iter().map(candidate).collect()
 }
 
-/// Contexts, clusters or users of the kubeconfig, in its order.
+/// Returns contexts, clusters or users of the kubeconfig, in its order.
 pub fn entries(entries: &Entries, names: Names) -> Vec<Candidate> {
     match names {
         Names::Context => {
@@ -47,7 +47,7 @@ pub fn entries(entries: &Entries, names: Names) -> Vec<Candidate> {
     }
 }
 
-/// Databases, each with the pod whose server has it; the same name once.
+/// Returns databases, each with the pods whose servers have it; each name once.
 pub fn databases(found: &[(String, String)]) -> Vec<Candidate> {
     let mut candidates: Vec<Candidate> = Vec::new();
     for (pod, name) in found {
@@ -59,8 +59,8 @@ pub fn databases(found: &[(String, String)]) -> Vec<Candidate> {
     candidates
 }
 
-/// Names with what they are: scenarios of the practice cluster, kinds of document.
-pub fn told<'n>(all: impl IntoIterator<Item = (&'n str, &'n str)>) -> Vec<Candidate> {
+/// Returns names with their descriptions: scenarios of the practice cluster, document kinds.
+pub fn described<'n>(all: impl IntoIterator<Item = (&'n str, &'n str)>) -> Vec<Candidate> {
     all.into_iter().map(|(name, about)| Candidate::new(name, about)).collect()
 }
 
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(
             as_pairs(namespaces(&all, &Layout::shipped().unwrap())),
             pairs(&[
-                ("synxdb-system", "SynxDB's system"),
+                ("synxdb-system", "SynxDB system"),
                 (account, "SynxDB account, Terminating"),
                 ("default", ""),
                 ("kube-system", "Terminating")
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kubeconfigs_names_say_what_they_lead_to() {
+    fn kubeconfig_entries_have_a_description() {
         let context = |name: &str, namespace: Option<&str>, current| ContextEntry {
             name: name.to_owned(),
             cluster: "c".to_owned(),

@@ -1,5 +1,5 @@
-//! What the API server, and all that it asks, would say to each step and to what is created afterwards: found out by dry
-//! runs before anything is changed. Pure: answers in, checks out.
+//! Whether the API server and its admission plugins accept each step and the objects that are created afterwards: tried
+//! by dry runs before anything is changed. Pure: answers in, checks out.
 
 use super::checks::{Check, CheckId, Resolution, block, pass, warn};
 use super::{Plan, Risk};
@@ -8,7 +8,7 @@ use crate::cluster::Tried;
 use crate::topology::Known;
 use crate::topology::quota::{Quota, Room, Usage, refused_by_quota};
 
-/// What was tried.
+/// What a dry run tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// A step of the plan.
@@ -20,13 +20,13 @@ pub enum Attempt {
 /// One dry run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Try {
-    /// Of what.
+    /// What it tries.
     pub attempt: Attempt,
-    /// In words: `pod/wh9527-0 deleted`.
+    /// The change, for people: `pod/wh9527-0 deleted`.
     pub what: String,
-    /// What the created object takes of quotas; nothing of a step.
+    /// What the created object uses of quotas; nothing for a step.
     pub takes: Usage,
-    /// What came of it.
+    /// The result.
     pub tried: Tried,
 }
 
@@ -35,21 +35,21 @@ pub struct Try {
 pub struct Quotas {
     /// The quotas, or why they are not known.
     pub found: Known<Vec<Quota>>,
-    /// What goes takes of them.
+    /// What the deleted objects use of them.
     pub goes: Usage,
-    /// What comes takes.
+    /// What the new objects use.
     pub comes: Usage,
 }
 
-/// What follows a refusal to create something.
+/// What follows from a refusal to create something.
 enum Meaning {
-    /// It is refused for good, for this reason.
+    /// It is refused permanently, for this reason.
     Refused(String),
-    /// It is refused now, and will not be once the old one is gone, for this reason.
+    /// It is refused only until the old object is gone, for this reason.
     UntilThen(String),
 }
 
-/// The checks that dry runs come to; `untried` says what could not be tried.
+/// Returns the checks that follow from dry runs; `untried` lists what could not be tried.
 pub fn admission(tries: &[Try], untried: &[String], quotas: &Quotas, allowed: &[Allow]) -> Vec<Check> {
     let id = CheckId::Admission;
     let mut checks = Vec::new();
@@ -57,17 +57,17 @@ pub fn admission(tries: &[Try], untried: &[String], quotas: &Quotas, allowed: &[
     for one in tries {
         let what = &one.what;
         match (&one.tried, one.attempt) {
-            // What is gone or another one by now is told by the run, which looks again.
+            // The run looks again, and reports what is gone or replaced by then.
             (Tried::Accepted | Tried::Moot(_), _) => {}
             (Tried::Unknown(why), _) => unknown.push(format!("{what} ({why})")),
             (Tried::Denied(why), Attempt::Step) => {
-                let why = format!("the API server refuses this step, {what}: {why}");
-                checks.push(block(id, why, "run it again once that is allowed; nothing was changed"));
+                let why = format!("the API server rejects this step, {what}: {why}");
+                checks.push(block(id, why, "rerun the command once that is allowed; nothing was changed"));
             }
             (Tried::Denied(words), Attempt::Creation) => match meaning(words, &one.takes, quotas) {
                 Meaning::UntilThen(why) => checks.push(warn(id, format!("{what}: {why}"))),
                 Meaning::Refused(why) => {
-                    let why = format!("the API server would refuse what comes afterwards, {what}: {why}");
+                    let why = format!("the API server would reject a replacement object, {what}: {why}");
                     let allow = Allow::RefusedReplacement;
                     checks.push(if allowed.contains(&allow) {
                         Check { overridden: true, allow: Some(allow), ..warn(id, why) }
@@ -80,19 +80,19 @@ pub fn admission(tries: &[Try], untried: &[String], quotas: &Quotas, allowed: &[
         }
     }
     if !unknown.is_empty() {
-        let why = format!("whether the API server takes it is not known: {}", unknown.join("; "));
+        let why = format!("unknown whether the API server would accept: {}", unknown.join("; "));
         checks.push(warn(id, why));
     }
     if checks.is_empty() && !tries.is_empty() {
         let created = tries.iter().any(|one| one.attempt == Attempt::Creation);
-        let rest = if created { " and what is created afterwards" } else { "" };
-        checks.push(pass(id, format!("the API server takes every step{rest} (dry run)")));
+        let rest = if created { " and the replacement objects" } else { "" };
+        checks.push(pass(id, format!("the API server accepts every step{rest} (dry run)")));
     }
     checks
 }
 
-/// Whether a refusal is a quota's that the old pod or claim fills. All quotas are compared, by their numbers: the server
-/// names only the first that refuses, and others may never have room.
+/// Returns whether a refusal comes from a quota that the old pod or claim fills. All quotas are compared by their numbers:
+/// the server names only the first that refuses, and others may never have room.
 fn meaning(words: &str, takes: &Usage, quotas: &Quotas) -> Meaning {
     if !refused_by_quota(words) {
         return Meaning::Refused(words.to_owned());
@@ -100,14 +100,19 @@ fn meaning(words: &str, takes: &Usage, quotas: &Quotas) -> Meaning {
     let found = match &quotas.found {
         Known::Is(found) => found,
         Known::Unknown(why) => {
-            return Meaning::Refused(format!("{words} (quotas cannot be read, which the old one may fill: {why})"));
+            return Meaning::Refused(format!(
+                "{words} (the old object may fill a quota, but quotas cannot be read: {why})"
+            ));
         }
     };
     let mut then = None;
     for quota in found {
         match quota.room(takes, &quotas.goes, &quotas.comes) {
             Room::Never(why) => {
-                return Meaning::Refused(format!("{words}; quota {} has no room even then: {why}", quota.name));
+                return Meaning::Refused(format!(
+                    "{words}; quota {} has no room even after the old one is gone: {why}",
+                    quota.name
+                ));
             }
             Room::Then(why) => {
                 then = Some(format!("quota {} is full until the old one is gone ({why})", quota.name));
@@ -115,7 +120,7 @@ fn meaning(words: &str, takes: &Usage, quotas: &Quotas) -> Meaning {
             Room::Now => {}
         }
     }
-    // By the numbers all have room: what refuses is not known.
+    // By the numbers all have room: the reason for the refusal is unknown.
     match then {
         Some(why) => Meaning::UntilThen(why),
         None => Meaning::Refused(words.to_owned()),
@@ -123,7 +128,7 @@ fn meaning(words: &str, takes: &Usage, quotas: &Quotas) -> Meaning {
 }
 
 impl Plan {
-    /// The plan with what was found out by dry runs.
+    /// Adds the checks that follow from dry runs.
     pub fn admit(&mut self, checks: Vec<Check>) {
         if checks.iter().any(|check| check.overridden) {
             self.risk = Risk::High;
@@ -138,7 +143,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Quotas of three pods each, of which so many are used.
+    /// Returns quotas of three pods each, with so many used.
     fn quotas(used: &[(&str, &str)]) -> Quotas {
         let object = |(name, used): &(&str, &str)| json!({"metadata": {"name": name}, "spec": {"hard": {"pods": "3"}}, "status": {"used": {"pods": used}}});
         let objects: Vec<_> = used.iter().map(|one| serde_json::from_value(object(one)).unwrap()).collect();
@@ -164,13 +169,13 @@ mod tests {
         let denied = || Tried::Denied("the guard says no".into());
         let unread = || Quotas { found: Known::Unknown("forbidden".into()), ..quota("3") };
         for (attempt, answer, quotas, verdict, says) in [
-            (Step, Tried::Accepted, quota("3"), Verdict::Pass, "takes every step (dry run)"),
-            (Creation, Tried::Accepted, quota("3"), Verdict::Pass, "and what is created afterwards"),
+            (Step, Tried::Accepted, quota("3"), Verdict::Pass, "accepts every step (dry run)"),
+            (Creation, Tried::Accepted, quota("3"), Verdict::Pass, "and the replacement objects"),
             (Step, denied(), quota("3"), Verdict::Block, "the guard says no"),
             (Creation, denied(), quota("3"), Verdict::Block, "the guard says no"),
             (Step, Tried::Unknown("no dry runs".into()), quota("3"), Verdict::Warn, "no dry runs"),
             (Creation, Tried::Unknown("no dry runs".into()), quota("3"), Verdict::Warn, "no dry runs"),
-            // Exactly full: what goes makes room.
+            // Exactly full: the deleted pod makes room.
             (
                 Creation,
                 exceeded(),
@@ -178,12 +183,18 @@ mod tests {
                 Verdict::Warn,
                 "is full until the old one is gone (pods: 3 of 3 are used)",
             ),
-            (Creation, exceeded(), quota("4"), Verdict::Block, "has no room even then: pods: 4 of 3 are used"),
-            // Another one's refusal, which the quota that is full, too, does not excuse.
+            (
+                Creation,
+                exceeded(),
+                quota("4"),
+                Verdict::Block,
+                "has no room even after the old one is gone: pods: 4 of 3 are used",
+            ),
+            // Another refusal, which a full quota does not excuse.
             (Creation, denied(), quota("3"), Verdict::Block, "the guard says no"),
-            // Words that name the quota are no quota's refusal.
+            // A message that names a quota is not a quota's refusal.
             (Creation, Tried::Denied("team says no".into()), quota("3"), Verdict::Block, "team says no"),
-            // A quota has room by its numbers, and one denies all the same.
+            // A quota denies although it has room by its numbers.
             (Creation, exceeded(), quota("1"), Verdict::Block, "exceeded quota: team"),
             (Creation, exceeded(), unread(), Verdict::Block, "quotas cannot be read"),
         ] {
@@ -194,17 +205,17 @@ mod tests {
         }
     }
 
-    /// The server names the first quota that refuses, whichever that is: all of them are compared, and one that has no room
-    /// even then decides.
+    /// The server names the first quota that refuses, whichever that is. All are compared, and one that has no room even
+    /// after the old one is gone decides.
     #[test]
     fn all_quotas_are_compared_whichever_the_server_names() {
         let named = |name: &str| Tried::Denied(format!("exceeded quota: {name}, requested: pods=1"));
         for (used, verdict, says) in [
             (&[("team", "3"), ("org", "2")][..], Verdict::Warn, "quota team is full until the old one is gone"),
             (&[("team", "3"), ("org", "3")], Verdict::Warn, "is full until the old one is gone"),
-            (&[("team", "3"), ("org", "4")], Verdict::Block, "quota org has no room even then"),
-            (&[("org", "4"), ("team", "3")], Verdict::Block, "quota org has no room even then"),
-            // The one that is named need not be among those that are found, and the numbers count all the same.
+            (&[("team", "3"), ("org", "4")], Verdict::Block, "quota org has no room even after the old one is gone"),
+            (&[("org", "4"), ("team", "3")], Verdict::Block, "quota org has no room even after the old one is gone"),
+            // The named one need not be among those found; the numbers still count.
             (&[("other", "3")], Verdict::Warn, "quota other is full until the old one is gone"),
             (&[("team", "2"), ("org", "2")], Verdict::Block, "exceeded quota"),
             (&[], Verdict::Block, "exceeded quota"),
@@ -217,7 +228,7 @@ mod tests {
         }
     }
 
-    /// A step that is refused would be refused again; what comes afterwards may be made by somebody who may.
+    /// A refused step would be refused again; a replacement may be created by a user with the rights.
     #[test]
     fn only_the_creation_can_be_overridden() {
         let allowed = [Allow::RefusedReplacement];
@@ -229,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_tried_is_said_and_no_pass() {
+    fn what_was_not_tried_is_reported_and_no_pass() {
         let accepted = [tried(Attempt::Step, Tried::Accepted)];
         let untried = ["the new pod (its template is not read)".to_owned()];
         let checks = admission(&accepted, &untried, &quota("1"), &[]);

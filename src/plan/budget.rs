@@ -1,30 +1,31 @@
-//! What a volume's annotations have room for. Kubernetes bounds all annotations of an object together, whoever wrote them;
-//! an act writes its record before it deletes anything, and writes it again when it is finished. So older records are cut
-//! down for the current one: their baselines first, then their manifests, at last the records themselves. Pure.
+//! Fits records into a volume's annotations. Kubernetes limits the total size of an object's annotations; an operation
+//! writes its record before it deletes anything, and again when it ends. So older records are trimmed for the current one:
+//! their baselines first, then their manifests, finally the records themselves. Pure.
 
 use super::record::{Action, BaselineLoss, Outcome, Record};
+use crate::text::counted;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Most bytes of all keys and values of an object's annotations together (`TotalAnnotationSizeLimitB` of
+/// Maximum bytes of all keys and values of an object's annotations together (`TotalAnnotationSizeLimitB` of
 /// k8s.io/apimachinery).
 pub const MOST: usize = 256 << 10;
-/// Of these, what is left to others: an object whose annotations are full is one that no controller can annotate either,
-/// and a volume that cannot be annotated cannot be bound.
+/// Bytes of these that are left to others: once an object's annotations are full, no controller can annotate it either, and
+/// a volume that cannot be annotated cannot be bound.
 const LEFT: usize = 32 << 10;
 
-/// How the annotations of a volume are changed to have the current record among them.
+/// How a volume's annotations change to include the current record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fit {
-    /// What is written: a value, or `None` if the annotation is removed. The current record's is always among them.
+    /// What is written: a value, or `None` if the annotation is removed. Always includes the current record.
     pub changes: BTreeMap<String, Option<String>>,
-    /// What is cut off older records.
+    /// What is trimmed from older records.
     pub trimmed: Trimmed,
-    /// Whether the current record lacks the baseline that it has in memory: it does not fit.
+    /// Whether the current record loses the baseline that it has in memory, because that does not fit.
     pub lost: bool,
 }
 
-/// What is cut off older records of a volume, in numbers.
+/// How much is trimmed from older records of a volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trimmed {
     /// Records that lost their baseline.
@@ -35,10 +36,10 @@ pub struct Trimmed {
     pub records: usize,
 }
 
-/// The annotations of others leave no room for a record.
+/// Other annotations leave no room for a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full {
-    /// Bytes that all would have, where [`MOST`] are allowed.
+    /// Bytes that all annotations would have; [`MOST`] are allowed.
     pub bytes: usize,
 }
 
@@ -46,7 +47,7 @@ pub struct Full {
 struct Older {
     key: String,
     record: Record,
-    /// As it is to be written.
+    /// As it will be written.
     value: Value,
     /// Its length in bytes, with the key; 0 once it is removed.
     length: usize,
@@ -55,7 +56,7 @@ struct Older {
 
 impl Older {
     fn parse(key: &str, text: &str) -> Option<Self> {
-        // What is not ours, or of a later form, is left alone.
+        // Foreign annotations and later formats are left alone.
         let record = Record::parse(text)?;
         let value = serde_json::from_str(text).ok()?;
         (record.annotation() == key).then(|| Self {
@@ -67,7 +68,7 @@ impl Older {
         })
     }
 
-    /// Cuts something off, if `cut` finds it. Fields that a later version wrote stay.
+    /// Removes something, if `cut` finds it. Keeps fields that a later version wrote.
     fn cut(&mut self, cut: impl FnOnce(&mut Value) -> bool) -> bool {
         if self.length == 0 || !cut(&mut self.value) {
             return false;
@@ -83,10 +84,10 @@ impl Older {
     }
 }
 
-/// Fits the current record among the annotations that a volume has.
+/// Fits the current record into the annotations that a volume has.
 ///
 /// # Errors
-/// There is no room for it, whatever is cut off older ones.
+/// There is no room for it, however much of older ones is trimmed.
 pub fn fit(current: &Record, volume: &str, annotations: &BTreeMap<String, String>) -> Result<Fit, Full> {
     let key = current.annotation();
     let had = current.has_baseline();
@@ -164,14 +165,14 @@ fn is_undone_by(current: &Record, record: &Record) -> bool {
     matches!(&current.act, Action::Undo(of) if *of == record.id)
 }
 
-/// Whether a record is not to be removed: it may be finished, it is taken back now, or it alone knows the reclaim policy
-/// that the volume had before it was kept.
+/// Returns whether a record must stay: it may be resumed, it is being undone, or it alone knows the reclaim policy that the
+/// volume had before it was retained.
 fn needed_still(record: &Record, current: &Record, keeps_policy: Option<&str>) -> bool {
     record.unfinished() || is_undone_by(current, record) || keeps_policy == Some(record.id.as_str())
 }
 
-/// The act that first found the volume with its own reclaim policy: later ones found `Retain`, unless it was back and
-/// whole in between.
+/// Returns the operation that first found the volume with its original reclaim policy: later ones found `Retain`, unless the
+/// volume was in use and recovered in between.
 fn policy_source(older: &[Older], current: &Record, volume: &str) -> Option<String> {
     let mut all: Vec<&Record> = older.iter().map(|one| &one.record).chain([current]).collect();
     all.sort_by_key(|record| (record.begun(), record.id.clone()));
@@ -210,25 +211,19 @@ fn without_manifests(record: &mut Value) -> bool {
 }
 
 impl Trimmed {
-    /// What was cut off, as parts of a sentence: `the baselines of 2`.
-    fn parts(self) -> Vec<String> {
-        let part = |number: usize, what: &str| (number > 0).then(|| format!("{what}{number}"));
-        [
-            part(self.baselines, "the baseline of "),
-            part(self.manifests, "the claims' manifests of "),
-            part(self.records, "all of "),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-
-    /// What was cut off, for people; `None` if nothing was.
-    pub fn told(self, volume: &str) -> Option<String> {
-        let parts = self.parts();
+    /// Returns a notice of what was trimmed; `None` if nothing was.
+    pub fn notice(self, volume: &str) -> Option<String> {
+        let part =
+            |number: usize, text: &dyn Fn(String) -> String| (number > 0).then(|| text(counted(number, "record")));
+        let parts = [
+            part(self.baselines, &|of| format!("the baseline of {of}")),
+            part(self.manifests, &|of| format!("the claim manifests of {of}")),
+            part(self.records, &|of| format!("all of {of}")),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
         let (last, first) = parts.split_last()?;
         let parts = if first.is_empty() { last.clone() } else { format!("{} and {last}", first.join(", ")) };
-        Some(format!("to make room for this record on volume {volume}, of older records were removed: {parts}"))
+        Some(format!("older records on volume {volume} were trimmed to make room for this one: {parts}"))
     }
 }
 

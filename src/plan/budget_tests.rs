@@ -92,8 +92,11 @@ fn older_records_are_cut_down_for_the_current_one() {
         assert_eq!(record.baseline_lost, (!kept).then_some(BaselineLoss::Trimmed), "{id}");
         assert!(record.claims[0].manifest.is_some(), "{id}");
     }
-    let told = fit.trimmed.told(VOLUME).unwrap();
-    assert_eq!(told, "to make room for this record on volume pv-1, of older records were removed: the baseline of 2");
+    let notice = fit.trimmed.notice(VOLUME).unwrap();
+    assert_eq!(
+        notice,
+        "older records on volume pv-1 were trimmed to make room for this one: the baseline of 2 records"
+    );
 }
 
 /// Years of failovers of one pod: the oldest records are removed in the end, whatever else can be cut off them is gone; the
@@ -157,7 +160,7 @@ fn a_baseline_that_is_too_large_is_lost_and_it_is_known() {
     let after = applied(before, &fit);
     let record = read(&after, "f2");
     assert_eq!(record.baseline_lost, Some(BaselineLoss::TooLarge));
-    assert_eq!(record.kept_baseline(), Err("its baseline is not on record: it was too large".to_owned()));
+    assert_eq!(record.kept_baseline(), Err("its baseline is not recorded: it was too large".to_owned()));
 }
 
 /// Annotations of others count, and are never touched; nor is what only looks like a record.

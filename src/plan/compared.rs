@@ -1,45 +1,45 @@
-//! What a component is compared with once it is back.
+//! What a recovered component is compared with.
 
 use serde::Serialize;
 
-/// What a component is compared with once it is back.
+/// What a recovered component is compared with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "source", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ComparedWith {
-    /// What it said itself before the first change.
+    /// The baseline that the component gave itself before the first change.
     Fresh {
-        /// When it said so, RFC 3339.
+        /// When it was taken, RFC 3339.
         #[cfg_attr(test, schemars(extend("format" = "date-time")))]
         taken: String,
     },
-    /// The last good baseline, which is stored in the cluster: it says nothing itself.
+    /// The last good baseline, stored in the cluster: the component did not respond itself.
     Stored {
         /// When it was taken, RFC 3339.
         #[cfg_attr(test, schemars(extend("format" = "date-time")))]
         taken: String,
-        /// What it holds, in words: `PostgreSQL 15.18: 2 databases, 1 table`.
+        /// What it holds: `PostgreSQL 15.18: 2 databases, 1 table`.
         summary: String,
     },
-    /// The baseline of an earlier act of the pod, which did not find all of it again.
+    /// The baseline of an earlier operation on the pod, which did not find all of it again.
     Inherited {
-        /// The act that recorded it.
+        /// The operation that recorded it.
         from: String,
         /// When it was taken, RFC 3339.
         #[cfg_attr(test, schemars(extend("format" = "date-time")))]
         taken: String,
-        /// What it holds, in words: `PostgreSQL 15.18: 2 databases, 1 table`.
+        /// What it holds: `PostgreSQL 15.18: 2 databases, 1 table`.
         summary: String,
     },
-    /// Nothing: whether its data is back cannot be proven.
+    /// Nothing: its data cannot be verified.
     Nothing {
-        /// Why, in words.
+        /// The reason.
         reason: String,
     },
 }
 
 impl ComparedWith {
-    /// When a stored baseline was taken, RFC 3339.
+    /// Returns when a stored baseline was taken, RFC 3339.
     pub fn stored(&self) -> Option<&str> {
         match self {
             Self::Stored { taken, .. } => Some(taken),
@@ -47,8 +47,8 @@ impl ComparedWith {
         }
     }
 
-    /// What it is, as words that follow "compared with", and when it was taken, RFC 3339; `None` if it was taken just now,
-    /// or there is none. What is missing of such a one may have been removed on purpose since.
+    /// Returns an earlier baseline, as text that follows "compared with", and when it was taken, RFC 3339; `None` if it was
+    /// taken just now or there is none. Data missing since an earlier one may have been removed on purpose.
     pub fn earlier(&self) -> Option<(String, &str)> {
         match self {
             Self::Stored { taken, .. } => Some(("the stored baseline".to_owned(), taken)),
@@ -62,7 +62,7 @@ impl ComparedWith {
 mod tests {
     use super::*;
 
-    /// Who is compared with an older baseline is told so; what was taken just now needs no words.
+    /// A comparison with an older baseline says so; one that was taken just now needs no name.
     #[test]
     fn only_an_older_baseline_is_named() {
         let taken = || "2026-01-01T00:00:00Z".to_owned();

@@ -1,9 +1,9 @@
-//! What a run that goes on with an act adds to its record.
+//! What a resumed run adds to the record of its operation.
 
 use super::{Plan, Record, RecordedClaim, Step};
 
 impl Record {
-    /// Adds what a run that goes on sets aside besides: a claim that came since the act began, and goes, too.
+    /// Adds what a resumed run retains in addition: the volume of a claim that came since the operation began.
     pub fn goes_on(&mut self, plan: &Plan, manifest: impl Fn(&str) -> Option<serde_json::Value>) {
         for step in &plan.steps {
             let Step::Retain { volume, claim: name, policy, .. } = step else { continue };

@@ -39,7 +39,7 @@ fn the_volume_of_a_claim_that_is_going_is_retained_first() {
 #[test]
 fn a_claim_that_is_going_and_cannot_be_retained_blocks() {
     let denied = [("patch", "persistentvolumes")];
-    let why = "the old volume of claim data-cloudberry-proxy-0 cannot be retained: you may not patch persistentvolumes";
+    let why = "the old volume of claim data-cloudberry-proxy-0 cannot be retained: missing permission: patch persistentvolumes";
     for keep_claims in [false, true] {
         let asked = Request { keep_claims, ..request() };
         let plan = planned(&world(GOING), None, &asked, &denied);
@@ -53,7 +53,7 @@ fn a_claim_that_is_going_and_cannot_be_retained_blocks() {
 #[test]
 fn a_claim_that_is_going_and_could_not_be_made_again_blocks() {
     let by_hand = format!("{GOING}classes: [{{name: standard, provisioner: kubernetes.io/no-provisioner}}]\n");
-    let why = "storage class standard makes no volumes, and no volume is free for claim data-cloudberry-proxy-0";
+    let why = "storage class standard does not provision volumes, and no volume is Available for claim data-cloudberry-proxy-0";
     for keep_claims in [false, true] {
         let plan = planned(&world(&by_hand), None, &Request { keep_claims, ..request() }, &[]);
         assert_eq!(blocks(&plan, CheckId::StorageClass), [why]);

@@ -1,4 +1,4 @@
-//! What was done, as the records tell it, and what of it can still be taken back. Pure.
+//! Past operations from their records, and which of them can be undone. Pure.
 
 pub use super::set_aside::AsideState;
 use super::set_aside::state;
@@ -7,8 +7,8 @@ use super::{Action, Outcome, Record, RecordedClaim, Returns, newest, returning};
 use crate::topology::{ClaimState, Topology};
 use jiff::{SignedDuration, Timestamp};
 
-/// The name of an act as a user may have typed it: `3f2a91bc`, or `failover/3f2a91bc` and `undo/3f2a91bc` as `-o name`
-/// prints it. What is neither is left as it is.
+/// Returns an operation's ID as a user may type it: `3f2a91bc`, or `failover/3f2a91bc` and `undo/3f2a91bc` as `-o name`
+/// prints it. Other text is returned unchanged.
 pub fn without_type(typed: &str) -> &str {
     let is_id = |id: &str| id.len() == 8 && id.chars().all(|c| c.is_ascii_hexdigit());
     match typed.split_once('/') {
@@ -17,45 +17,45 @@ pub fn without_type(typed: &str) -> &str {
     }
 }
 
-/// An act, and what became of it.
+/// A past operation, and what became of it.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// As it is on record.
+    /// Its record.
     pub record: Record,
-    /// How long it took, where it is finished.
+    /// How long it took, if it ended.
     pub took: Option<SignedDuration>,
-    /// The volumes that it set aside, in the order of its claims.
+    /// The volumes that it retained, in the order of its claims.
     pub aside: Vec<Aside>,
-    /// The undo that took it back, where one did.
+    /// The undo that reverted it, if one did.
     pub undone_by: Option<String>,
-    /// Whether its pod, or the StatefulSet that creates it, is there.
+    /// Whether its pod, or the StatefulSet that creates it, exists.
     pub has_member: bool,
 }
 
-/// A volume that was set aside.
+/// A volume that an operation retained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aside {
     /// Name of the volume.
     pub volume: String,
-    /// Its size, as a Kubernetes quantity, where it is still there.
+    /// Its size, as a Kubernetes quantity, if it still exists.
     pub size: Option<String>,
     /// The claim that it was bound to.
     pub claim: String,
-    /// How it is now.
+    /// Its current state.
     pub state: AsideState,
-    /// Why it is not known to have held what was there before, in words; `None` if nothing speaks against it.
+    /// Why it may not have held the data; `None` if nothing indicates that.
     pub doubt: Option<String>,
 }
 
 impl Entry {
-    /// Whether all of what it set aside can come back, and somebody is there to take it.
+    /// Returns whether all volumes that it retained can be restored to a pod that exists.
     pub fn can_be_undone(&self) -> bool {
         let free = |aside: &Aside| matches!(aside.state, AsideState::Kept | AsideState::Reserved);
         self.has_member && !self.aside.is_empty() && self.aside.iter().all(free)
     }
 }
 
-/// Every act with what became of it, the newest first.
+/// Returns every operation with what became of it, the newest first.
 pub fn history(topology: &Topology, records: &[Record]) -> Vec<Entry> {
     let entry = |record: &Record| {
         let time = |text: Option<&str>| text.and_then(|text| text.parse::<Timestamp>().ok());
@@ -73,7 +73,7 @@ pub fn history(topology: &Topology, records: &[Record]) -> Vec<Entry> {
         let doubt = doubt(&of_pod, record);
         let aside = |(claim, back): (&RecordedClaim, Returns)| {
             let aside = aside(topology, record, claim, &back.volume);
-            // Of one that cannot come back it does not matter.
+            // It does not matter for one that cannot be restored.
             let matters = !matches!(aside.state, AsideState::InPlace | AsideState::Lost(_));
             Aside { doubt: doubt.clone().filter(|_| matters), ..aside }
         };
@@ -97,13 +97,13 @@ fn aside(topology: &Topology, record: &Record, claim: &RecordedClaim, name: &str
     let state = match (found, unread) {
         (Some(volume), _) => state(volume, &record.namespace, &claim.name, present),
         (None, Some(gap)) => AsideState::Unknown(format!("volumes cannot be read: {}", gap.why)),
-        (None, None) => AsideState::Lost("it is gone".into()),
+        (None, None) => AsideState::Lost("it no longer exists".into()),
     };
     let size = found.and_then(|volume| volume.capacity.clone());
     Aside { volume: name.to_owned(), size, claim: claim.name.clone(), state, doubt: None }
 }
 
-/// A volume that is to be given back: only while it is as its last claim left it.
+/// A volume to release: only while it is as its last claim left it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     /// Its name.
@@ -112,18 +112,18 @@ pub struct Release {
     pub uid: String,
     /// UID of the claim that it was bound to last.
     pub released_by: String,
-    /// The reclaim policy that it gets: the one that it had before it was kept.
+    /// The reclaim policy that it gets back: the one that it had before it was retained.
     pub reclaim_policy: String,
 }
 
-/// What is to be given back of what an act kept. Some of it may be gone: it was released by an earlier run.
+/// Returns the retained volumes of an operation to release. Some may be gone: an earlier run released them.
 pub fn to_release(topology: &Topology, records: &[Record], entry: &Entry) -> Vec<Release> {
     let kept = |name: &str| entry.aside.iter().any(|aside| aside.volume == name && aside.state == AsideState::Kept);
     let release = |back: Returns| {
         let volume = topology.recorded.iter().find(|volume| volume.uid == back.uid)?;
         Some(Release {
             released_by: volume.claim.as_ref()?.uid.clone()?,
-            // Without a policy on record it is Kubernetes' own for a volume that was provisioned.
+            // Without a policy on record: Kubernetes' default for a provisioned volume.
             reclaim_policy: back.reclaim_policy.unwrap_or_else(|| "Delete".into()),
             volume: back.volume,
             uid: back.uid,
@@ -133,11 +133,11 @@ pub fn to_release(topology: &Topology, records: &[Record], entry: &Entry) -> Vec
     back.filter(|back| kept(&back.volume)).filter_map(release).collect()
 }
 
-/// Why what an act set aside may not be released, where it may not.
+/// Returns why the volumes of an operation must not be released; `None` if they may.
 pub fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entry) -> Option<String> {
     let record = &entry.record;
     if entry.aside.is_empty() {
-        return Some(format!("{} set nothing aside", record.id));
+        return Some(format!("{} retained no volume", record.id));
     }
     let any_kept = entry.aside.iter().any(|aside| aside.state == AsideState::Kept);
     let in_the_way = |aside: &Aside| {
@@ -145,8 +145,8 @@ pub fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entr
         match &aside.state {
             AsideState::Kept => None,
             AsideState::InPlace => Some(format!("volume {name} is in use: claim {} is bound to it", aside.claim)),
-            AsideState::Reserved => Some(format!("volume {name} is reserved by an undo that is unfinished")),
-            // There is nothing of it to give back, and the others still are there.
+            AsideState::Reserved => Some(format!("volume {name} is reserved by an unfinished undo")),
+            // It cannot be released, and the others still exist.
             AsideState::Lost(_) if any_kept => None,
             AsideState::Lost(why) | AsideState::Unknown(why) => Some(format!("volume {name}: {why}")),
         }
@@ -156,8 +156,8 @@ pub fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entr
     }
     let Some(member) = topology.member(&record.namespace, &record.pod) else {
         let unread = topology.space(&record.namespace).and_then(|space| space.gaps.first());
-        let why = unread.map_or_else(|| "there is no such member".to_owned(), |gap| gap.why.clone());
-        return Some(format!("whether {}/{} is back is not known: {why}", record.namespace, record.pod));
+        let why = unread.map_or_else(|| "the pod does not exist".to_owned(), |gap| gap.why.clone());
+        return Some(format!("unknown whether {}/{} has recovered: {why}", record.namespace, record.pod));
     };
     if let Some(last) = newest(records, topology, member)
         && last.outcome != Outcome::Recovered
@@ -166,7 +166,7 @@ pub fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entr
             Outcome::InProgress => "is unfinished",
             Outcome::CatchingUp => "was still catching up",
             Outcome::DataMissing => "ended with data missing",
-            Outcome::Unproven | Outcome::Recovered => "was not proven",
+            Outcome::Unproven | Outcome::Recovered => "is unverified",
         };
         return Some(format!("{} has not recovered: {} {how}", member.path(), last.id));
     }
@@ -175,7 +175,7 @@ pub fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entr
     }
     let unbound = member.claims.iter().find(|claim| !claim.bound())?;
     if let ClaimState::Unknown(why) = &unbound.state {
-        return Some(format!("whether claim {} of {} is Bound is not known: {why}", unbound.name, member.path()));
+        return Some(format!("unknown whether claim {} of {} is Bound: {why}", unbound.name, member.path()));
     }
     Some(format!("claim {} of {} is {}", unbound.name, member.path(), unbound.status()))
 }

@@ -6,34 +6,34 @@ use crate::storage::Readings;
 use crate::topology::{Member, Topology};
 use jiff::Timestamp;
 
-/// All that a plan is made from.
+/// Everything a plan is made from.
 pub struct Inputs<'i> {
     /// The installation, read consistently.
     pub topology: &'i Topology,
-    /// Whose pod is replaced.
+    /// The component whose pod is replaced.
     pub member: &'i Member,
     /// What the user asks for.
     pub request: &'i Request,
     /// What the user may do.
     pub rights: &'i [(Permission, Allowed)],
-    /// What the component said.
+    /// What the component reported.
     pub before: Before,
     /// What it is compared with afterwards.
     pub baseline: ComparedWith,
-    /// The act that is taken back; `None` for a failover.
+    /// The operation to undo; `None` for a failover.
     pub undoes: Option<&'i Record>,
-    /// The same act, begun by an earlier run and unfinished.
+    /// The unfinished record of the same operation, if an earlier run began it.
     pub unfinished: Option<&'i Record>,
-    /// All acts on record, the oldest first.
+    /// All recorded operations, the oldest first.
     pub records: &'i [Record],
-    /// What time it is.
+    /// The current time.
     pub now: Timestamp,
-    /// The databases whose reachability is measured.
+    /// The databases whose availability is measured.
     pub probes: Probes,
-    /// The local file that would keep a record which no volume can carry.
+    /// The local file for a record that no volume can carry.
     pub journal: String,
-    /// Who else is at work.
+    /// Other operations in progress.
     pub in_flight: InFlight,
-    /// What the storage components of the member's namespace say; nothing where it is none of them.
+    /// What the storage components of the namespace report; empty if the component is not one of them.
     pub storage: &'i Readings,
 }

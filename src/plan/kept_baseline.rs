@@ -1,5 +1,5 @@
-//! The baseline of a record: kept as it is, or compressed, or known to be lost. A reader never takes a baseline that is
-//! lost or damaged for one that never was.
+//! The baseline of a record: plain, compressed, or known to be lost. A reader never confuses a lost or damaged baseline with
+//! one that never existed.
 
 use super::record::{BaselineLoss, Record};
 use base64::Engine;
@@ -8,50 +8,50 @@ use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use serde_json::Value;
 
-/// A baseline that is longer, in bytes of JSON, is compressed.
+/// Maximum bytes of JSON of a baseline that is not compressed.
 const PLAIN: usize = 8 << 10;
-/// Most bytes that a baseline has once it is unpacked: 50 databases of 1,000 relations have 7 MiB.
+/// Maximum bytes of an unpacked baseline: 50 databases of 1,000 relations have 7 MiB.
 const LARGEST: usize = 16 << 20;
-/// How hard it is compressed, of 10.
+/// Compression level, of 10.
 const LEVEL: u8 = 8;
 
 impl Record {
-    /// Whether the baseline is on record.
+    /// Returns whether the baseline is on record.
     pub fn has_baseline(&self) -> bool {
         self.baseline.is_some() || self.packed_baseline.is_some()
     }
 
-    /// The baseline on record; `None` if there never was one.
+    /// Returns the baseline on record; `None` if there never was one.
     ///
     /// # Errors
-    /// Why it cannot be had although there was one, in words.
+    /// The reason why a baseline that existed is not available.
     pub fn kept_baseline(&self) -> Result<Option<Value>, String> {
         match (&self.baseline, &self.packed_baseline, self.baseline_lost) {
             (Some(value), _, _) => Ok(Some(value.clone())),
             (None, Some(packed), _) => unpack(packed).map(Some).map_err(|damaged| damaged.to_string()),
-            (None, None, Some(lost)) => Err(format!("its baseline is not on record: {lost}")),
+            (None, None, Some(lost)) => Err(format!("its baseline is not recorded: {lost}")),
             (None, None, None) => Ok(None),
         }
     }
 
-    /// Puts a baseline on record, in place of what was known of one.
+    /// Sets the baseline, and replaces any earlier one.
     pub fn set_baseline(&mut self, baseline: Option<Value>) {
         (self.baseline, self.packed_baseline, self.baseline_lost) = (baseline, None, None);
     }
 
-    /// Takes the baseline off the record, and says why.
+    /// Removes the baseline, and records why.
     pub fn lose_baseline(&mut self, lost: BaselineLoss) {
         (self.baseline, self.packed_baseline, self.baseline_lost) = (None, None, Some(lost));
     }
 
-    /// Takes over what another copy of the same record has.
+    /// Copies the baseline from another copy of the same record.
     pub(super) fn take_baseline_of(&mut self, other: &Self) {
         self.baseline.clone_from(&other.baseline);
         self.packed_baseline.clone_from(&other.packed_baseline);
         self.baseline_lost = None;
     }
 
-    /// The same record, with a long baseline compressed.
+    /// Returns the record with a long baseline compressed.
     pub fn packed(self) -> Self {
         self.packed_up_to(LARGEST)
     }
@@ -60,7 +60,7 @@ impl Record {
         let Some(text) = self.baseline.as_ref().map(Value::to_string) else { return self };
         match text.len() {
             0..=PLAIN => {}
-            // It could be written, and never be read again.
+            // It could be written, but never read again.
             length if length > largest => self.lose_baseline(BaselineLoss::TooLarge),
             _ => {
                 self.packed_baseline = Some(STANDARD.encode(compress_to_vec_zlib(text.as_bytes(), LEVEL)));
@@ -75,17 +75,17 @@ impl Record {
 #[derive(Debug, thiserror::Error)]
 enum DamagedBaseline {
     /// It is not base64.
-    #[error("its baseline is on record and cannot be read: {0}")]
+    #[error("its recorded baseline cannot be read: {0}")]
     Base64(#[from] base64::DecodeError),
     /// It is not what zlib wrote, or it is too large.
-    #[error("its baseline is on record and cannot be read: {:?}", .0.status)]
+    #[error("its recorded baseline cannot be read: {:?}", .0.status)]
     Zlib(miniz_oxide::inflate::DecompressError),
     /// It is not JSON.
-    #[error("its baseline is on record and cannot be read: {0}")]
+    #[error("its recorded baseline cannot be read: {0}")]
     Json(#[from] serde_json::Error),
 }
 
-/// A damaged one fails: zlib has a checksum (Adler-32) of all that it compresses.
+/// Unpacks a baseline. A damaged one fails: zlib has a checksum (Adler-32) of everything it compresses.
 fn unpack(packed: &str) -> Result<Value, DamagedBaseline> {
     let bytes = STANDARD.decode(packed)?;
     let text = decompress_to_vec_zlib_with_limit(&bytes, LARGEST).map_err(DamagedBaseline::Zlib)?;
@@ -113,7 +113,7 @@ mod tests {
         json!((0..number).map(table).collect::<Vec<_>>())
     }
 
-    /// As the annotation has it, and read again.
+    /// Returns the annotation's text, and the record read from it.
     fn again(record: Record) -> (String, Record) {
         let text = serde_json::to_string(&record.packed()).unwrap();
         let read = Record::parse(&text).unwrap();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_baseline_is_kept_whole_however_long_it_is() {
+    fn a_baseline_is_kept_completely_however_long_it_is() {
         for number in [0, 3, 1300, 20_000] {
             let (text, read) = again(record(Some(tables(number))));
             assert_eq!(read.kept_baseline(), Ok(Some(tables(number))), "{number}");
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn none_a_lost_one_and_a_damaged_one_are_told_apart() {
+    fn none_a_lost_one_and_a_damaged_one_are_distinguished() {
         assert_eq!(again(record(None)).1.kept_baseline(), Ok(None));
         for lost in [BaselineLoss::TooLarge, BaselineLoss::Trimmed] {
             let mut record = record(Some(tables(3)));
             record.lose_baseline(lost);
             let read = again(record).1;
             assert!(!read.has_baseline());
-            assert_eq!(read.kept_baseline(), Err(format!("its baseline is not on record: {lost}")));
+            assert_eq!(read.kept_baseline(), Err(format!("its baseline is not recorded: {lost}")));
         }
         let packed = record(Some(tables(1300))).packed().packed_baseline.unwrap();
         let mut flipped = packed.clone().into_bytes();
@@ -153,11 +153,11 @@ mod tests {
             let mut record = record(None);
             record.packed_baseline = Some(damaged.to_owned());
             let why = record.kept_baseline().unwrap_err();
-            assert!(why.starts_with("its baseline is on record and cannot be read: "), "{damaged:.20} {why}");
+            assert!(why.starts_with("its recorded baseline cannot be read: "), "{damaged:.20} {why}");
         }
     }
 
-    /// Whoever may annotate a volume may write a few bytes that become a great many.
+    /// A user who may annotate a volume could write a few bytes that unpack to a great many.
     #[test]
     fn what_would_fill_the_memory_is_not_unpacked() {
         let bomb = compress_to_vec_zlib(&vec![b' '; LARGEST + 1], LEVEL);
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(self::record(Some(long)).packed().baseline_lost, Some(BaselineLoss::TooLarge));
     }
 
-    /// The longest one is kept, and one that is longer by a byte is known to be lost.
+    /// The longest one is kept; one that is a byte longer is recorded as lost.
     #[test]
     fn a_baseline_is_as_long_as_can_be_read_again_or_is_lost() {
         let most = 2 * PLAIN;
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_baseline_that_is_set_takes_the_place_of_all_that_was_known_of_one() {
+    fn a_baseline_that_is_set_replaces_any_earlier_one() {
         let mut lost = record(None);
         lost.lose_baseline(BaselineLoss::Trimmed);
         for mut before in [record(None), record(Some(json!(1))), record(Some(tables(1300))).packed(), lost] {
@@ -193,7 +193,7 @@ mod tests {
         }
     }
 
-    /// What one volume has no room for, another may have.
+    /// One volume may have room for what another has not.
     #[test]
     fn a_copy_that_has_the_baseline_is_believed() {
         let whole = record(Some(tables(3)));

@@ -1,4 +1,4 @@
-//! Making a plan: what of an act is left to do, whether it is a new one or one that was begun.
+//! Makes a plan: what is left to do for an operation, new or resumed.
 
 use super::{
     Action, Before, Inputs, Plan, Proof, Record, ReplacedClaim, Request, Resumes, Risk, Step, Target, checks,
@@ -9,23 +9,24 @@ use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::layout::SqlEndpoint;
 use crate::topology::{Claim, ClaimState, Component, Endpoint, Known, Member, PodFacts, Topology, Volume};
 
-/// What is to become of the member: the same for a new act and for one that is finished.
+/// What should become of the target: the same for a new operation and for a resumed one.
 struct Intent {
-    /// UID of the pod that goes, where that is settled; otherwise it is the one that is there.
+    /// UID of the pod to delete, if that is fixed; otherwise it is the current one.
     pod_uid: Option<String>,
     keep_claims: bool,
     claims: Vec<ReplacedClaim>,
-    /// Whether one of them came since the act began and goes, too: it has a volume that it must not have, or is being
+    /// Whether one of them was created since the operation began and goes, too: it is bound to a volume that it must not have, or is being
     /// deleted.
-    astray: bool,
+    misbound: bool,
 }
 
 impl Intent {
-    /// What a record says of an act that was begun. A claim that came since goes, too, if it has a volume that it must not
-    /// have, or is being deleted: it stays Terminating for as long as its pod holds it, and the deletion cannot be undone.
+    /// Reads the intent of an operation that was begun from its record. A claim that was created since is deleted, too, if
+    /// it is bound to a volume that it must not have, or is being deleted already: it stays Terminating for as long as its
+    /// pod holds it, and the deletion cannot be undone.
     fn recorded(record: &Record, member: &Member, aside: &[String]) -> Self {
         let mut claims: Vec<ReplacedClaim> = Vec::new();
-        // A claim that was replaced more than once is on record that often: the latest counts.
+        // A claim that was replaced more than once is recorded that often: the latest counts.
         for claim in &record.claims {
             claims.retain(|earlier| earlier.name != claim.name);
             claims.push(ReplacedClaim {
@@ -36,21 +37,21 @@ impl Intent {
                     || record.keep_claims && !member.claims.iter().any(|present| present.name == claim.name),
             });
         }
-        let mut astray = false;
+        let mut any_misbound = false;
         for claim in &mut claims {
             let present = member.claims.iter().find(|present| present.name == claim.name);
             let goes = |present: &&Claim| misbound(claim, present, aside) || is_being_deleted(claim, present);
             if let Some(uid) = present.filter(goes).and_then(|it| it.uid.clone()) {
                 claim.uid = uid;
-                astray = true;
+                any_misbound = true;
             }
         }
-        Self { pod_uid: Some(record.pod_uid.clone()), keep_claims: record.keep_claims, claims, astray }
+        Self { pod_uid: Some(record.pod_uid.clone()), keep_claims: record.keep_claims, claims, misbound: any_misbound }
     }
 
-    /// A pod that came since the act began, and goes, too, takes its own claims along: what they are bound to is set aside
-    /// like the rest. What an undo brings back is on record already.
-    fn takes_along(&mut self, member: &Member) {
+    /// Adds the claims of a pod that was created since the operation began and is deleted, too: their volumes are retained
+    /// like the rest. What an undo restores is on record already.
+    fn add_claims_of_pod(&mut self, member: &Member) {
         for claim in self.claims.iter_mut().filter(|claim| claim.ephemeral && claim.returns.is_none()) {
             let present = member.claims.iter().find(|present| present.name == claim.name);
             if let Some(uid) = present.filter(|it| it.volume_name.is_some()).and_then(|it| it.uid.clone()) {
@@ -59,23 +60,24 @@ impl Intent {
         }
     }
 
-    /// A new failover. One that is known by its pod's UID only takes no claim that a new pod has bound since.
+    /// Returns the intent of a new failover. One that is known by its pod's UID only deletes no claim that a new pod has bound
+    /// since.
     fn failover(member: &Member, request: &Request) -> Self {
         let current_uid = member.pod.as_ref().map(|pod| pod.uid.as_str()).unwrap_or_default();
         let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| uid != current_uid);
         let claims = member.claims.iter().filter(|claim| !replaced_already || claim.terminating);
-        // What belongs to the pod goes with it, whatever stays, and so does what somebody has deleted already.
+        // A claim that belongs to the pod goes with it in any case, and so does one that is being deleted already.
         let claims = claims.filter(|claim| claim.ephemeral || claim.terminating || !request.keep_claims);
         let claims = claims.filter_map(|claim| {
             let (name, ephemeral) = (claim.name.clone(), claim.ephemeral);
             Some(ReplacedClaim { name, uid: claim.uid.clone()?, returns: None, ephemeral })
         });
         let (pod_uid, keep_claims) = (request.pod_uid.clone(), request.keep_claims);
-        Self { pod_uid, keep_claims, claims: claims.collect(), astray: false }
+        Self { pod_uid, keep_claims, claims: claims.collect(), misbound: false }
     }
 
-    /// A new undo: each claim whose volume the act set aside gets that volume back. Of a claim that the act replaced more
-    /// than once it is the first one: the others came in between.
+    /// Returns the intent of a new undo: each claim whose volume the operation retained gets that volume back. For a claim that
+    /// the operation replaced more than once it is the first volume: the others came in between.
     fn undo(topology: &Topology, member: &Member, records: &[Record], of: &Record) -> Self {
         let mut claims: Vec<ReplacedClaim> = Vec::new();
         for (claim, returns) in prior_actions::returning(topology, records, of) {
@@ -88,13 +90,13 @@ impl Intent {
             let ephemeral = is_ephemeral(member, &claim.name);
             claims.push(ReplacedClaim { name: claim.name.clone(), uid, returns: Some(returns), ephemeral });
         }
-        // A pod that waits for what comes back stays: a claim that belongs to it would go with it, and take the volume along.
+        // A pod that waits for a restored volume stays: a claim that belongs to it would go with it, and its volume, too.
         let pod_uid = waits_for(member, &claims).then(String::new);
-        Self { pod_uid, keep_claims: false, claims, astray: false }
+        Self { pod_uid, keep_claims: false, claims, misbound: false }
     }
 }
 
-/// Plans a failover, or an undo where there is an act to take back.
+/// Plans a failover, or an undo if there is an operation to undo.
 pub fn plan(inputs: Inputs<'_>) -> Plan {
     let Inputs { topology, member, request, .. } = inputs;
     let component = topology.component_of(member);
@@ -105,18 +107,18 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         (None, None) => Intent::failover(member, request),
     };
     let current_uid = member.pod.as_ref().map(|pod| pod.uid.clone()).unwrap_or_default();
-    // A pod is deleted only while it is still the one that was meant; or where somebody replaced that one meanwhile, and
-    // the new one holds the claims that go: they stay Terminating for as long as it does.
+    // A pod is deleted only while it is still the intended one; or if it has been replaced and the new one holds the claims
+    // to delete: they stay Terminating as long as it exists.
     let meant = intent.pod_uid.as_ref().is_none_or(|uid| *uid == current_uid);
     let held = standing(member, &intent.claims).iter().any(|claim| !claim.ephemeral);
     let holds_old_claims = inputs.unfinished.is_some() && held;
-    let goes_too = holds_old_claims || intent.astray || is_stuck(&inputs, component);
+    let goes_too = holds_old_claims || intent.misbound || is_stuck(&inputs, component);
     let delete_pod = member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none()) && (meant || goes_too);
     if delete_pod && inputs.unfinished.is_some() {
-        intent.takes_along(member);
+        intent.add_claims_of_pod(member);
     }
     let mut steps = claim_steps(topology, member, &intent.claims, &inputs);
-    // What this one sets aside is not what it waits for: while it has lost its Lease, somebody else may bring that back.
+    // A volume that this plan retains is not one to wait for: once the Lease is lost, another operation may restore it.
     for step in &steps {
         if let Step::Retain { volume, .. } = step
             && !aside.contains(volume)
@@ -135,10 +137,10 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         let answers = matches!(inputs.before, Before::Answered { .. });
         *canary = match (inputs.unfinished, inputs.undoes) {
             (Some(record), _) => record.canary.clone(),
-            // The row that was written before the act lies on the volume that comes back. Another one would be written
-            // on the volume that goes.
+            // The row that was written before the operation is on the volume to restore. Another one would be written
+            // to the volume that is replaced.
             (None, Some(of)) => of.canary.clone(),
-            // Only what is there before anything goes proves something afterwards.
+            // Only what exists before anything is deleted proves something afterwards.
             (None, None) => canary.take().filter(|_| answers && !steps.is_empty()),
         };
     }
@@ -168,7 +170,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         storage: inputs.storage,
     });
     if inputs.undoes.is_some() {
-        not_round(&mut checks, member, inputs.rights);
+        remove_alternatives(&mut checks, member, inputs.rights);
     }
     checks.extend(prior_actions::checks(&inputs, &intent.claims, &steps));
     let overridden = checks.iter().any(|check| check.overridden);
@@ -179,7 +181,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         }
         _ => None,
     };
-    // Where a volume is retained, it carries the record.
+    // A retained volume carries the record.
     let carried = steps.iter().any(|step| matches!(step, Step::Retain { .. } | Step::Reserve { .. }))
         || inputs
             .unfinished
@@ -208,19 +210,19 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     }
 }
 
-/// Whether a claim takes the volume that comes back: it has none, and names none, not even one that is another's. Deleted, it
-/// might take the volume along.
+/// Returns whether a claim will bind the restored volume: it has none, and names none, not even another claim's. If it were
+/// deleted, the volume might be deleted with it.
 fn takes_any(claim: &Claim) -> bool {
     claim.state == ClaimState::Pending && claim.volume_name.is_none() && claim.not_its.is_none()
 }
 
-/// Whether a claim of this name belongs to the member's pod.
+/// Returns whether a claim of this name belongs to the pod (generic ephemeral volume).
 fn is_ephemeral(member: &Member, claim: &str) -> bool {
     member.claims.iter().any(|present| present.name == claim && present.ephemeral)
 }
 
-/// Whether a pod waits for a volume that comes back for a claim that belongs to it, and has not been given a node yet. Such a
-/// pod does not hold its other claims: one that goes is made again for it, as Kubernetes does for a Pending pod.
+/// Returns whether a pod that is not scheduled yet waits for a volume to be restored to a claim that belongs to it. Such a pod
+/// does not hold its other claims: Kubernetes recreates a deleted one for a Pending pod.
 fn waits_for(member: &Member, claims: &[ReplacedClaim]) -> bool {
     let waits = |claim: &ReplacedClaim| {
         let present = member.claims.iter().find(|present| present.name == claim.name);
@@ -234,14 +236,14 @@ fn waits_for(member: &Member, claims: &[ReplacedClaim]) -> bool {
     member.pod.as_ref().is_some_and(not_begun) && claims.iter().any(|claim| claim.ephemeral) && claims.iter().all(waits)
 }
 
-/// The claims that are to go and are still there, be it Terminating.
+/// Returns the claims to delete that still exist, Terminating or not.
 fn standing<'m>(member: &'m Member, wanted: &[ReplacedClaim]) -> Vec<&'m Claim> {
     let goes = |claim: &&Claim| wanted.iter().any(|one| one.name == claim.name && claim.uid.as_ref() == Some(&one.uid));
     member.claims.iter().filter(goes).collect()
 }
 
-/// What is a way round for a failover is none for an undo: it cannot keep the claims, nor go on without changing volumes.
-fn not_round(checks: &mut [checks::Check], member: &Member, rights: &[(Permission, Allowed)]) {
+/// Removes alternatives that a failover has and an undo has not: it can neither keep the claims nor leave volumes unchanged.
+fn remove_alternatives(checks: &mut [checks::Check], member: &Member, rights: &[(Permission, Allowed)]) {
     let denied = checks::may_not_patch_volumes(rights).is_some();
     for check in checks.iter_mut().filter(|check| check.verdict == checks::Verdict::Block) {
         if check.id == checks::CheckId::Retention && denied {
@@ -254,10 +256,10 @@ fn not_round(checks: &mut [checks::Check], member: &Member, rights: &[(Permissio
     }
 }
 
-/// Whether a new claim has a volume that it must not have: another one than comes back, or one that is on record as set
-/// aside.
+/// Returns whether a new claim is bound to a volume that it must not have: another one than the restored one, or one that is
+/// recorded as retained.
 pub fn misbound(wanted: &ReplacedClaim, present: &Claim, aside: &[String]) -> bool {
-    // One that only names a volume does not have it.
+    // A claim that only names a volume is not bound to it.
     let Some(has) = present.volume_name.as_ref().filter(|_| present.not_its.is_none()) else { return false };
     let is_new = present.uid.as_ref().is_some_and(|uid| *uid != wanted.uid);
     is_new && wanted.returns.as_ref().map_or_else(|| aside.contains(has), |back| back.volume != *has)
@@ -269,14 +271,14 @@ fn is_being_deleted(wanted: &ReplacedClaim, present: &Claim) -> bool {
     is_new && present.terminating && !present.ephemeral
 }
 
-/// Whether the pod that came in the place of the one that went will not become Ready by itself: it was made from a
-/// template that has been replaced since, and its StatefulSet may wait for it for ever (kubernetes.io, "StatefulSets",
-/// "Forced rollback"). It is younger than the act, and never was Ready since.
+/// Returns whether the replacement pod will not become Ready by itself: it was created from a template that has been replaced
+/// since, and its StatefulSet may wait for it forever (kubernetes.io, "StatefulSets", "Forced rollback"). It is younger than
+/// the operation, and never was Ready.
 fn is_stuck(inputs: &Inputs<'_>, component: Option<&Component>) -> bool {
     let (Some(record), Some(pod)) = (inputs.unfinished, &inputs.member.pod) else { return false };
     let came_since = pod.uid != record.pod_uid
         && pod.created.zip(record.begun()).is_some_and(|(created, begun)| {
-            // Told in whole seconds, by another clock: what is not plainly older came since.
+            // In whole seconds, by another clock: what is not clearly older came since.
             created.as_second() >= begun.as_second()
         });
     let made_from = || {
@@ -286,7 +288,7 @@ fn is_stuck(inputs: &Inputs<'_>, component: Option<&Component>) -> bool {
     came_since && !pod.ready && made_from().is_some_and(|(old, new)| old != new)
 }
 
-/// What is left to be done about the claims: volumes retained, reservations taken back, volumes reserved, claims deleted.
+/// Returns the steps left for the claims: retain volumes, drop reservations, reserve volumes, delete claims.
 fn claim_steps(topology: &Topology, member: &Member, wanted: &[ReplacedClaim], inputs: &Inputs<'_>) -> Vec<Step> {
     let standing = standing(member, wanted);
     // What comes back was retained when it was set aside, and stays so until the undo is finished.
@@ -298,7 +300,7 @@ fn claim_steps(topology: &Topology, member: &Member, wanted: &[ReplacedClaim], i
     let mut steps: Vec<Step> = retained.filter_map(|claim| retain(claim, inputs.rights)).collect();
     steps.extend(wanted.iter().flat_map(|claim| unreserve(topology, member, claim, inputs.records)));
     steps.extend(wanted.iter().filter_map(|claim| reserve(topology, member, claim)));
-    // One that is Terminating has been deleted already; it goes when its pod does. So does one that belongs to the pod.
+    // A Terminating claim has been deleted already; it goes with its pod. So does one that belongs to the pod.
     steps.extend(
         standing
             .iter()
@@ -308,7 +310,7 @@ fn claim_steps(topology: &Topology, member: &Member, wanted: &[ReplacedClaim], i
     steps
 }
 
-/// A volume that comes back is reserved for its claim, unless it is already, or is bound to the new one.
+/// Returns the step that reserves a restored volume for its claim, unless it is bound to the new one already.
 fn reserve(topology: &Topology, member: &Member, claim: &ReplacedClaim) -> Option<Step> {
     let returns = claim.returns.as_ref()?;
     let volume = topology.recorded.iter().find(|volume| volume.uid == returns.uid)?;
@@ -323,7 +325,7 @@ fn reserve(topology: &Topology, member: &Member, claim: &ReplacedClaim) -> Optio
     })
 }
 
-/// Returns the reservations that a failover is to take back and its plan does not: an undo made them since.
+/// Returns the reservations that a failover must drop and its plan does not: an undo made them since.
 pub fn reserved_since(plan: &Plan, topology: &Topology) -> Vec<Step> {
     let target = &plan.target;
     let Some(member) = topology.member(&target.namespace, &target.pod) else { return Vec::new() };
@@ -332,7 +334,7 @@ pub fn reserved_since(plan: &Plan, topology: &Topology) -> Vec<Step> {
     now.filter(|step| !plan.steps.contains(step)).collect()
 }
 
-/// What an undo reserved for a claim that gets a new volume now: it goes back to where the undo found it.
+/// Returns the steps that drop an undo's reservation for a claim that gets a new volume now: the volume is retained again.
 fn unreserve<'i>(
     topology: &'i Topology,
     member: &'i Member,
@@ -353,7 +355,7 @@ fn unreserve<'i>(
     reserved.filter(|_| claim.returns.is_none()).filter_map(step)
 }
 
-/// A claim's volume is retained unless the user may not change volumes (which the retention check weighs).
+/// Returns the step that retains a claim's volume, unless the user may not patch volumes (see the retention check).
 fn retain(claim: &Claim, rights: &[(Permission, Allowed)]) -> Option<Step> {
     let Known::Is(Some(volume)) = &claim.volume else { return None };
     checks::may_not_patch_volumes(rights).is_none().then(|| Step::Retain {
@@ -387,7 +389,7 @@ fn target(topology: &Topology, member: &Member, component: Option<&Component>, u
     }
 }
 
-/// How a member is asked whether it is back: by its own endpoint, or through the component that answers for it.
+/// Returns how recovery is verified: by the component's own endpoint, or through the component that answers for it.
 pub fn proof(topology: &Topology, member: &Member, request: &Request) -> Proof {
     let skipped = |reason: String| Proof::Skipped { reason };
     if !request.verify {

@@ -180,7 +180,7 @@ fn an_undo_is_offered_no_way_round_that_is_none() {
             .collect()
     };
     let patch = [("patch", "persistentvolumes")];
-    let rights = "kubectl synxdb rbac --for undo prints the rights to ask for";
+    let rights = "to see the permissions to request: kubectl synxdb rbac --for undo";
     let topology = world(FAILED_OVER);
     let undone = planned(&topology, Some("f1"), &request(), &patch);
     assert_eq!(checks(&undone, CheckId::Retention), [(Verdict::Block, None, rights.to_owned())]);
@@ -393,16 +393,13 @@ fn newer_acts_that_are_not_taken_back_are_told() {
     let of = |passed_over: &[&str]| {
         let passed_over = passed_over.iter().map(|one| (*one).to_owned()).collect();
         let plan = planned(&world(FAILED_OVER), Some("f1"), &Request { passed_over, ..request() }, &[]);
-        super::undo_tests::told(&plan, CheckId::Return)
-            .into_iter()
-            .filter(|said| said.contains("is taken back"))
-            .collect()
+        super::undo_tests::told(&plan, CheckId::Return).into_iter().filter(|said| said.contains("is undone")).collect()
     };
     let none: Vec<String> = of(&[]);
     assert!(none.is_empty(), "{none:?}");
-    let what = "Warn: f1 is taken back, the last act whose disk is known to have held what it was compared with: f2 was not \
-                proven; f3 is unfinished";
-    assert_eq!(of(&["f2 was not proven", "f3 is unfinished"]), [what]);
+    let what = "Warn: f1 is undone, the last operation whose volume is known to have held the baseline's data: f2 is \
+                unverified; f3 is unfinished";
+    assert_eq!(of(&["f2 is unverified", "f3 is unfinished"]), [what]);
 }
 
 /// A claim that an act replaced twice is on record twice; the one that goes now is the latest, and of the others it says

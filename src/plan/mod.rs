@@ -1,7 +1,7 @@
-//! What a failover or an undo will do, why it may, and how it will be proven: decided before anything is
-//! touched, as data. Pure: no clock, no client, no async.
+//! What a failover or an undo will do, why it may, and how it will be verified: decided before anything is changed, as
+//! data. Pure: no clock, no client, no async.
 //!
-//! The dry run, the text above the prompt, the run itself and the JSON output all read this one [`Plan`].
+//! The dry run, the text above the prompt, the run itself and the JSON output all read the same [`Plan`].
 
 mod admission;
 pub mod budget;

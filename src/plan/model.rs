@@ -1,4 +1,4 @@
-//! What a plan is, and what it is asked for by.
+//! The plan, and the request for one.
 
 use super::{Action, Check, ComparedWith, Probes, Resolution, Returns, Verdict};
 use crate::cli::Allow;
@@ -8,26 +8,26 @@ use crate::topology::{Owner, Warehouse};
 use serde::Serialize;
 use std::time::Duration;
 
-/// What the user asks for.
+/// The user's request.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// Name of this failover: short, unique.
+    /// ID of this operation: short, unique.
     pub id: String,
     /// Replace the pod only.
     pub keep_claims: bool,
-    /// Prove that the component and its data are back.
+    /// Verify that the component and its data have recovered.
     pub verify: bool,
-    /// Blocks that the user overrides.
+    /// Checks that the user overrides.
     pub allow: Vec<Allow>,
-    /// What may be missing since a stored baseline, or one that is taken over, by its names.
+    /// Names of what may be missing compared with an earlier baseline.
     pub accept_missing: Vec<String>,
-    /// The pod's UID this failover is for: where the pod has another by now, it has been replaced already.
+    /// UID of the pod to replace: if the pod has another one by now, it has been replaced already.
     pub pod_uid: Option<String>,
-    /// Role to log in as, in place of the layout's.
+    /// Role to log in as, instead of the layout's.
     pub user: Option<String>,
-    /// Whatever earlier failovers of the pod came to.
+    /// Start a new failover, whatever became of earlier ones.
     pub anew: bool,
-    /// Of an undo that names the pod only: newer acts than the one that is taken back, and why each is not the one.
+    /// For an undo that names only the pod: newer operations than the one to undo, and why each was skipped.
     pub passed_over: Vec<String>,
     /// How long the new pod must stay Ready, without a restart.
     pub settle: Duration,
@@ -38,43 +38,43 @@ pub struct Request {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// Its name, for `undo` and `history`.
+    /// Its ID, for `undo` and `history`.
     pub id: String,
-    /// What it is.
+    /// Failover or undo.
     pub act: Action,
-    /// What is failed over.
+    /// The pod to replace.
     pub target: Target,
-    /// Whether the claims stay.
+    /// Whether the claims are kept.
     pub keep_claims: bool,
-    /// Whether it is to be proven that the component is back.
+    /// Whether recovery is verified.
     pub verify: bool,
-    /// How long the new pod must stay Ready without a restart, in milliseconds: what was asked for, two periods of its
-    /// readiness probe, or its StatefulSet's `minReadySeconds`, whichever is longest.
+    /// How long the new pod must stay Ready without a restart, in milliseconds: the longest of the requested time, two periods
+    /// of its readiness probe, and its StatefulSet's `minReadySeconds`.
     pub settle_milliseconds: u64,
-    /// What will be changed, in this order; empty where everything was done already.
+    /// The changes, in order; empty if all of them are done already.
     pub steps: Vec<Step>,
-    /// Claims that must be new and Bound in the end: name and the old UID.
+    /// Claims that must be new and Bound in the end: their names and old UIDs.
     pub replaced_claims: Vec<ReplacedClaim>,
-    /// What was checked.
+    /// The checks, and their results.
     pub checks: Vec<Check>,
-    /// Names of the volumes that are on record as set aside: no new claim of a failover may be bound to one of them.
+    /// Names of the volumes that are recorded as retained: no new claim of a failover may be bound to one of them.
     #[serde(skip)]
     pub aside: Vec<String>,
-    /// How much is at stake.
+    /// The risk.
     pub risk: Risk,
-    /// How it will be proven.
+    /// How recovery is verified.
     pub proof: Proof,
-    /// What the component said before.
+    /// What the component reported before the first change.
     pub before: Before,
-    /// What it is compared with afterwards.
+    /// What the recovered component is compared with.
     pub baseline: ComparedWith,
-    /// What may be missing since a stored baseline, by its names; empty where nothing may.
+    /// Names of what may be missing compared with an earlier baseline; empty if nothing may.
     pub accept_missing: Vec<String>,
-    /// The earlier run of this pod that is finished, rather than a new one begun. Null where a new one is begun.
+    /// The earlier run that is resumed. Null if a new one is started.
     pub resumes: Option<Resumes>,
-    /// The databases that are asked all the while, to measure how long each was away.
+    /// The databases that are probed during the operation, to measure outages.
     pub probes: Probes,
-    /// The local file that keeps the record, where no volume can carry it. Absent where one can.
+    /// The local file that keeps the record, if no volume can carry it. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<String>,
 }
@@ -88,21 +88,19 @@ pub struct Target {
     pub namespace: String,
     /// Its name.
     pub pod: String,
-    /// UID of the pod that goes; empty where it was gone already.
+    /// UID of the pod to delete; empty if it was gone already.
     pub uid: String,
-    /// What it does.
+    /// Its role.
     pub role: Role,
-    /// Name of its component's workload.
+    /// Name of its workload.
     pub component: String,
-    /// Who re-creates it.
+    /// The controller that recreates it.
     #[serde(skip)]
     pub owner: Option<Owner>,
-    /// The node it is on, where that is known not to be Ready: the pod stays Terminating until it is back. Absent
-    /// otherwise.
+    /// Its node, if that is known not to be Ready: the pod stays Terminating until the node is back. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost_node: Option<String>,
-    /// The pods of the same controller before the act: a successor under another name is one that is not
-    /// among them.
+    /// UIDs of the controller's pods before the operation: a replacement under another name is not among them.
     #[serde(skip)]
     pub siblings: Vec<String>,
 }
@@ -112,7 +110,7 @@ pub struct Target {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "action", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Step {
-    /// Keep the volume when its claim goes, and write the failover's record on it.
+    /// Retain the volume when its claim is deleted, and write the record to it.
     Retain {
         /// Name of the volume.
         volume: String,
@@ -120,11 +118,10 @@ pub enum Step {
         uid: String,
         /// Its claim.
         claim: String,
-        /// Its reclaim policy now.
+        /// Its current reclaim policy.
         policy: String,
     },
-    /// Take back what an undo reserved and did not bring back: the volume stays set aside, and the claim that comes next
-    /// gets another one.
+    /// Drop an undo's reservation that was not used: the volume stays retained, and the next claim gets another one.
     Unreserve {
         /// Name of the volume.
         volume: String,
@@ -135,7 +132,7 @@ pub enum Step {
         /// UID of the claim that it was bound to.
         released_by: String,
     },
-    /// Keep a volume that was set aside for the claim of this name that comes next.
+    /// Reserve a retained volume for the next claim of this name.
     Reserve {
         /// Name of the volume.
         volume: String,
@@ -143,7 +140,7 @@ pub enum Step {
         uid: String,
         /// The claim that it is for.
         claim: String,
-        /// UID of the claim that it was bound to: it is reserved only while nobody else took it.
+        /// UID of the claim that it was bound to: it is reserved only while it is still Released by that claim.
         released_by: String,
     },
     /// Delete a claim; it stays Terminating until its pod is gone.
@@ -162,121 +159,119 @@ pub enum Step {
     },
 }
 
-/// A claim that must come back anew.
+/// A claim that must be recreated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReplacedClaim {
     /// Its name.
     pub name: String,
-    /// The UID that goes; empty if there is no claim of this name, or if it has no volume and takes the one that comes
-    /// back.
+    /// UID of the claim to delete; empty if no claim of this name exists, or if it has no volume and will bind the restored one.
     pub uid: String,
-    /// The volume that comes back: the new claim must be bound to it. Absent where it may be bound to any.
+    /// The volume to restore: the new claim must be bound to it. Absent if it may be bound to any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub returns: Option<Returns>,
-    /// Whether it is of a generic ephemeral volume: Kubernetes deletes it with the pod. Absent where it is not.
+    /// Whether it belongs to a generic ephemeral volume: Kubernetes deletes it with the pod. Absent if not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ephemeral: bool,
 }
 
-/// How much is at stake, and so what is asked.
+/// The risk, and so the confirmation that is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Risk {
-    /// Nothing can be lost that is not kept: yes or no, answered by `--yes`.
+    /// Everything that is replaced is retained: confirmed by yes, or by `--yes`.
     Ordinary,
-    /// A block was overridden: the pod's name must be typed, or given with `--confirm`.
+    /// A check was overridden: confirmed by the pod's name, typed or given with `--confirm`.
     High,
 }
 
-/// How the component is asked whether it is back.
+/// How recovery is verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "by", rename_all = "camelCase")]
 pub enum Proof {
     /// By SQL, through this pod.
     Sql {
-        /// Pod that takes the session: the component's own, or the one that answers for it.
+        /// Pod to connect to: the component's own, or the one that answers for it.
         pod: String,
         /// Port, user and database.
         #[serde(rename = "door")]
         endpoint: SqlEndpoint,
-        /// The warehouse that its sessions are in, if the server knows warehouses. Null where the account has none that is up.
+        /// Warehouse of its sessions, if the server has warehouses. Null if none of the account is up.
         warehouse: Option<Warehouse>,
-        /// Schema that the canary table is written in. Null where none is written.
+        /// Schema of the canary table. Null if none is written.
         canary: Option<String>,
     },
     /// By its own status page.
     Page {
         /// The pod.
         pod: String,
-        /// What it is: a page without metrics does not say it.
+        /// Its role: a page without metrics does not tell it.
         role: Role,
         /// Port and path.
         #[serde(rename = "door")]
         endpoint: StatusEndpoint,
     },
-    /// It is not asked, for this reason.
+    /// Not verified, for this reason.
     Skipped {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// What the component said before the first change.
+/// What the component reported before the first change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "component", rename_all = "camelCase")]
 pub enum Before {
-    /// It answered; what is there afterwards is compared with this.
+    /// It responded; this is the baseline.
     Answered {
-        /// In words: `PostgreSQL 15.18: 2 databases, 1 table`.
+        /// For people: `PostgreSQL 15.18: 2 databases, 1 table`.
         summary: String,
-        /// What it leaves out, a line each: what is there only cannot be missed afterwards. Absent where it leaves out
-        /// nothing.
+        /// What the baseline leaves out, a line each: its loss could not be noticed. Absent if nothing is left out.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         lacks: Vec<String>,
     },
-    /// It did not answer: there is nothing to compare with.
+    /// It did not respond: there is nothing to compare with.
     Silent {
-        /// Why, as far as known.
+        /// The reason, as far as known.
         reason: String,
     },
-    /// It is there, and refused the login: nothing could be compared, and nothing could be proven afterwards.
+    /// It rejected the login: nothing can be compared, and nothing can be verified afterwards.
     LoginRefused {
-        /// In the server's words, where it said any.
+        /// The server's message, if there was one.
         reason: String,
     },
-    /// It was not asked, or what it said was not kept.
+    /// It was not queried, or its answer was not kept.
     NotAsked,
 }
 
-/// The earlier run that is being finished.
+/// The earlier run that is resumed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Resumes {
-    /// Its name.
+    /// Its ID.
     pub id: String,
-    /// When it began, RFC 3339; empty where only the pod's UID is known of it.
+    /// When it began, RFC 3339; empty if only the pod's UID is known.
     pub started: String,
 }
 
 impl Plan {
-    /// Why it may not be carried out, where a check blocks it.
+    /// Returns the error if a check blocks the plan.
     pub fn refusal(&self) -> Option<Error> {
         self.refused(&Resolution::Retry.to_string())
     }
 
-    /// The same, for a run: `again` is the command that asks for the same once more.
+    /// Returns the same error for a run: `again` is the command to retry.
     pub fn refused(&self, again: &str) -> Option<Error> {
         let blocks: Vec<&Check> = self.checks.iter().filter(|check| check.verdict == Verdict::Block).collect();
         if blocks.is_empty() {
             return None;
         }
         let what = match &self.act {
-            Action::Failover => format!("{} is not failed over", self.path()),
-            Action::Undo(id) => format!("{id} of {} is not undone", self.path()),
+            Action::Failover => format!("failover of {} blocked", self.path()),
+            Action::Undo(id) => format!("undo of {id} for {} blocked", self.path()),
         };
         let mut error = Error::refused(what);
         for check in &blocks {
@@ -292,19 +287,19 @@ impl Plan {
         Some(error)
     }
 
-    /// Whether there is nothing to compare with, however often it is asked.
+    /// Returns whether there is no baseline to compare with, and retrying would not change that.
     pub fn lacks_baseline(&self) -> bool {
         matches!(self.baseline, ComparedWith::Nothing { .. })
             && !matches!(self.proof, Proof::Skipped { .. })
             && !matches!(self.before, Before::LoginRefused { .. })
     }
 
-    /// Whether anything will be deleted.
+    /// Returns whether anything will be deleted.
     pub fn deletes(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::DeleteClaim { .. } | Step::DeletePod { .. }))
     }
 
-    /// `namespace/pod`.
+    /// Returns `namespace/pod`.
     pub fn path(&self) -> String {
         format!("{}/{}", self.target.namespace, self.target.pod)
     }

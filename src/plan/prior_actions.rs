@@ -1,4 +1,4 @@
-//! What earlier acts mean for a new one: which volumes can come back, what is under way, what has just been done.
+//! What earlier operations mean for a new one: which volumes can be restored, what is in progress, what was just done.
 
 use super::checks::{Check, CheckId, Resolution, block, may_not_patch_volumes, pass, unread, warn};
 use super::fits::unfit;
@@ -6,17 +6,18 @@ use super::inputs::Inputs;
 use super::set_aside::{AsideState, state};
 use super::{Action, Outcome, Record, RecordedClaim, ReplacedClaim, Returns, Step};
 use crate::cli::{Allow, quoted};
+use crate::duration::age_of;
 use crate::storage::terms::{Since, Vote, since};
-use crate::storage::words::some;
+use crate::text::first_few;
 use crate::topology::{ClaimState, Known, Member, Role, Topology, Volume};
 use jiff::{SignedDuration, Timestamp};
 
-/// How long after a failover has recovered another one of the same pod is taken for a mistake: a colleague was faster,
-/// or a script ran twice.
+/// How long after a recovered failover another one of the same pod counts as a mistake: a colleague was faster, or a script
+/// ran twice.
 const JUST_NOW: SignedDuration = SignedDuration::from_secs(60);
 
 impl Record {
-    /// Whether it is of this member, and of this installation of it: what a StatefulSet of the same name once did is not.
+    /// Returns whether it is about this pod in its current installation, and not about an earlier StatefulSet of the same name.
     pub fn is_of_member(&self, topology: &Topology, member: &Member) -> bool {
         let workload = topology.component_of(member).and_then(|component| component.workload.as_known()?.as_ref());
         let same = match (&self.owner, workload) {
@@ -27,26 +28,26 @@ impl Record {
     }
 }
 
-/// Times of two clocks that are further apart than this are wrong: certificates and tokens would not work either.
+/// Maximum plausible difference between two clocks: beyond it certificates and tokens would not work either.
 const SKEW: SignedDuration = SignedDuration::from_secs(5 * 60);
 
 impl Record {
-    /// Why an unfinished act is not to be gone on with, in words: what it says does not fit the cluster. `None` where the
-    /// cluster confirms it: whoever may annotate a volume may write anything.
+    /// Returns why an unfinished operation must not be resumed: its record does not match the cluster. `None` if the cluster
+    /// confirms it. Checked because a user who may annotate a volume may write anything.
     pub fn contradicted(&self, topology: &Topology, now: Timestamp) -> Option<String> {
         if !self.unfinished() {
             return None;
         }
         if self.begun().is_none_or(|begun| begun.duration_since(now) > SKEW) {
-            return Some(format!("it began in the future ({}): a clock is wrong, or it is forged", self.started));
+            return Some(format!("it began in the future ({}): clock skew, or a forged record", self.started));
         }
         let member = topology.member(&self.namespace, &self.pod)?;
         let set = topology.component_of(member).and_then(|component| component.set());
         match (&self.owner, set) {
             (Some(owner), Some(set)) if owner.uid != set.uid => {
-                return Some(format!("the {} {} that it names has another UID", owner.kind, owner.name));
+                return Some(format!("{} {}, which it names, has another UID", owner.kind, owner.name));
             }
-            // Without one the pod was gone when it began.
+            // Without a pod UID the pod was gone when it began.
             (None, Some(_)) if !self.pod_uid.is_empty() => return Some("it names no owner of the pod".to_owned()),
             _ => {}
         }
@@ -57,7 +58,7 @@ impl Record {
             if let (Some(back), Some(returns)) = (back, returns)
                 && back.uid != returns.uid
             {
-                return Some(format!("volume {}, which it brings back, has another UID", back.name));
+                return Some(format!("volume {}, which it restores, has another UID", back.name));
             }
             let reference = volume?.claim.as_ref();
             let its = reference.is_some_and(|reference| {
@@ -66,20 +67,23 @@ impl Record {
             });
             (!its).then(|| {
                 let name = claim.volume.as_deref().unwrap_or_default();
-                format!("volume {name} is not of the claim that it names, {} (UID {})", claim.name, claim.uid)
+                format!(
+                    "volume {name} does not belong to the claim that the record names, {} (UID {})",
+                    claim.name, claim.uid
+                )
             })
         })
     }
 }
 
-/// The newest act of this member, where there is one; an older unfinished one is not gone on with. What a newer act has
-/// settled is not the newest, even if the newer one's record went with its volumes.
+/// Returns the newest operation on this pod; an older unfinished one is not resumed. An operation that a newer one superseded
+/// is not the newest, even if the newer record is gone with its volumes.
 pub fn newest<'r>(records: &'r [Record], topology: &Topology, member: &Member) -> Option<&'r Record> {
     let newest = records.iter().rev().find(|record| record.is_of_member(topology, member));
     newest.filter(|record| record.superseded_by.is_none())
 }
 
-/// The earlier acts that are settled once this one has recovered: those of the same pod that left something open.
+/// Returns the earlier operations on the same pod that are settled once this one has recovered.
 pub fn left_open<'r>(records: &'r [Record], of: &Record) -> impl Iterator<Item = &'r Record> {
     let owner = |record: &Record| record.owner.as_ref().map(|owner| owner.uid.clone());
     let (pod, set, id) = ((of.namespace.clone(), of.pod.clone()), owner(of), of.id.clone());
@@ -89,8 +93,8 @@ pub fn left_open<'r>(records: &'r [Record], of: &Record) -> impl Iterator<Item =
     })
 }
 
-/// The reclaim policy that a volume had before it was set aside. An act that found it set aside already found `Retain`,
-/// which an earlier one had set, unless it had been back and whole in between.
+/// Returns the reclaim policy that a volume had before it was retained. An operation on a volume that was retained already
+/// found `Retain`, which an earlier one had set, unless the volume was in use and recovered in between.
 fn policy_before(records: &[Record], volume: &str) -> Option<String> {
     let mut before = None;
     for (record, claim) in records.iter().flat_map(|record| record.claims.iter().map(move |claim| (record, claim))) {
@@ -105,8 +109,8 @@ fn policy_before(records: &[Record], volume: &str) -> Option<String> {
     before
 }
 
-/// What an act set aside and could come back: each claim with its volume. The volume's reclaim policy is the one that
-/// it had before anything here retained it.
+/// Returns what an undo of this operation could restore: each claim with its volume, and the reclaim policy that the volume
+/// had before it was retained.
 pub fn returning<'r>(topology: &Topology, records: &'r [Record], of: &'r Record) -> Vec<(&'r RecordedClaim, Returns)> {
     of.claims
         .iter()
@@ -119,7 +123,7 @@ pub fn returning<'r>(topology: &Topology, records: &'r [Record], of: &'r Record)
         .collect()
 }
 
-/// Names of the volumes that are on record as set aside, whatever became of them since.
+/// Returns the names of the volumes that are recorded as retained, whatever became of them since.
 pub(super) fn set_aside(topology: &Topology) -> Vec<String> {
     let is_aside = |volume: &&Volume| {
         let records = volume.records.iter().filter_map(|text| Record::parse(text));
@@ -130,7 +134,7 @@ pub(super) fn set_aside(topology: &Topology) -> Vec<String> {
     names
 }
 
-/// The volumes that carry a record and are reserved for whichever claim of this name comes next.
+/// Returns the volumes that carry a record and are reserved for the next claim of this name.
 pub(super) fn reserved_for<'t>(
     topology: &'t Topology,
     namespace: &'t str,
@@ -142,20 +146,20 @@ pub(super) fn reserved_for<'t>(
     })
 }
 
-/// Checks of what was done before.
+/// Returns the checks of earlier operations.
 pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Step]) -> Vec<Check> {
     let mut checks = Vec::new();
     if let Some(of) = inputs.undoes {
         if let Some(permission) = may_not_patch_volumes(inputs.rights) {
-            let why = format!("you may not {permission}: no volume can be reserved for its claim");
+            let why = format!("missing permission: {permission}; no volume can be reserved for its claim");
             checks.push(block(CheckId::Return, why, RIGHTS));
         }
         checks.extend(passed_over(inputs, of));
         checks.extend(claims.iter().filter_map(|claim| comes_back(inputs, claim)));
         checks.extend(votes(inputs, of, steps));
         if claims.is_empty() {
-            let why = if of.keep_claims { "its claims stayed" } else { "no volume was kept" };
-            checks.push(block(CheckId::Return, format!("{} set nothing aside: {why}", of.id), HISTORY));
+            let why = if of.keep_claims { "it kept its claims" } else { "none could be" };
+            checks.push(block(CheckId::Return, format!("{} retained no volume: {why}", of.id), HISTORY));
         }
     } else if steps.iter().any(|step| matches!(step, Step::DeletePod { .. } | Step::DeleteClaim { .. })) {
         checks.extend(newest(inputs.records, inputs.topology, inputs.member).and_then(|last| again(inputs, last)));
@@ -164,20 +168,20 @@ pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Ste
     checks
 }
 
-/// Where rights are missing.
-pub(super) const RIGHTS: &str = "kubectl synxdb rbac --for undo prints the rights to ask for";
-const HISTORY: &str = "kubectl synxdb history shows what can be undone";
+/// What to do if rights are missing.
+pub(super) const RIGHTS: &str = "to see the permissions to request: kubectl synxdb rbac --for undo";
+const HISTORY: &str = "to see what can be undone: kubectl synxdb history";
 
-/// That newer acts than the one that is taken back are not the ones, if only the pod was named.
+/// Warns that newer operations were skipped, if only the pod was named.
 fn passed_over(inputs: &Inputs<'_>, of: &Record) -> Option<Check> {
     let passed_over = &inputs.request.passed_over;
     let what =
-        format!("{} is taken back, the last act whose disk is known to have held what it was compared with", of.id);
+        format!("{} is undone, the last operation whose volume is known to have held the baseline's data", of.id);
     (!passed_over.is_empty()).then(|| warn(CheckId::Return, format!("{what}: {}", passed_over.join("; "))))
 }
 
-/// A safekeeper remembers on its disk what it voted. An old disk does not remember what was voted since, and could vote a
-/// second time in the same term: two computes could then write one timeline.
+/// Checks whether a safekeeper's old disk could vote twice. A safekeeper stores its votes on its disk; an old disk lacks later
+/// votes, and could vote a second time in the same term: two computes could then write one timeline.
 fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<Check> {
     let brings_back = steps.iter().any(|step| matches!(step, Step::Reserve { .. } | Step::DeletePod { .. }));
     if inputs.member.role != Role::Safekeeper || !brings_back {
@@ -186,21 +190,19 @@ fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<Check> {
     let id = CheckId::Votes;
     let others = inputs.storage.other_safekeepers(&inputs.member.name);
     Some(match since(of.terms.as_ref(), &others) {
-        Since::Nothing => pass(id, format!("no safekeeper voted since {}: the old disk remembers every vote", of.id)),
+        Since::Nothing => pass(id, format!("no safekeeper voted since {}: the old disk has every vote", of.id)),
         Since::Unknown(why) => warn(
             id,
-            format!(
-                "whether a safekeeper voted since {}, so that the old disk could vote twice, is unknown: {why}",
-                of.id
-            ),
+            format!("unknown whether a safekeeper voted since {}, so that the old disk could vote twice: {why}", of.id),
         ),
         Since::Voted(votes) => {
             let line = |vote: &Vote| {
                 let then = vote.then.map_or_else(|| "none".to_owned(), |then| then.to_string());
-                format!("term {} of timeline {} by {}, {then} then", vote.now, vote.timeline, vote.on)
+                format!("term {} of timeline {} by {}, earlier {then}", vote.now, vote.timeline, vote.on)
             };
             let lines: Vec<String> = votes.iter().map(line).collect();
-            let why = format!("the old disk could vote twice: safekeepers voted since {} ({})", of.id, some(&lines));
+            let why =
+                format!("the old disk could vote twice: safekeepers voted since {} ({})", of.id, first_few(&lines));
             let allow = Allow::QuorumLoss;
             Check {
                 allow: Some(allow),
@@ -214,14 +216,14 @@ fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<Check> {
     })
 }
 
-/// Whether the volume of this claim can come back.
+/// Checks whether the volume of this claim can be restored.
 fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<Check> {
     let returns = claim.returns.as_ref()?;
     let id = CheckId::Return;
     let name = &returns.volume;
     let present = inputs.member.claims.iter().find(|present| present.name == claim.name);
     Some(match inputs.topology.recorded.iter().find(|volume| volume.name == *name) {
-        None => block(id, format!("volume {name}, which was kept for claim {}, is gone", claim.name), HISTORY),
+        None => block(id, format!("volume {name}, retained for claim {}, no longer exists", claim.name), HISTORY),
         Some(volume) => match obstacle(inputs, claim, volume) {
             Some(why) => {
                 let unknown = present.is_some_and(|present| matches!(present.state, ClaimState::Unknown(_)));
@@ -230,12 +232,9 @@ fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<Check> {
             }
             None => {
                 let size = volume.capacity.as_deref().unwrap_or("of unknown size");
-                let back = format!("volume {name} ({size}) comes back for claim {}", claim.name);
+                let back = format!("volume {name} ({size}) is restored as claim {}", claim.name);
                 match present.and_then(|present| present.volume_name.as_ref()).filter(|now| *now != name) {
-                    Some(now) => warn(
-                        id,
-                        format!("{back}; what was written on volume {now} since is set aside with it, and kept"),
-                    ),
+                    Some(now) => warn(id, format!("{back}; volume {now}, with everything written since, is retained")),
                     None => pass(id, back),
                 }
             }
@@ -248,36 +247,36 @@ fn obstacle(inputs: &Inputs<'_>, claim: &ReplacedClaim, volume: &Volume) -> Opti
     let present = inputs.member.claims.iter().find(|present| present.name == claim.name);
     match state(volume, &inputs.member.namespace, &claim.name, present) {
         AsideState::Kept | AsideState::Reserved => {}
-        // Of an undo that was begun, the new claim may have it already.
+        // After an interrupted undo the new claim may have it already.
         AsideState::InPlace if inputs.unfinished.is_some() => {}
-        AsideState::InPlace => return Some(format!("volume {name} is in place: claim {} is bound to it", claim.name)),
+        AsideState::InPlace => return Some(format!("volume {name} is in use: claim {} is bound to it", claim.name)),
         AsideState::Lost(why) | AsideState::Unknown(why) => return Some(format!("volume {name}: {why}")),
     }
     let Some(present) = present else {
-        return Some(format!("{} mounts no claim {}: nothing would create it again", inputs.member.name, claim.name));
+        return Some(format!("{} mounts no claim {}: nothing would recreate it", inputs.member.name, claim.name));
     };
     if let Some(other) = reserved_too(inputs, claim, volume) {
         let name = &claim.name;
         return Some(format!(
-            "volume {other} is reserved for claim {name} by an undo that is unfinished: it might get that"
+            "volume {other} is reserved for claim {name} by an unfinished undo: the claim might bind that one"
         ));
     }
     if let ClaimState::Unknown(why) = &present.state {
         return Some(format!("claim {} cannot be read: {why}", claim.name));
     }
-    // Where it is in place already, it was found to fit.
+    // A volume that is in use already fits.
     let in_place = volume.claim.as_ref().is_some_and(|reference| reference.uid == present.uid && present.uid.is_some());
     if in_place { None } else { unfit(inputs.topology, inputs.member, &claim.name, volume) }
 }
 
-/// Another volume that is reserved for the same claim.
+/// Returns another volume that is reserved for the same claim.
 fn reserved_too<'i>(inputs: &'i Inputs<'i>, claim: &'i ReplacedClaim, volume: &Volume) -> Option<&'i String> {
     let mut reserved = reserved_for(inputs.topology, &inputs.member.namespace, &claim.name);
     reserved.find(|other| other.uid != volume.uid).map(|other| &other.name)
 }
 
-/// Where volumes cannot be read, an unfinished act may be on record there: begun anew, it would take the claims that
-/// the first one has just brought. A claim whose volume is not known says so itself.
+/// Blocks if volumes cannot be read: they may record an unfinished failover, and a new one would delete the claims that the
+/// first one has just created. A claim whose volume is unknown has its own check.
 fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
     let gap = inputs.topology.unread_volumes()?;
     let deletes = steps.iter().any(|step| matches!(step, Step::DeleteClaim { .. }));
@@ -285,8 +284,7 @@ fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
     if inputs.unfinished.is_some() || !deletes || is_said {
         return None;
     }
-    let why =
-        format!("whether an earlier failover of it is unfinished is not known: volumes cannot be read: {}", gap.why);
+    let why = format!("unknown whether an earlier failover is unfinished: volumes cannot be read: {}", gap.why);
     let allow = Allow::UnretainedVolume;
     Some(if inputs.request.allow.contains(&allow) {
         Check { overridden: true, ..warn(CheckId::Earlier, why) }
@@ -295,7 +293,7 @@ fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
     })
 }
 
-/// What the last act of this member says about a failover now.
+/// Checks what the last operation on this pod means for a failover now.
 fn again(inputs: &Inputs<'_>, last: &Record) -> Option<Check> {
     let id = CheckId::Earlier;
     if inputs.unfinished.is_some() {
@@ -303,11 +301,14 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<Check> {
     }
     let check = match (&last.act, last.outcome) {
         (Action::Undo(of), Outcome::InProgress | Outcome::CatchingUp) => {
-            let why = format!("undo {} of {of}, begun {}, is unfinished", last.id, last.started);
-            (why, format!("kubectl synxdb undo {} finishes it; --anew fails over all the same", quoted(of)))
+            let why = format!("undo {} of {of}, started {}, is unfinished", last.id, last.started);
+            (why, format!("to resume it: kubectl synxdb undo {}; to fail over nevertheless, add --anew", quoted(of)))
         }
         (Action::Failover, Outcome::InProgress | Outcome::CatchingUp) => {
-            return Some(warn(id, format!("failover {}, begun {}, is unfinished and stays so", last.id, last.started)));
+            return Some(warn(
+                id,
+                format!("failover {}, started {}, is unfinished and will stay so", last.id, last.started),
+            ));
         }
         (act, Outcome::Recovered) => {
             let finished: Timestamp = last.finished.as_deref()?.parse().ok()?;
@@ -317,19 +318,17 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<Check> {
             }
             if -since > SKEW {
                 let when = last.finished.as_deref().unwrap_or_default();
-                let why = format!("{} is on record as finished in the future ({when}): clock skew, or forged", last.id);
+                let why = format!("{} ended in the future ({when}): clock skew, or a forged record", last.id);
                 return Some(warn(id, why));
             }
-            // What is down again is not well because it was a moment ago.
+            // A pod that is down again is not healthy because it was a moment ago.
             if !inputs.member.ready() {
                 return None;
             }
-            let seconds = since.as_secs().max(0);
-            let what = if *act == Action::Failover { "failed over" } else { "put back" };
-            (
-                format!("it was {what} just now ({}) and has recovered, {seconds} s ago", last.id),
-                "--anew fails it over once more".to_owned(),
-            )
+            let ago = age_of(since.as_secs().max(0));
+            let what = if *act == Action::Failover { "failed over" } else { "restored" };
+            let pod = &inputs.member.name;
+            (format!("{pod} was {what} {ago} ago ({}), and has recovered", last.id), "to repeat, add --anew".to_owned())
         }
         (_, Outcome::Unproven | Outcome::DataMissing) => return None,
     };

@@ -44,7 +44,7 @@ fn an_unfinished_record_is_gone_on_with_only_as_the_cluster_has_it() {
             CLAIM,
             String::new(),
             begun(60).replace("set: set-1", "set: set-2"),
-            Some("the StatefulSet set that it names has another UID"),
+            Some("StatefulSet set, which it names, has another UID"),
         ),
         (CLAIM, String::new(), begun(60).replace("set: set-1, ", ""), Some("it names no owner of the pod")),
         // Without a pod there was no owner to name.
@@ -53,25 +53,25 @@ fn an_unfinished_record_is_gone_on_with_only_as_the_cluster_has_it() {
             CLAIM,
             String::new(),
             begun(60).replace("uid: c1", "uid: c2"),
-            Some("volume pv-1 is not of the claim that it names, data-safekeeper-0 (UID c2)"),
+            Some("volume pv-1 does not belong to the claim that the record names, data-safekeeper-0 (UID c2)"),
         ),
         (
             "",
             volume("reservedFor: data-safekeeper-1, releasedBy: c1"),
             begun(60),
-            Some("volume pv-1 is not of the claim that it names"),
+            Some("volume pv-1 does not belong to the claim that the record names"),
         ),
         (
             "",
             volume("reservedFor: elsewhere/data-safekeeper-0, releasedBy: c1"),
             begun(60),
-            Some("volume pv-1 is not of the claim that it names"),
+            Some("volume pv-1 does not belong to the claim that the record names"),
         ),
         (
             "",
             volume("reservedFor: data-safekeeper-1"),
             begun(60),
-            Some("volume pv-1 is not of the claim that it names"),
+            Some("volume pv-1 does not belong to the claim that the record names"),
         ),
         // What is finished is not gone on with at all.
         (CLAIM, String::new(), format!("took: 5, {}", begun(-86400)), fits),
@@ -97,7 +97,7 @@ fn a_volume_that_comes_back_is_known_by_its_uid() {
     assert_eq!(record.contradicted(&topology, now()), None);
     record.claims[0].returns.as_mut().unwrap().uid = "another".into();
     let said = record.contradicted(&topology, now());
-    assert_eq!(said.as_deref(), Some("volume pv-0, which it brings back, has another UID"));
+    assert_eq!(said.as_deref(), Some("volume pv-0, which it restores, has another UID"));
 }
 
 /// Of an owner that is no StatefulSet nothing says that it is another one's: pods of a Deployment have a new one each time.
@@ -147,9 +147,9 @@ fn what_has_just_recovered_is_not_failed_over_again_and_the_future_blocks_nothin
         format!("age: {age}, took: {took}, set: set-1, claims: [{{name: data-safekeeper-0, uid: c0, volume: pv-1}}]")
     };
     let blocks =
-        |ago: i64| vec![(Verdict::Block, format!("it was failed over just now (f1) and has recovered, {ago} s ago"))];
+        |ago: i64| vec![(Verdict::Block, format!("safekeeper-0 was failed over {ago}s ago (f1), and has recovered"))];
     let future = |when: &str| {
-        let why = format!("f1 is on record as finished in the future ({when}): clock skew, or forged");
+        let why = format!("f1 ended in the future ({when}): clock skew, or a forged record");
         vec![(Verdict::Warn, why)]
     };
     for (age, took, expected) in [

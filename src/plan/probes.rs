@@ -1,16 +1,16 @@
-//! Which databases are asked while a member is replaced, and what is promised of each: from the topology alone.
+//! Which databases are probed while a pod is replaced, and what is expected of each: from the topology alone.
 
 use crate::topology::layout::{Role, SpaceKind, SqlEndpoint};
 use crate::topology::{Component, Member, Space, Topology};
 use serde::Serialize;
 use std::time::Duration;
 
-/// How often a database is asked, start to start.
+/// Time between two probes of one database, start to start.
 const EVERY: Duration = Duration::from_millis(200);
-/// Each question is a forward of its own through the API server: all of them together are no more often than this.
+/// Minimum time between any two probes: each opens its own forward through the API server.
 const ALL_TOGETHER: Duration = Duration::from_millis(20);
 
-/// What the product's failover page says of a database while a component is replaced.
+/// What the product's failover page promises for a database while a component is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -19,59 +19,59 @@ pub enum Promise {
     Stays,
     /// "Temporarily" or "briefly inaccessible": a proxy itself, and the account of a warehouse node.
     BrieflyAway,
-    /// It says nothing: measured, not judged.
+    /// Nothing: measured, not judged.
     None,
 }
 
-/// A database that is asked.
+/// A database that is probed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProbeTarget {
-    /// Namespace of the pod that takes the session.
+    /// Namespace of the pod to connect to.
     pub namespace: String,
     /// That pod.
     pub pod: String,
     /// Port, user and database.
     #[serde(rename = "door")]
     pub endpoint: SqlEndpoint,
-    /// The warehouse that its sessions are in, if the server knows warehouses: of a warehouse node its own, otherwise one that
-    /// is up. Null where there is none.
+    /// Warehouse of its sessions, if the server has warehouses: the replaced node's own, otherwise one that is up. Null if there
+    /// is none.
     pub warehouse: Option<String>,
-    /// What is promised of it.
+    /// What is promised for it.
     pub promise: Promise,
 }
 
-/// What depends on the target and is not asked.
+/// What depends on the target and is not probed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NotMeasured {
-    /// Its namespace. Null where that is not known.
+    /// Its namespace. Null if unknown.
     pub namespace: Option<String>,
-    /// Its pod. Null where that is not known.
+    /// Its pod. Null if unknown.
     pub pod: Option<String>,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
-/// The databases whose reachability is measured during a failover.
+/// The databases whose availability is measured during a failover.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Probes {
-    /// Those that are asked.
+    /// Those that are probed.
     pub databases: Vec<ProbeTarget>,
-    /// Those that should be, and are not.
+    /// Those that should be probed, and are not.
     pub not_measured: Vec<NotMeasured>,
 }
 
 impl Probes {
-    /// Pause between two questions to one database, start to start.
+    /// Returns the time between two probes of one database, start to start.
     pub fn every(&self) -> Duration {
         let many = u32::try_from(self.databases.len()).unwrap_or(u32::MAX);
         EVERY.max(ALL_TOGETHER.saturating_mul(many))
     }
 
-    /// Namespaces of those that are asked, each once.
+    /// Returns the namespaces of the probed databases, each once.
     pub fn namespaces(&self) -> Vec<String> {
         let mut names: Vec<String> = self.databases.iter().map(|target| target.namespace.clone()).collect();
         names.sort();
@@ -79,7 +79,7 @@ impl Probes {
         names
     }
 
-    /// No longer asks anything in this namespace, for this reason.
+    /// Stops probing in a namespace, for this reason.
     pub fn leave_out(&mut self, namespace: &str, why: &str) {
         let (out, kept) = self.databases.drain(..).partition(|target| target.namespace == namespace);
         self.databases = kept;
@@ -112,7 +112,7 @@ impl Probes {
     }
 }
 
-/// Whether the databases of other namespaces depend on this member.
+/// Returns whether databases of other namespaces depend on this pod.
 pub fn reaches_further(member: &Member) -> bool {
     match member.role {
         Role::MetadataProxy
@@ -125,9 +125,9 @@ pub fn reaches_further(member: &Member) -> bool {
     }
 }
 
-/// The databases that depend on a member: on a safekeeper or the pageserver, the metadata's and every account's; on the
-/// metadata proxy, the same; on a coordinator or warehouse proxy, its own; on a warehouse node, those of what answers for
-/// it; on what else the system holds, all, with nothing promised.
+/// Returns the databases that depend on a pod: for a safekeeper or the pageserver, the metadata's and every account's; for the
+/// metadata proxy, the same; for a coordinator or warehouse proxy, its own; for a warehouse node, those of the component that
+/// answers for it; for other system components, all, with nothing promised.
 pub fn depending(topology: &Topology, member: &Member) -> Probes {
     let mut probes = Probes::default();
     for space in &topology.spaces {
@@ -142,17 +142,17 @@ pub fn depending(topology: &Topology, member: &Member) -> Probes {
     probes
 }
 
-/// A database that the user named; its promise is the one it has anyhow.
+/// Returns a database that the user named, with its usual promise.
 ///
 /// # Errors
-/// Why it cannot be asked: there is no such member, or it takes no SQL.
+/// The reason why it cannot be probed: it is not a SynxDB component, or does not accept SQL.
 pub fn named(topology: &Topology, member: &Member, namespace: &str, pod: &str) -> Result<Probes, String> {
     let Some(endpoint) = topology.member(namespace, pod) else {
-        return Err(format!("{namespace}/{pod} is no SynxDB member, as far as the layout knows"));
+        return Err(format!("{namespace}/{pod} is not a SynxDB component according to the layout"));
     };
     let found = topology.space(namespace).zip(topology.component_of(endpoint));
     let Some((space, component)) = found.filter(|(_, component)| component.sql.is_some()) else {
-        return Err(format!("{namespace}/{pod} takes no SQL: it is a {}", endpoint.role));
+        return Err(format!("{namespace}/{pod} does not accept SQL: it is a {}", endpoint.role));
     };
     let mut probes = Probes::default();
     let promise = promise(topology, member, space, component, endpoint).unwrap_or(Promise::None);
@@ -160,14 +160,14 @@ pub fn named(topology: &Topology, member: &Member, namespace: &str, pod: &str) -
     Ok(probes)
 }
 
-/// The warehouse that a database is asked in: that of the node that is replaced, if the database is its account's.
+/// Returns the warehouse to probe a database in: that of the replaced node, if the database is its account's.
 fn warehouse(topology: &Topology, endpoint: &Member, failed_over: &Member) -> Option<String> {
     let own = topology.component_of(failed_over).filter(|_| failed_over.namespace == endpoint.namespace);
     let own = own.and_then(|component| topology.warehouse(component, &failed_over.namespace, true));
     own.or_else(|| topology.running_warehouse(&endpoint.namespace)).map(|warehouse| warehouse.name)
 }
 
-/// What is promised of an endpoint while `member` is replaced; nothing where it does not depend on it.
+/// Returns what is promised for an endpoint while `member` is replaced; `None` if it does not depend on it.
 fn promise(
     topology: &Topology,
     member: &Member,
@@ -196,12 +196,12 @@ fn why_not(endpoint: &Member, failed_over: &Member) -> Option<String> {
     let itself = endpoint.namespace == failed_over.namespace && endpoint.name == failed_over.name;
     let own_name = pod.owner.as_ref().is_none_or(|owner| owner.is_stateful_set());
     if let Some(reason) = &pod.sql_skipped {
-        return Some(format!("it says that SQL is not to be asked of it: {reason}"));
+        return Some(format!("it is annotated to skip SQL: {reason}"));
     }
     if itself && !own_name {
         return Some("the pod that replaces it has another name".into());
     }
-    // That it ends is somebody else's doing.
+    // Another actor deletes it.
     (!itself && pod.terminating.is_some()).then(|| "it is being deleted".into())
 }
 
@@ -245,9 +245,9 @@ pods:
         probes.databases.iter().map(short).collect()
     }
 
-    /// Each namespace is read once, whatever is asked in it, and one that may not be read is left out with its reason.
+    /// Each namespace is read once, whatever is probed in it, and one that may not be read is left out with its reason.
     #[test]
-    fn namespaces_are_named_once_and_left_out_whole() {
+    fn namespaces_are_named_once_and_left_out_completely() {
         let topology = world(&SYSTEM.replace("replicas: 1}", "replicas: 2}").replace(
             "- {name: safekeeper-0",
             "- {name: cloudberry-proxy-1, set: cloudberry-proxy, ready: true}\n- {name: safekeeper-0",
@@ -298,14 +298,14 @@ pods:
     }
 
     #[test]
-    fn what_says_that_it_is_not_to_be_asked_is_left_out() {
+    fn a_pod_that_skips_sql_is_left_out() {
         let skips = SYSTEM.replace(
             "{name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true}",
             "{name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true, sqlSkipped: no server}",
         );
         let topology = world(&skips);
         let probes = depending(&topology, topology.member("synxdb-system", "cloudberry-proxy-0").unwrap());
-        assert_eq!(probes.not_measured[0].why, "it says that SQL is not to be asked of it: no server");
+        assert_eq!(probes.not_measured[0].why, "it is annotated to skip SQL: no server");
         assert_eq!(probes.databases.len(), 2);
         // Its successor has another name, and could not be asked under this one.
         let renamed = SYSTEM.replace("name: cloudberry-proxy-0, set:", "name: cloudberry-proxy-7d9f-x, replicaSet:");
@@ -319,7 +319,7 @@ pods:
     }
 
     #[test]
-    fn one_that_is_named_has_the_promise_that_it_has_anyhow() {
+    fn a_named_database_has_its_usual_promise() {
         let topology = world(SYSTEM);
         let safekeeper = topology.member("synxdb-system", "safekeeper-0").unwrap();
         let node = topology.member(CLOUD007, "wh9527-0").unwrap();
@@ -327,13 +327,13 @@ pods:
         let promise = |member| named(member, "synxdb-system", "cloudberry-proxy-0").unwrap().databases[0].promise;
         assert_eq!((promise(safekeeper), promise(node)), (Promise::Stays, Promise::None));
         let error = named(node, CLOUD007, "wh9527-0").unwrap_err();
-        assert!(error.ends_with("takes no SQL: it is a warehouse node"), "{error}");
+        assert!(error.ends_with("does not accept SQL: it is a warehouse node"), "{error}");
         let error = named(node, CLOUD007, "no-such-0").unwrap_err();
-        assert!(error.contains("is no SynxDB member"), "{error}");
+        assert!(error.contains("is not a SynxDB component"), "{error}");
     }
 
     #[test]
-    fn many_databases_are_asked_less_often() {
+    fn many_databases_are_probed_less_often() {
         let topology = world(SYSTEM);
         let mut probes = depending(&topology, topology.member("synxdb-system", "safekeeper-0").unwrap());
         assert_eq!(probes.every(), Duration::from_millis(200));

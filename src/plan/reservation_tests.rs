@@ -193,7 +193,7 @@ records:
         assert_eq!(steps(&plan), expected, "{pod} {current} {begun}");
         if !expected.is_empty() {
             let said = told(&plan, CheckId::Revision);
-            assert!(said.iter().any(|said| said.contains("the new pod will be of revision good")), "{said:?}");
+            assert!(said.iter().any(|said| said.contains("the new pod will have revision good")), "{said:?}");
             assert_eq!((plan.target.uid.as_str(), plan.id.as_str()), ("p2", "f1"));
         }
     }

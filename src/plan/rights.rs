@@ -1,5 +1,5 @@
-//! What each command asks of Kubernetes: the one table that the permission check, the roles of `rbac` and the README are
-//! made from. Reviews of one's own rights are everybody's (`system:basic-user`), and are not in it.
+//! The rights that each command needs: the one table behind the permission check, the roles of `rbac` and the README. Every
+//! user may review their own rights (`system:basic-user`), so that is not in it.
 
 use super::Request;
 use crate::cli::RbacFor;
@@ -7,46 +7,46 @@ use crate::cluster::{LEASE, Permission};
 use crate::topology::Member;
 use crate::topology::layout::CONFIG_MAP;
 
-/// Where a right is needed.
+/// Scope of a right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// In each namespace that the command works in.
     Namespaces,
-    /// On what lies in no namespace.
+    /// For cluster-scoped resources.
     Cluster,
 }
 
-/// When a failover asks whether it has a right, before it asks anything else.
+/// When a failover checks a right in advance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// Never: what is missing shows when it is used.
+    /// Never: a missing right shows when it is used.
     Used,
     /// Always.
     Always,
-    /// Where claims are replaced.
+    /// If claims are replaced.
     Replacing,
-    /// Where claims are replaced, or go with the pod: their volumes are kept.
+    /// If claims are replaced, or deleted with the pod: their volumes are retained.
     Retaining,
-    /// Where it is to be proven that the component is back.
+    /// If recovery is verified.
     Proving,
 }
 
-/// A right that a command takes.
+/// A right that a command needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Right {
     /// `list`, `delete`, …
     pub verb: &'static str,
     /// As in RBAC, with the group as kubectl writes it: `pods/portforward`, `statefulsets.apps`.
     pub resource: &'static str,
-    /// The one object, where it is one.
+    /// The only object, if the right is for one.
     pub name: Option<&'static str>,
-    /// Where.
+    /// Its scope.
     pub place: Place,
-    /// Whether it is asked for.
+    /// When it is checked.
     pub when: When,
-    /// What becomes of the command without it; `None`: it is not carried out.
+    /// What is lost without it; `None` if the command needs it.
     pub without: Option<&'static str>,
-    /// Whether that needs no flag: it goes on, and says so.
+    /// Whether the command continues without it and without a flag, and says so.
     pub goes_on: bool,
 }
 
@@ -67,22 +67,22 @@ impl Right {
         Self { when, ..self }
     }
 
-    /// Without it there is another way, by a flag.
+    /// Marks it as replaceable by a flag.
     const fn or_by(self, way: &'static str) -> Self {
         Self { without: Some(way), ..self }
     }
 
-    /// Without it less is known, and it goes on.
+    /// Marks it as optional: without it less is known.
     const fn or(self, less: &'static str) -> Self {
         Self { without: Some(less), goes_on: true, ..self }
     }
 
-    /// Whether it is the same right, whatever becomes of a command without it.
+    /// Returns whether it is the same right, whatever is lost without it.
     pub fn is_same(&self, other: &Self) -> bool {
         (self.verb, self.resource, self.name, self.place) == (other.verb, other.resource, other.name, other.place)
     }
 
-    /// As it is asked for; in that namespace, where it is needed in one.
+    /// Returns the permission to review, in that namespace if it is namespaced.
     pub fn permission(&self, namespace: &str) -> Permission {
         let permission = Permission::new(self.verb, self.resource);
         let permission = match self.place {
@@ -96,33 +96,30 @@ impl Right {
     }
 }
 
-const WHOLE_NAMES: &str = "-n takes a namespace by its whole name, and no other is looked at";
-const OWN_LAYOUT: &str = "the cluster's own layout is not read: what this machine says, or what is shipped, counts";
-const NODES: &str = "whether a node is lost, or can take the pod, is unknown";
-const UNRETAINED: &str = "--allow unretained-volume, at high risk: the old volume cannot be kept";
-const CONCURRENT: &str = "--allow concurrent-failover, at high risk: another failover is not kept away";
-const EXPLAINED: &str = "what is waited for is explained by less";
-const FOUND: &str = "which object is there in place of the planned one is not told";
-const UNSTORED: &str = "no baseline is stored: were a component down, nothing would say what it held";
-const UNREAD: &str = "a component that is down is compared with nothing afterwards (exit code 8)";
-const UNTRIED: &str =
-    "what the API server would refuse of the new pod and claims shows only once the old ones are gone";
-const UNCOUNTED: &str = "whether a quota that is full has room once the old pod and claims are gone is unknown";
-const FORWARDS: &str = "what the databases and status pages say is unknown";
+const WHOLE_NAMES: &str = "-n needs the full name of a namespace, and only that one is searched";
+const OWN_LAYOUT: &str = "the cluster's own layout is not read: the local or the shipped one applies";
+const NODES: &str = "unknown whether a node is lost, or can run the new pod";
+const UNRETAINED: &str = "--allow unretained-volume (high risk): the old volume cannot be retained";
+const CONCURRENT: &str = "--allow concurrent-failover (high risk): no lock against concurrent failovers";
+const EXPLAINED: &str = "less detail while waiting";
+const FOUND: &str = "no details about a conflicting object";
+const UNSTORED: &str = "no baseline is stored for a component that is down later";
+const UNREAD: &str = "a component that is down before cannot be verified afterwards (exit code 8)";
+const UNTRIED: &str = "a rejection of the new pod or claims shows only after the old ones are gone";
+const UNCOUNTED: &str = "unknown whether a full quota has room once the old pod and claims are gone";
+const FORWARDS: &str = "databases and status pages cannot be queried";
 
-/// What `status` takes.
+/// Rights of `status`.
 const STATUS: &[Right] = &[
     right("list", "pods"),
     right("list", "persistentvolumeclaims").or("claims are unknown"),
-    right("list", "statefulsets.apps").or("how many pods there should be is unknown"),
+    right("list", "statefulsets.apps").or("the desired number of pods is unknown"),
     right("list", "namespaces").cluster().or(WHOLE_NAMES),
-    right("list", "persistentvolumes")
-        .cluster()
-        .or("what is unfinished, and what -o wide shows of volumes, is unknown"),
+    right("list", "persistentvolumes").cluster().or("unfinished operations, and the volumes of -o wide, are unknown"),
     right("get", "configmaps").named(CONFIG_MAP).cluster().or(OWN_LAYOUT),
 ];
 
-/// What `verify` takes.
+/// Rights of `verify`.
 const VERIFY: &[Right] = &[
     right("list", "pods"),
     right("list", "statefulsets.apps"),
@@ -135,7 +132,7 @@ const VERIFY: &[Right] = &[
     right("get", "configmaps").named(CONFIG_MAP).cluster().or(OWN_LAYOUT),
 ];
 
-/// What `forward` takes: of all else it reads it needs nothing.
+/// Rights of `forward`: nothing else that it reads is needed.
 const FORWARD: &[Right] = &[
     right("list", "pods"),
     right("watch", "pods"),
@@ -145,7 +142,7 @@ const FORWARD: &[Right] = &[
     right("get", "configmaps").named(CONFIG_MAP).cluster().or(OWN_LAYOUT),
 ];
 
-/// What `failover` takes.
+/// Rights of `failover`.
 const FAILOVER: &[Right] = &[
     right("list", "pods").asked(When::Always),
     right("watch", "pods").asked(When::Always),
@@ -154,14 +151,14 @@ const FAILOVER: &[Right] = &[
     right("list", "statefulsets.apps").asked(When::Always),
     right("watch", "statefulsets.apps").asked(When::Always),
     right("delete", "pods").asked(When::Always),
-    right("delete", "persistentvolumeclaims").asked(When::Replacing).or_by("--keep-pvc replaces the pod alone"),
+    right("delete", "persistentvolumeclaims").asked(When::Replacing).or_by("--keep-pvc replaces the pod only"),
     right("patch", "persistentvolumes").cluster().asked(When::Retaining).or_by(UNRETAINED),
     right("create", "pods").asked(When::Always).or(UNTRIED),
     right("create", "persistentvolumeclaims").asked(When::Replacing).or(UNTRIED),
     right("list", "resourcequotas").or(UNCOUNTED),
     // From Kubernetes 1.35 a forward by WebSocket needs `create`, before it needed `get`.
-    right("get", "pods/portforward").asked(When::Proving).or_by("--no-verify goes on without proof"),
-    right("create", "pods/portforward").asked(When::Proving).or_by("--no-verify goes on without proof"),
+    right("get", "pods/portforward").asked(When::Proving).or_by("--no-verify skips verification"),
+    right("create", "pods/portforward").asked(When::Proving).or_by("--no-verify skips verification"),
     right("get", "leases.coordination.k8s.io").named(LEASE).asked(When::Always).or_by(CONCURRENT),
     right("create", "leases.coordination.k8s.io").asked(When::Always).or_by(CONCURRENT),
     right("update", "leases.coordination.k8s.io").named(LEASE).asked(When::Always).or_by(CONCURRENT),
@@ -173,30 +170,29 @@ const FAILOVER: &[Right] = &[
     right("get", "pods").or(FOUND),
     right("get", "persistentvolumeclaims").or(FOUND),
     right("list", "persistentvolumes").cluster().or_by(UNRETAINED),
-    right("watch", "persistentvolumes")
-        .cluster()
-        .asked(When::Retaining)
-        .or("what becomes of the old volume is not seen"),
+    right("watch", "persistentvolumes").cluster().asked(When::Retaining).or("changes of the old volume are not seen"),
     right("get", "persistentvolumes").cluster().or(FOUND),
     right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
     right("list", "nodes").cluster().or(NODES),
-    right("list", "storageclasses.storage.k8s.io").cluster().or("whether the new claims' class exists is unknown"),
-    right("list", "poddisruptionbudgets.policy").or("whether a disruption budget forbids it is unknown"),
+    right("list", "storageclasses.storage.k8s.io")
+        .cluster()
+        .or("unknown whether the storage class of the new claims exists"),
+    right("list", "poddisruptionbudgets.policy").or("unknown whether a disruption budget forbids it"),
     right("get", "configmaps").named(CONFIG_MAP).cluster().or(OWN_LAYOUT),
 ];
 
-/// What `history` takes, and `history release`.
+/// Rights of `history` and `history release`.
 const HISTORY: &[Right] = &[
-    right("list", "pods").or_by("nothing is released: whether its replacement is back is unknown"),
-    right("list", "persistentvolumeclaims").or_by("nothing is released: whether its replacement is back is unknown"),
-    right("list", "persistentvolumes").cluster().or("what is on record on volumes is unknown"),
+    right("list", "pods").or_by("nothing is released: unknown whether the replacement has recovered"),
+    right("list", "persistentvolumeclaims").or_by("nothing is released: unknown whether the replacement has recovered"),
+    right("list", "persistentvolumes").cluster().or("records on volumes are unknown"),
     right("patch", "persistentvolumes").cluster().or_by("nothing is released"),
     right("get", "persistentvolumes").cluster().or(FOUND),
     right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
     right("get", "configmaps").named(CONFIG_MAP).cluster().or(OWN_LAYOUT),
 ];
 
-/// What a command takes.
+/// Returns the rights that a command needs.
 pub fn of(command: RbacFor) -> Vec<Right> {
     match command {
         RbacFor::Status => STATUS.to_vec(),
@@ -208,7 +204,7 @@ pub fn of(command: RbacFor) -> Vec<Right> {
     }
 }
 
-/// An undo takes what a failover does, has no other way round volumes and claims, and asks no class for a volume.
+/// Returns a failover's right as an undo needs it: an undo has no alternative to volumes and claims, and provisions nothing.
 fn undo(right: Right) -> Option<Right> {
     match right.resource {
         "storageclasses.storage.k8s.io" => None,
@@ -217,7 +213,7 @@ fn undo(right: Right) -> Option<Right> {
     }
 }
 
-/// What several commands take together, each right once. What one of them cannot do without is not optional.
+/// Returns the rights that several commands need together, each once. A right that one of them needs is not optional.
 pub fn together(commands: &[RbacFor]) -> Vec<Right> {
     let mut all: Vec<Right> = Vec::new();
     for right in commands.iter().flat_map(|command| of(*command)) {
@@ -230,7 +226,7 @@ pub fn together(commands: &[RbacFor]) -> Vec<Right> {
     all
 }
 
-/// Permissions that failing over this member takes.
+/// Returns the permissions that a failover of this pod needs.
 pub fn needed(member: &Member, request: &Request) -> Vec<Permission> {
     let replacing = !request.keep_claims && member.claims.iter().any(|claim| !claim.ephemeral);
     let retaining = replacing || member.claims.iter().any(|claim| claim.ephemeral || claim.terminating);
@@ -244,30 +240,29 @@ pub fn needed(member: &Member, request: &Request) -> Vec<Permission> {
     asked.map(|right| right.permission(&member.namespace)).collect()
 }
 
-/// What becomes of a failover that goes on without this right; `None` where it does not.
+/// Returns what a failover loses without this right; `None` if it needs it.
 pub fn goes_on_without(permission: &Permission) -> Option<&'static str> {
     let place = permission.namespace.as_deref().unwrap_or_default();
     let found = FAILOVER.iter().find(|right| right.goes_on && right.permission(place) == *permission);
     found.and_then(|right| right.without)
 }
 
-/// Rights that a role's rule grants together: the same verbs on resources of one group, with the same consequence where
-/// they are missing.
+/// Rights that one rule of a role grants: the same verbs on resources of one group, with the same loss without them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// API group, empty for the core group.
     pub group: &'static str,
-    /// With their subresource.
+    /// Resources, with their subresources.
     pub resources: Vec<&'static str>,
-    /// The one object, where it is one.
+    /// The only object, if the right is for one.
     pub name: Option<String>,
-    /// Each once.
+    /// Verbs, each once.
     pub verbs: Vec<&'static str>,
-    /// What becomes of the command without it, where it goes on.
+    /// What is lost without it, if it is optional.
     pub without: Option<&'static str>,
 }
 
-/// The rules of a role for a place, those that a command cannot do without first.
+/// Returns the rules of a role for a scope, the required ones first.
 pub fn rules(rights: &[Right], place: Place) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for right in rights.iter().filter(|right| right.place == place) {
@@ -285,7 +280,7 @@ pub fn rules(rights: &[Right], place: Place) -> Vec<Rule> {
             }
         }
     }
-    // One of several verbs needs one object, and another knows of none: these are rules of their own.
+    // Verbs that are restricted to one object, and verbs that are not, need separate rules.
     let mut joined: Vec<Rule> = Vec::new();
     for rule in rules {
         let same = |other: &&mut Rule| {

@@ -56,9 +56,9 @@ fn what_is_not_done_needs_no_right() {
 fn a_right_is_optional_only_where_it_goes_on_by_itself() {
     let here = |verb: &str, resource: &str| Permission::new(verb, resource).in_namespace("a");
     for (permission, without) in [
-        (here("create", "pods"), Some("what the API server would refuse")),
-        (here("watch", "events"), Some("what is waited for is explained by less")),
-        (Permission::new("watch", "persistentvolumes"), Some("what becomes of the old volume is not seen")),
+        (here("create", "pods"), Some("a rejection of the new pod or claims shows only")),
+        (here("watch", "events"), Some("less detail while waiting")),
+        (Permission::new("watch", "persistentvolumes"), Some("changes of the old volume are not seen")),
         (here("delete", "pods"), None),
         // There is a way round, by a flag: it does not go on by itself.
         (here("delete", "persistentvolumeclaims"), None),
@@ -84,8 +84,11 @@ fn a_missing_right_is_told_with_what_it_costs() {
     let [(Verdict::Pass, _)] = &of(&[])[..] else { panic!() };
     let told = of(&[("create", "pods"), ("list", "events"), ("watch", "events")]);
     assert!(told.iter().all(|(verdict, _)| *verdict == Verdict::Warn), "{told:?}");
-    assert!(told.iter().any(|(_, why)| why.contains("create pods") && why.contains("would refuse")), "{told:?}");
-    assert!(told.iter().any(|(_, why)| why.contains("events") && why.contains("is explained by less")), "{told:?}");
+    assert!(
+        told.iter().any(|(_, why)| why.contains("create pods") && why.contains("a rejection of the new pod")),
+        "{told:?}"
+    );
+    assert!(told.iter().any(|(_, why)| why.contains("events") && why.contains("less detail")), "{told:?}");
     let told = of(&[("delete", "pods"), ("create", "pods")]);
     assert!(told.iter().any(|(verdict, why)| *verdict == Verdict::Block && why.contains("delete pods")), "{told:?}");
 }

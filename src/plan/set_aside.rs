@@ -1,40 +1,40 @@
-//! How a volume stands that a failover or an undo set aside.
+//! The state of a volume that a failover or an undo retained.
 
 use crate::topology::{Claim, ClaimReference, ClaimState, Volume, VolumePhase};
 
-/// How a volume is that was set aside.
+/// The state of a retained volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AsideState {
-    /// Kept, and nobody's: it can come back.
+    /// Retained and unclaimed: it can be restored.
     Kept,
-    /// Kept, and reserved for its claim by an undo that is unfinished.
+    /// Retained, and reserved for its claim by an unfinished undo.
     Reserved,
-    /// In use again by its claim.
+    /// In use by its claim.
     InPlace,
-    /// Not to be had, for this reason.
+    /// Not available, for this reason.
     Lost(String),
-    /// Not known, for this reason.
+    /// Unknown, for this reason.
     Unknown(String),
 }
 
-/// How a volume is that was set aside from a claim of this name.
+/// Returns the state of a volume that was retained from a claim of this name.
 pub(super) fn state(volume: &Volume, namespace: &str, claim: &str, present: Option<&Claim>) -> AsideState {
     if volume.terminating {
         return AsideState::Lost("it is being deleted".into());
     }
     match &volume.claim {
-        None => AsideState::Lost("it is kept for no claim any more: whoever asks first may get it".into()),
+        None => AsideState::Lost("it is not reserved for any claim: the first one that asks may bind it".into()),
         Some(reference) if reference.namespace != namespace || reference.name != claim => {
-            AsideState::Lost(format!("it is for claim {}/{} now", reference.namespace, reference.name))
+            AsideState::Lost(format!("it now belongs to claim {}/{}", reference.namespace, reference.name))
         }
         Some(ClaimReference { uid: None, .. }) => AsideState::Reserved,
         Some(reference) => match present {
             Some(present) if present.uid == reference.uid && present.terminating => {
-                AsideState::Unknown(format!("claim {claim} is Terminating, and it is still its own"))
+                AsideState::Unknown(format!("still bound to claim {claim}, which is terminating"))
             }
             Some(present) if present.uid == reference.uid => AsideState::InPlace,
             _ if volume.phase == VolumePhase::Released => AsideState::Kept,
-            // Its claim is known to be gone; the volume controller has only not written it down yet.
+            // Its claim is known to be gone; the volume controller has not updated the phase yet.
             Some(present) if volume.phase == VolumePhase::Bound && !matches!(present.state, ClaimState::Unknown(_)) => {
                 AsideState::Kept
             }

@@ -1,14 +1,13 @@
-//! How long a new pod must stay Ready, without a restart, before it counts as back. Pure.
+//! How long a new pod must stay Ready, without a restart, before it counts as recovered. Pure.
 
 use crate::topology::{Component, PodFacts};
 use std::time::Duration;
 
-/// Answers of the readiness probe in which a pod must have stayed Ready.
+/// Periods of the readiness probe during which a pod must stay Ready.
 const PROBES: u32 = 2;
 
-/// Returns how long this pod must stay: as long as is `asked` for, in which its readiness probe must have had time to
-/// notice something; and in any case until Kubernetes calls it available (`minReadySeconds`). Zero turns off the first,
-/// never the second.
+/// Returns how long this pod must stay Ready: the requested time, but long enough for its readiness probe to notice a problem;
+/// and in any case until Kubernetes calls it available (`minReadySeconds`). Zero turns off the first, never the second.
 pub fn settle_time(asked: Duration, component: Option<&Component>, pod: Option<&PodFacts>) -> Duration {
     let seconds = |seconds: i32| Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
     let available = component.and_then(Component::set).map_or(Duration::ZERO, |set| seconds(set.min_ready_seconds));
@@ -27,7 +26,7 @@ mod tests {
     use crate::topology::{Layout, build};
 
     #[test]
-    fn the_longest_of_what_is_asked_probed_and_available_counts() {
+    fn the_longest_of_requested_probed_and_available_counts() {
         for (asked, min_ready, period, expected) in [
             (5, 0, 1, 5),
             (5, 0, 10, 20),

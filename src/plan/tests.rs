@@ -47,8 +47,8 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
     let none = || ComparedWith::Nothing { reason: "none is stored".into() };
     let taken = (now() - jiff::SignedDuration::from_hours(19)).to_string();
     let stored = ComparedWith::Stored { taken, summary: "PostgreSQL 14: 2 databases".into() };
-    let refused = "it answers, and refuses the login (password authentication failed";
-    let silent = "it does not answer now (password authentication failed";
+    let refused = "it rejects the login (password authentication failed";
+    let silent = "it does not respond now (password authentication failed";
     for (before, baseline, begins, has) in [
         (
             Before::LoginRefused { reason: reason() },
@@ -56,7 +56,12 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
             refused.to_owned(),
             "no baseline is taken, and nothing can",
         ),
-        (Before::Silent { reason: reason() }, none(), format!("no baseline, {silent}"), "and none is stored; whether"),
+        (
+            Before::Silent { reason: reason() },
+            none(),
+            format!("no baseline, {silent}"),
+            "and none is stored; its data will not be verified",
+        ),
         (
             Before::Silent { reason: reason() },
             stored.clone(),
@@ -64,8 +69,8 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
             "(19h ago): PostgreSQL 14: 2 databases",
         ),
         (Before::LoginRefused { reason: reason() }, stored.clone(), refused.to_owned(), "fix it first"),
-        (Before::NotAsked, stored, "afterwards it is compared with the stored baseline of ".to_owned(), "(19h ago)"),
-        (Before::NotAsked, none(), "no baseline: none is stored".to_owned(), "will not be proven"),
+        (Before::NotAsked, stored, "it will be compared with the stored baseline of ".to_owned(), "(19h ago)"),
+        (Before::NotAsked, none(), "no baseline: none is stored".to_owned(), "will not be verified"),
     ] {
         let plan = without_its_word(before, baseline, &[]);
         let check = plan.checks.iter().find(|check| check.id == CheckId::Baseline).unwrap();
@@ -119,7 +124,7 @@ fn nothing_is_accepted_but_against_a_stored_baseline() {
     let warned = |baseline, accept: &[&str]| {
         let before = Before::Answered { summary: "PostgreSQL 14".into(), lacks: Vec::new() };
         let plan = without_its_word(before, baseline, accept);
-        plan.checks.iter().any(|check| check.reason.starts_with("--accept-missing accepts nothing here"))
+        plan.checks.iter().any(|check| check.reason.starts_with("--accept-missing has no effect: "))
     };
     let fresh = || ComparedWith::Fresh { taken: now().to_string() };
     let stored = ComparedWith::Stored { taken: now().to_string(), summary: String::new() };
@@ -174,7 +179,9 @@ fn a_denied_permission_refuses_and_names_verb_and_resource() {
     let plan = planned(ACCOUNT, "wh9527-0", &request(), &[("delete", "persistentvolumeclaims")]);
     assert_eq!(
         blocked(&plan),
-        ["you may not delete persistentvolumeclaims in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a"]
+        [
+            "missing permission: delete persistentvolumeclaims in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a"
+        ]
     );
     let kept = Request { keep_claims: true, ..request() };
     assert!(planned(ACCOUNT, "wh9527-0", &kept, &[("delete", "persistentvolumeclaims")]).refusal().is_none());
@@ -186,7 +193,7 @@ fn a_volume_that_cannot_be_retained_needs_a_flag_and_is_high_risk() {
     let plan = planned(ACCOUNT, "wh9527-0", &request(), &denied);
     assert_eq!(
         blocked(&plan),
-        ["the old volume of claim data-wh9527-0 cannot be retained: you may not patch persistentvolumes"]
+        ["the old volume of claim data-wh9527-0 cannot be retained: missing permission: patch persistentvolumes"]
     );
     let allowed = Request { allow: vec![Allow::UnretainedVolume], ..request() };
     let plan = planned(ACCOUNT, "wh9527-0", &allowed, &denied);
@@ -199,8 +206,7 @@ fn what_an_ordered_set_would_not_create_again_is_not_deleted() {
     let down =
         ACCOUNT.replace("{name: wh9527-0, set: wh9527, ready: true", "{name: wh9527-0, set: wh9527, ready: false");
     let plan = planned(&down, "wh9527-1", &request(), &[]);
-    let reason =
-        "StatefulSet wh9527 creates its pods in order, and wh9527-0 is not Ready: the pod would stay away until it is";
+    let reason = "StatefulSet wh9527 creates its pods in order, and wh9527-0 is not Ready: the pod would not be recreated until then";
     assert_eq!(blocked(&plan), [reason]);
     let next = "kubectl synxdb failover cloud007-513d75d5-3033-4649-b913-07f6115ec41a/wh9527-0";
     assert_eq!(plan.refusal().unwrap().hints, [next]);
@@ -232,20 +238,20 @@ fn safekeepers_are_replaced_only_while_a_majority_and_every_other_one_is_ready()
         (
             &[true, false, true],
             &request(),
-            Some("safekeeper-1 is not Ready: 1 of 3 safekeepers would be left, and a majority is 2"),
+            Some("safekeeper-1 is not Ready: only 1 of 3 safekeepers would remain (quorum is 2)"),
         ),
         (
             &[true, false, true],
             &keep,
-            Some("safekeeper-1 is not Ready: 1 of 3 safekeepers would be left, and a majority is 2"),
+            Some("safekeeper-1 is not Ready: only 1 of 3 safekeepers would remain (quorum is 2)"),
         ),
         (&[false, false, true], &keep, None),
-        (&[true], &request(), Some("0 of 1 safekeepers would be left, and a majority is 1")),
+        (&[true], &request(), Some("only 0 of 1 safekeepers would remain (quorum is 1)")),
         (
             &[true, false, true, true, true],
             &request(),
             Some(
-                "safekeeper-1 is not Ready (3 of 4 others are): one that lost its disk and one that lags could be a \
+                "safekeeper-1 is not Ready (3 of 4 others count): one that lost its disk and one that lags could be a \
                  majority without committed WAL",
             ),
         ),
@@ -274,9 +280,7 @@ claims:
         (
             proxy,
             &request(),
-            Some(
-                "ReplicaSet cloudberry-proxy-5d9c owns the pod, not a StatefulSet: nothing would re-create its claims",
-            ),
+            Some("ReplicaSet cloudberry-proxy-5d9c owns the pod, not a StatefulSet: nothing would recreate its claims"),
         ),
         (proxy, &keep, None),
     ] {
@@ -289,7 +293,7 @@ claims:
 fn a_shared_claim_is_never_deleted() {
     let shared = ACCOUNT.replace("claims: [data-wh9527-1]", "claims: [data-wh9527-0]");
     let plan = planned(&shared, "wh9527-0", &request(), &[]);
-    assert_eq!(blocked(&plan), ["claim data-wh9527-0 is mounted by wh9527-1 too"]);
+    assert_eq!(blocked(&plan), ["claim data-wh9527-0 is also mounted by wh9527-1"]);
 }
 
 fn record(pod_uid: &str) -> String {
@@ -437,13 +441,13 @@ fn another_failover_under_way() {
         let told: Vec<String> = told.map(|check| format!("{:?} {}", check.verdict, check.reason)).collect();
         (told.join("\n"), plan.risk, plan.refusal().is_some())
     };
-    let none = "no other failover is under way in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
-    let here = "another failover is under way in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a: failover c3 of \
-                wh9527-1 by alice at host/1, last renewed 2 s ago";
-    let late = "failover may be under way: failover {} of wh9527-1 by alice at host/1, last renewed";
-    let unless = "it goes on unless the Lease kubectl-synxdb is renewed within 10 s";
-    let denied = "you may not update leases.coordination.k8s.io kubectl-synxdb in namespace \
-                  cloud007-513d75d5-3033-4649-b913-07f6115ec41a: another failover could not be kept away meanwhile";
+    let none = "no other failover in progress in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+    let here = "another failover is in progress in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a: failover c3 of \
+                wh9527-1 by alice at host/1, last renewed 2s ago";
+    let late = "failover may be in progress: failover {} of wh9527-1 by alice at host/1, last renewed";
+    let unless = "this one continues unless Lease kubectl-synxdb is renewed within 10 s";
+    let denied = "missing permission: update leases.coordination.k8s.io kubectl-synxdb in namespace \
+                  cloud007-513d75d5-3033-4649-b913-07f6115ec41a; no lock against concurrent failovers";
     let allow = &[Allow::ConcurrentFailover][..];
     for (here, elsewhere, allow, no_right, told, risk, refused) in [
         (Read::Known(LeaseState::Free), vec![], &[][..], false, format!("Pass {none}"), Risk::Ordinary, false),
@@ -454,7 +458,7 @@ fn another_failover_under_way() {
             vec![],
             &[],
             false,
-            format!("Pass {none}; one was: failover c3 of wh9527-1 by alice at host/1, last renewed 2 s ago"),
+            format!("Pass {none}; the last was failover c3 of wh9527-1 by alice at host/1, last renewed 2s ago"),
             Risk::Ordinary,
             false,
         ),
@@ -466,7 +470,7 @@ fn another_failover_under_way() {
             vec![],
             &[],
             false,
-            format!("Warn an earlier run of this {} 2 s ago; {unless}", late.replace("{}", "a1b2")),
+            format!("Warn an earlier run of this {} 2s ago; {unless}", late.replace("{}", "a1b2")),
             Risk::Ordinary,
             false,
         ),
@@ -475,7 +479,7 @@ fn another_failover_under_way() {
             vec![],
             &[],
             false,
-            format!("Warn another {} 20 s ago; {unless}", late.replace("{}", "c3")),
+            format!("Warn another {} 20s ago; {unless}", late.replace("{}", "c3")),
             Risk::Ordinary,
             false,
         ),
@@ -485,8 +489,8 @@ fn another_failover_under_way() {
             &[],
             false,
             format!(
-                "Warn another failover is under way in namespace b: failover c3 of wh9527-1 by alice at host/1, last \
-                 renewed 2 s ago\nPass {none}; of e that is not known"
+                "Warn another failover is in progress in namespace b: failover c3 of wh9527-1 by alice at host/1, last \
+                 renewed 2s ago\nPass {none}; unknown for e"
             ),
             Risk::Ordinary,
             false,
@@ -497,7 +501,7 @@ fn another_failover_under_way() {
             ["b", "d", "e"].map(|name| (name, unknown())).into(),
             &[],
             false,
-            format!("Pass {none}; of b, d, e that is not known"),
+            format!("Pass {none}; unknown for b, d, e"),
             Risk::Ordinary,
             false,
         ),
@@ -506,7 +510,7 @@ fn another_failover_under_way() {
             ["b", "d", "e", "f", "g"].map(|name| (name, unknown())).into(),
             &[],
             false,
-            format!("Pass {none}; of b, d, e and 2 more that is not known"),
+            format!("Pass {none}; unknown for b, d, e and 2 more"),
             Risk::Ordinary,
             false,
         ),
@@ -517,7 +521,7 @@ fn another_failover_under_way() {
             vec![],
             &[],
             false,
-            "Warn whether another failover is under way is not known, and asked again: leases is forbidden".to_owned(),
+            "Warn unknown whether another failover is in progress (checked again before the first change): leases is forbidden".to_owned(),
             Risk::Ordinary,
             false,
         ),

@@ -117,8 +117,8 @@ fn what_goes_is_retained_and_what_comes_is_reserved_before_anything_is_deleted()
     );
     assert_eq!((&plan.act, &*plan.id, plan.risk), (&Action::Undo("f1".into()), "u9", Risk::Ordinary));
     assert_eq!((plan.refusal(), &plan.resumes, &plan.journal), (None, &None, &None));
-    let back = "Warn: volume pv-1 (1Gi) comes back for claim data-cloudberry-proxy-0; what was written on volume pv-2 since is set aside \
-                with it, and kept";
+    let back = "Warn: volume pv-1 (1Gi) is restored as claim data-cloudberry-proxy-0; volume pv-2, with everything \
+                written since, is retained";
     assert_eq!(told(&plan, CheckId::Return), [back]);
     let returns = Returns { volume: "pv-1".into(), uid: "uid-pv-1".into(), reclaim_policy: Some("Delete".into()) };
     let replaced = ReplacedClaim {
@@ -149,7 +149,7 @@ fn a_claim_that_has_no_volume_yet_or_is_not_there_is_no_obstacle() {
         assert_eq!((steps(&plan).as_str(), plan.refusal()), (expected, None));
         assert_eq!(
             told(&plan, CheckId::Return),
-            ["Pass: volume pv-1 (1Gi) comes back for claim data-cloudberry-proxy-0"]
+            ["Pass: volume pv-1 (1Gi) is restored as claim data-cloudberry-proxy-0"]
         );
         assert_eq!(plan.journal, None, "the volume that comes back carries the record");
     }
@@ -177,10 +177,13 @@ fn a_volume_that_cannot_come_back_is_not_undone_with() {
         ),
         (
             volume("reservedFor: b/data-cloudberry-proxy-0, releasedBy: c1"),
-            "volume pv-1: it is for claim b/data-cloudberry-proxy-0 now",
+            "volume pv-1: it now belongs to claim b/data-cloudberry-proxy-0",
         ),
-        (volume("reservedFor: data-1, releasedBy: c1"), "volume pv-1: it is for claim a/data-1 now"),
-        (volume("phase: Available"), "volume pv-1: it is kept for no claim any more: whoever asks first may get it"),
+        (volume("reservedFor: data-1, releasedBy: c1"), "volume pv-1: it now belongs to claim a/data-1"),
+        (
+            volume("phase: Available"),
+            "volume pv-1: it is not reserved for any claim: the first one that asks may bind it",
+        ),
         (
             volume("phase: Failed, reservedFor: data-cloudberry-proxy-0, releasedBy: c1"),
             "volume pv-1: it is Failed and not Released",
@@ -193,30 +196,30 @@ fn a_volume_that_cannot_come_back_is_not_undone_with() {
                     "volumes: [{name: pv-9, class: standard",
                 )
                 .replace("uid: c2, volume: pv-2", "uid: c1, terminating: true, volume: pv-1"),
-            "volume pv-1: claim data-cloudberry-proxy-0 is Terminating, and it is still its own",
+            "volume pv-1: still bound to claim data-cloudberry-proxy-0, which is terminating",
         ),
         (
             FAILED_OVER.replace("claims: [data-cloudberry-proxy-0]}", "claims: []}"),
-            "cloudberry-proxy-0 mounts no claim data-cloudberry-proxy-0: nothing would create it again",
+            "cloudberry-proxy-0 mounts no claim data-cloudberry-proxy-0: nothing would recreate it",
         ),
     ];
     for (yaml, expected) in cases {
         let error = undo(&yaml, "f1").refusal().unwrap_or_else(|| panic!("it is undone: {yaml}"));
         assert_eq!(
             (error.what.as_str(), &error.why[..]),
-            ("f1 of a/cloudberry-proxy-0 is not undone", &[expected.to_owned()][..])
+            ("undo of f1 for a/cloudberry-proxy-0 blocked", &[expected.to_owned()][..])
         );
-        assert_eq!(error.hints, ["kubectl synxdb history shows what can be undone"]);
+        assert_eq!(error.hints, ["to see what can be undone: kubectl synxdb history"]);
     }
     assert_eq!(
         undo(UNDONE, "f1").refusal().unwrap().why,
-        ["volume pv-1 is in place: claim data-cloudberry-proxy-0 is bound to it"]
+        ["volume pv-1 is in use: claim data-cloudberry-proxy-0 is bound to it"]
     );
     // Its record is still on the volume that took its place.
     let gone = UNDONE.replace("volumes: [{name: pv-2,", "volumes: [{name: pv-9,");
     assert_eq!(
         undo(&gone, "u1").refusal().unwrap().why,
-        ["volume pv-2, which was kept for claim data-cloudberry-proxy-0, is gone"]
+        ["volume pv-2, retained for claim data-cloudberry-proxy-0, no longer exists"]
     );
 }
 
@@ -231,15 +234,15 @@ fn a_volume_that_its_claim_would_not_get_is_not_undone_with() {
     };
     let passed_over = |why: &str| {
         format!(
-            "volume pv-1 {why} by the template of StatefulSet cloudberry-proxy: Kubernetes would not give it to claim \
-             data-cloudberry-proxy-0 again, but make a new, empty one"
+            "volume pv-1 {why} by the template of StatefulSet cloudberry-proxy: Kubernetes would not bind it to claim \
+             data-cloudberry-proxy-0, but provision a new, empty one"
         )
     };
     for (set, volume, expected) in [
         ("size: 1Gi", "class: standard", None),
         ("size: 1024Mi", "class: standard", None),
-        ("size: 3Gi", "class: standard", Some(passed_over("has 1Gi, and 3Gi is asked for"))),
-        ("mode: Block", "class: standard", Some(passed_over("is of volume mode Filesystem, and Block is asked for"))),
+        ("size: 3Gi", "class: standard", Some(passed_over("has 1Gi, but 3Gi is requested"))),
+        ("mode: Block", "class: standard", Some(passed_over("has volume mode Filesystem, but Block is requested"))),
         ("mode: Block", "class: standard, mode: Block", None),
         (
             "modes: [ReadWriteMany]",
@@ -263,7 +266,10 @@ fn a_volume_that_its_claim_would_not_get_is_not_undone_with() {
     objects.namespaces[0].stateful_sets = unreadable("statefulsets", None);
     let plan = planned(&build(&objects, &Layout::shipped().unwrap()), Some("f1"), &request(), &[]);
     let why = plan.refusal().unwrap().why;
-    assert!(why.iter().any(|why| why.starts_with("volume pv-1 has 1Gi, and 2Gi is asked for by claim")), "{why:?}");
+    assert!(
+        why.iter().any(|why| why.starts_with("volume pv-1 has 1Gi, but 2Gi is requested by the current claim")),
+        "{why:?}"
+    );
 }
 
 /// Where the folder of a node is that comes back is known of one node only.
@@ -272,8 +278,8 @@ fn a_folder_that_comes_back_is_on_some_node() {
     let folder = FAILED_OVER.replace("class: standard, reservedFor", "class: none, folder: true, reservedFor");
     let pending = folder.replace("uid: p2, ready: true", "uid: p2, phase: Pending");
     let two = "nodes: [{name: node-1}, {name: node-2}]\nrecords:";
-    let some = "Warn: volume pv-1 is a folder of a node (hostPath), of which is not known: what it holds is there only if the \
-                new pod starts on that node";
+    let some = "Warn: volume pv-1 is a folder on an unknown node (hostPath): its data is there only if the new pod starts on \
+                that node";
     for yaml in [&folder, &pending] {
         assert_eq!(told(&undo(yaml, "f1"), CheckId::Node), Vec::<String>::new());
         let plan = undo(&yaml.replace("records:", two), "f1");
@@ -347,7 +353,9 @@ fn a_volume_that_another_undo_has_reserved_is_in_the_way() {
     );
     assert_eq!(
         undo(&both, "f1").refusal().unwrap().why,
-        ["volume pv-0 is reserved for claim data-cloudberry-proxy-0 by an undo that is unfinished: it might get that"]
+        [
+            "volume pv-0 is reserved for claim data-cloudberry-proxy-0 by an unfinished undo: the claim might bind that one"
+        ]
     );
     assert_eq!(undo(&both, "f0").refusal(), None);
 }
@@ -358,10 +366,12 @@ fn without_the_right_to_change_volumes_nothing_comes_back() {
     let plan = planned(&world(FAILED_OVER), Some("f1"), &request(), &denied);
     let why = plan.refusal().unwrap().why;
     assert!(
-        why.contains(&"you may not patch persistentvolumes: no volume can be reserved for its claim".to_owned()),
+        why.contains(
+            &"missing permission: patch persistentvolumes; no volume can be reserved for its claim".to_owned()
+        ),
         "{why:?}"
     );
-    assert_eq!(plan.refusal().unwrap().hints, ["kubectl synxdb rbac --for undo prints the rights to ask for"]);
+    assert_eq!(plan.refusal().unwrap().hints, ["to see the permissions to request: kubectl synxdb rbac --for undo"]);
     // No flag goes round it.
     let allow = Request { allow: vec![Allow::UnretainedVolume], ..request() };
     assert!(planned(&world(FAILED_OVER), Some("f1"), &allow, &denied).refusal().is_some());
@@ -376,7 +386,7 @@ fn a_claim_that_is_mounted_elsewhere_is_not_replaced() {
     assert_eq!(
         (&refusal.why[..], &refusal.hints[..]),
         (
-            &["claim data-cloudberry-proxy-0 is mounted by other too".to_owned()][..],
+            &["claim data-cloudberry-proxy-0 is also mounted by other".to_owned()][..],
             &["kubectl synxdb status -n a".to_owned()][..]
         )
     );
@@ -396,9 +406,9 @@ fn what_set_nothing_aside_cannot_be_undone() {
     // The first is in a journal otherwise: a volume carries it here for the test's sake.
     let on = "{name: x, uid: x, returns: pv-3}";
     let kept = format!("{{id: k1, pod: cloudberry-proxy-0, age: 50, took: 5, keep: true, claims: [{on}]}}");
-    assert_eq!(act(&kept), ["k1 set nothing aside: its claims stayed"]);
+    assert_eq!(act(&kept), ["k1 retained no volume: it kept its claims"]);
     let unretained = format!("{{id: k1, pod: cloudberry-proxy-0, age: 50, took: 5, claims: [{on}]}}");
-    assert_eq!(act(&unretained), ["k1 set nothing aside: no volume was kept"]);
+    assert_eq!(act(&unretained), ["k1 retained no volume: none could be"]);
 }
 
 #[test]
@@ -479,10 +489,15 @@ fn what_was_just_done_is_not_done_again() {
         )
     };
     let anew = Request { anew: true, ..request() };
-    let unfinished_undo = "undo z1 of f1, begun 2026-01-01T00:10:00Z, is unfinished";
+    let unfinished_undo = "undo z1 of f1, started 2026-01-01T00:10:00Z, is unfinished";
     for (fields, ready, request, expected) in [
-        ("age: 70, took: 10", true, &request(), "Block: it was failed over just now (z1) and has recovered, 60 s ago"),
-        ("age: 70, took: 10", true, &anew, "Warn: it was failed over just now (z1) and has recovered, 60 s ago"),
+        (
+            "age: 70, took: 10",
+            true,
+            &request(),
+            "Block: cloudberry-proxy-0 was failed over 60s ago (z1), and has recovered",
+        ),
+        ("age: 70, took: 10", true, &anew, "Warn: cloudberry-proxy-0 was failed over 60s ago (z1), and has recovered"),
         // Down again, later, or not well in the first place: it is failed over.
         ("age: 70, took: 10", false, &request(), ""),
         ("age: 70, took: 9", true, &request(), ""),
@@ -492,12 +507,12 @@ fn what_was_just_done_is_not_done_again() {
             "age: 20, took: 10, undo: f1",
             true,
             &request(),
-            "Block: it was put back just now (z1) and has recovered, 10 s ago",
+            "Block: cloudberry-proxy-0 was restored 10s ago (z1), and has recovered",
         ),
         ("age: 30, undo: f1", true, &request(), &format!("Block: {unfinished_undo}")),
         ("age: 30, undo: f1", false, &request(), &format!("Block: {unfinished_undo}")),
         ("age: 30, undo: f1", true, &anew, &format!("Warn: {unfinished_undo}")),
-        ("age: 30", true, &anew, "Warn: failover z1, begun 2026-01-01T00:10:00Z, is unfinished and stays so"),
+        ("age: 30", true, &anew, "Warn: failover z1, started 2026-01-01T00:10:00Z, is unfinished and will stay so"),
         // What a StatefulSet of the same name once did is nothing to this one.
         ("age: 30, undo: f1, set: set-0", true, &request(), ""),
         ("age: 20, took: 10, set: set-0", true, &request(), ""),
@@ -507,8 +522,11 @@ fn what_was_just_done_is_not_done_again() {
         assert_eq!(plan.refusal().is_some(), expected.starts_with("Block"), "{fields}");
     }
     let hints = |fields| planned(&world(&after(&record(fields), true)), None, &request(), &[]).refusal().unwrap().hints;
-    assert_eq!(hints("age: 30, undo: f1"), ["kubectl synxdb undo f1 finishes it; --anew fails over all the same"]);
-    assert_eq!(hints("age: 20, took: 10"), ["--anew fails it over once more"]);
+    assert_eq!(
+        hints("age: 30, undo: f1"),
+        ["to resume it: kubectl synxdb undo f1; to fail over nevertheless, add --anew"]
+    );
+    assert_eq!(hints("age: 20, took: 10"), ["to repeat, add --anew"]);
 }
 
 #[test]
@@ -605,7 +623,7 @@ records:
         assert_eq!((entries[0].record.id.as_str(), newest.volume.as_str()), ("f2", "pv-2"));
         newest.doubt.clone()
     };
-    let why = "came with f1, which ended with data missing, and is not known to have held what was there before";
+    let why = "was created by f1, which ended with data missing, and may not hold the original data";
     assert_eq!(doubts(&both, "cloudberry-proxy").as_deref(), Some(why));
     assert_eq!(doubts(&both, "none").as_deref(), Some(why));
     // What a StatefulSet of that name once did says nothing of this disk.
@@ -634,7 +652,7 @@ fn what_is_not_known_of_a_volume_or_its_member_is_not_free() {
         .replace("namespace: a\n", "namespace: b\n")
         .replace("reservedFor: data-cloudberry-proxy-0", "reservedFor: a/data-cloudberry-proxy-0");
     assert_eq!(states(&snapshot(&[&left])), (AsideState::Kept, false));
-    assert_eq!(states(&snapshot(&["namespace: a"])), (AsideState::Lost("it is gone".into()), false));
+    assert_eq!(states(&snapshot(&["namespace: a"])), (AsideState::Lost("it no longer exists".into()), false));
 }
 
 #[test]
@@ -653,14 +671,14 @@ fn a_volume_is_given_back_only_while_its_member_is_well() {
     };
     for (yaml, id, expected) in [
         (UNDONE.to_owned(), "f1", "volume pv-1 is in use: claim data-cloudberry-proxy-0 is bound to it"),
-        (begun.clone(), "f1", "volume pv-1 is reserved by an undo that is unfinished"),
+        (begun.clone(), "f1", "volume pv-1 is reserved by an unfinished undo"),
         (begun, "u1", "volume pv-2 is in use: claim data-cloudberry-proxy-0 is bound to it"),
         (FAILED_OVER.to_owned(), "f1", "a/cloudberry-proxy-0 has not recovered: f1 ended with data missing"),
         (newer("age: 20"), "u1", "a/cloudberry-proxy-0 has not recovered: n1 is unfinished"),
         (
             newer("age: 20, took: 5, outcome: unproven"),
             "u1",
-            "a/cloudberry-proxy-0 has not recovered: n1 was not proven",
+            "a/cloudberry-proxy-0 has not recovered: n1 is unverified",
         ),
         (recovered.replace("ready: true", "ready: false"), "u1", "a/cloudberry-proxy-0 is not Ready"),
         (
@@ -669,12 +687,12 @@ fn a_volume_is_given_back_only_while_its_member_is_well() {
             "claim cache-0 of a/cloudberry-proxy-0 is Missing",
         ),
         (recovered.replace("size: 1Gi", "terminating: true"), "u1", "volume pv-2: it is being deleted"),
-        (recovered.replace("{name: pv-2,", "{name: pv-9,"), "u1", "volume pv-2: it is gone"),
-        (newer("age: 20, took: 5"), "n1", "n1 set nothing aside"),
+        (recovered.replace("{name: pv-2,", "{name: pv-9,"), "u1", "volume pv-2: it no longer exists"),
+        (newer("age: 20, took: 5"), "n1", "n1 retained no volume"),
         (
             recovered.replace("cloudberry-proxy-0, set: cl", "other-0, set: cl").replace("replicas: 1", "replicas: 0"),
             "u1",
-            "whether a/cloudberry-proxy-0 is back is not known: there is no such member",
+            "unknown whether a/cloudberry-proxy-0 has recovered: the pod does not exist",
         ),
     ] {
         assert_eq!(why(&yaml, id).as_deref(), Some(expected), "{id} of {yaml}");

@@ -1,4 +1,4 @@
-//! What was begun and not finished, for whoever asks how a member is: Ready is not recovered.
+//! Unfinished operations, for the health report: Ready is not recovered.
 
 use super::{Action, Outcome, Record, newest};
 use crate::cli::quoted;
@@ -6,13 +6,13 @@ use crate::topology::Topology;
 use crate::topology::health::{Health, Remedy, Report, Trouble};
 use jiff::Timestamp;
 
-/// Adds to a judgement each member whose newest failover or undo is unfinished, as far as volumes have it on record: its
-/// claims may be bound to a volume that is not the one that comes back, and nobody has compared its data.
+/// Adds each pod whose newest failover or undo is unfinished to a report, as far as volumes record it: its claims may be bound
+/// to the wrong volume, and its data has not been verified.
 pub fn judge_unfinished(report: &mut Report, topology: &Topology, now: Timestamp) {
     let records = Record::on_volumes(topology);
     for member in topology.members() {
         let Some(record) = newest(&records, topology, member).filter(|record| record.unfinished()) else { continue };
-        // What the cluster contradicts is nobody's to finish.
+        // A record that the cluster contradicts is not resumed.
         if record.contradicted(topology, now).is_some() {
             continue;
         }
@@ -21,7 +21,7 @@ pub fn judge_unfinished(report: &mut Report, topology: &Topology, now: Timestamp
             Action::Undo(of) => (format!("undo of {of}"), format!("undo {}", quoted(of))),
         };
         let state = if record.outcome == Outcome::CatchingUp { "was still catching up" } else { "is unfinished" };
-        let because = format!("{what} ({}), begun {}, {state}", record.id, record.started);
+        let because = format!("{what} ({}), started {}, {state}", record.id, record.started);
         let remedy = Remedy::Finish(format!("kubectl synxdb {finish}"));
         let known = |trouble: &&mut Trouble| trouble.namespace == member.namespace && trouble.member == member.name;
         match report.troubles.iter_mut().find(known) {
@@ -49,7 +49,7 @@ mod tests {
     use crate::topology::health::judge;
     use crate::topology::{Layout, build};
 
-    const WELL: &str = "
+    const HEALTHY: &str = "
 namespace: a
 sets: [{name: cloudberry-proxy, replicas: 1, templates: [data]}]
 pods: [{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p2, ready: true, claims: [data-cloudberry-proxy-0]}]
@@ -70,24 +70,24 @@ records:
     }
 
     #[test]
-    fn what_is_unfinished_is_not_well() {
+    fn what_is_unfinished_is_not_healthy() {
         let finish = |command: &str| Remedy::Finish(format!("kubectl synxdb {command}"));
-        let undo = "undo of f1 (u1), begun 2026-01-01T00:10:21Z, is unfinished";
-        let failover = "failover (f1), begun 2026-01-01T00:05:30Z, is unfinished";
-        let down = WELL.replace("uid: p2, ready: true", "uid: p2");
+        let undo = "undo of f1 (u1), started 2026-01-01T00:10:21Z, is unfinished";
+        let failover = "failover (f1), started 2026-01-01T00:05:30Z, is unfinished";
+        let down = HEALTHY.replace("uid: p2, ready: true", "uid: p2");
         let finished = FAILOVER.replace("age: 300", "age: 300, took: 5");
         for (yaml, expected) in [
-            (format!("{WELL}{finished}"), None),
-            (format!("{WELL}{FAILOVER}"), Some((failover.to_owned(), finish("failover a/cloudberry-proxy-0")))),
+            (format!("{HEALTHY}{finished}"), None),
+            (format!("{HEALTHY}{FAILOVER}"), Some((failover.to_owned(), finish("failover a/cloudberry-proxy-0")))),
             // The newest one counts.
-            (format!("{WELL}{FAILOVER}{UNDO}"), Some((undo.to_owned(), finish("undo f1")))),
-            (format!("{WELL}{FAILOVER}{}", UNDO.replace("age: 9", "age: 9, took: 5")), None),
-            // Another one has recovered since: its record may be gone with its volumes.
-            (format!("{WELL}{}", FAILOVER.replace("age: 300", "age: 300, superseded: f2")), None),
-            // Of another StatefulSet that had this name.
-            (format!("{WELL}{}", FAILOVER.replace("set: set-cloudberry-proxy", "set: other")), None),
-            // Of the future: a clock is wrong, or it is forged.
-            (format!("{WELL}{}", FAILOVER.replace("age: 300", "age: -4000")), None),
+            (format!("{HEALTHY}{FAILOVER}{UNDO}"), Some((undo.to_owned(), finish("undo f1")))),
+            (format!("{HEALTHY}{FAILOVER}{}", UNDO.replace("age: 9", "age: 9, took: 5")), None),
+            // Another one has recovered since; its record may be gone with its volumes.
+            (format!("{HEALTHY}{}", FAILOVER.replace("age: 300", "age: 300, superseded: f2")), None),
+            // From another StatefulSet that had this name.
+            (format!("{HEALTHY}{}", FAILOVER.replace("set: set-cloudberry-proxy", "set: other")), None),
+            // From the future: clock skew, or a forged record.
+            (format!("{HEALTHY}{}", FAILOVER.replace("age: 300", "age: -4000")), None),
         ] {
             let report = judged(&yaml);
             let healthy = expected.is_none();
@@ -101,11 +101,11 @@ records:
         assert_eq!(report.troubles[0].remedy, finish("failover a/cloudberry-proxy-0"));
     }
 
-    /// Members of one name in two namespaces, and others of the same namespace: each trouble is its own.
+    /// Pods of one name in two namespaces, and others of the same namespace, are reported separately.
     #[test]
-    fn only_the_member_that_is_unfinished_is_said_to_be() {
+    fn only_the_unfinished_pod_is_reported() {
         let down =
-            WELL.replace("uid: p2, ready: true", "uid: p2").replace("sets: [", "sets: [{name: wh1, replicas: 1}, ");
+            HEALTHY.replace("uid: p2, ready: true", "uid: p2").replace("sets: [", "sets: [{name: wh1, replicas: 1}, ");
         let down = down.replace("pods: [", "pods: [{name: wh1-0, set: wh1}, ");
         let elsewhere = "
 namespace: 0-before-it

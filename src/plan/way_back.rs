@@ -1,20 +1,21 @@
-//! Which disk an undo of a pod brings back: the last one that is known to have held what its component was compared with.
-//! A failover that is begun again sets aside the disk that the first one brought; that may be empty, and it never answered.
+//! Which volume an undo of a pod restores: the last one that is known to have held the baseline's data. A repeated failover
+//! retains the volume that the first one created; that one may be empty, and its component never responded.
 
 use super::{Action, Outcome, Record, newest};
+use crate::text::noun;
 use crate::topology::{Member, Topology};
 use jiff::Timestamp;
 
-/// What is taken back if only the pod is named.
+/// The operation to undo if only the pod is named.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WayBack<'r> {
-    /// The act.
+    /// The operation.
     pub of: &'r Record,
-    /// Newer acts that set something aside, and why each is not the one, in words; the newest first.
+    /// Newer operations that retained volumes, and why each was skipped; the newest first.
     pub passed_over: Vec<String>,
 }
 
-/// Chooses it; `None` if no act of the member set anything aside. An unfinished undo is finished first.
+/// Chooses the operation to undo; `None` if no operation on the pod retained a volume. An unfinished undo is resumed first.
 pub fn way_back<'r>(topology: &Topology, records: &'r [Record], member: &Member) -> Option<WayBack<'r>> {
     if let Some(Record { act: Action::Undo(of), outcome, .. }) = newest(records, topology, member)
         && outcome.is_unfinished()
@@ -28,15 +29,15 @@ pub fn way_back<'r>(topology: &Topology, records: &'r [Record], member: &Member)
     for record in of_it.iter().rev().copied().filter(aside) {
         match doubt(&of_it, record) {
             None => return Some(WayBack { of: record, passed_over }),
-            Some(why) => passed_over.push(format!("{}, which {} set aside, {why}", volumes(record), record.id)),
+            Some(why) => passed_over.push(format!("{}, which {} retained, {why}", volumes(record), record.id)),
         }
     }
-    // Of nothing is known what it held: the newest, as it is the nearest to what there was.
+    // The contents of all of them are unknown: the newest is the closest to the original.
     of_it.into_iter().rev().find(aside).map(|of| WayBack { of, passed_over: Vec::new() })
 }
 
-/// Why the disk that an act set aside is not known to have held what was there before, in words; `None` if nothing speaks
-/// against it. `records` are those of the same pod, the oldest first.
+/// Returns why the volume that an operation retained may not have held the original data; `None` if nothing indicates that.
+/// `records` are those of the same pod, the oldest first.
 pub(super) fn doubt(records: &[&Record], of: &Record) -> Option<String> {
     let at = records.iter().position(|record| record.id == of.id)?;
     doubt_at(records, at)
@@ -51,28 +52,28 @@ fn doubt_at(records: &[&Record], at: usize) -> Option<String> {
         let mut of_both = record.claims.iter().filter_map(|claim| claim.volume.as_ref());
         of_both.any(|volume| of.claims.iter().any(|claim| claim.volume.as_ref() == Some(volume)))
     };
-    // It was set aside before, and came back: what was known of it then still is.
+    // It was retained before, and restored: what was known of it then still holds.
     if let Some(then) = before.iter().rposition(sets_aside) {
         return doubt_at(records, then);
     }
-    // Without an earlier act it is the disk that was always there.
+    // Without an earlier operation it is the original volume.
     let brought = before.iter().rev().find(|record| !record.keep_claims)?;
     let how = match brought.outcome {
         Outcome::Recovered => return None,
         Outcome::InProgress => "did not finish",
         Outcome::CatchingUp => "was still catching up",
         Outcome::DataMissing => "ended with data missing",
-        Outcome::Unproven => "was not proven",
+        Outcome::Unproven => "is unverified",
     };
     let since = |taken: &String| taken.parse::<Timestamp>().ok() >= brought.begun();
     if of.stored_baseline.as_ref().is_some_and(since) {
         return None;
     }
-    Some(format!("came with {}, which {how}, and is not known to have held what was there before", brought.id))
+    Some(format!("was created by {}, which {how}, and may not hold the original data", brought.id))
 }
 
-/// Whether the component answered for itself right before a failover: then the disk held what it was compared with. An undo
-/// is compared with what the disk that comes back held.
+/// Returns whether the component responded right before a failover: then the volume held the baseline's data. An undo is
+/// compared with what the restored volume held.
 fn answered(record: &Record) -> bool {
     let itself = record.act == Action::Failover && record.stored_baseline.is_none() && record.inherited.is_none();
     itself && (record.outcome == Outcome::Recovered || record.has_baseline() || record.baseline_lost.is_some())
@@ -80,12 +81,12 @@ fn answered(record: &Record) -> bool {
 
 fn volumes(record: &Record) -> String {
     let names: Vec<&str> = record.claims.iter().filter_map(|claim| claim.volume.as_deref()).collect();
-    format!("volume{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "))
+    format!("{} {}", noun(names.len(), "volume"), names.join(", "))
 }
 
-/// The act whose baseline still is what must be there: the first of those that did not recover since the pod was last
-/// proven to be whole. `None` if the newest one recovered, or none of them had a baseline. That an unfinished one had a
-/// baseline that is lost is known, too.
+/// Returns the operation whose baseline must still be found: the first of those that did not recover since the pod was last
+/// verified. `None` if the newest one recovered, or none of them had a baseline. An unfinished one whose baseline was lost
+/// counts, too.
 pub fn not_found_again<'r>(topology: &Topology, records: &'r [Record], member: &Member) -> Option<&'r Record> {
     let of_it = records.iter().rev().filter(|record| record.is_of_member(topology, member));
     let open: Vec<&Record> = of_it.take_while(|record| !record.is_settled()).collect();

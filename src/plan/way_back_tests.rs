@@ -114,8 +114,8 @@ fn what_is_passed_over_is_named_with_its_reason() {
     let member = topology.member("a", POD).unwrap();
     let records = [answered("f1", 1, InProgress, "pv-1"), act("f2", 2, Unproven, "pv-2")];
     let back = way_back(&topology, &records, member).unwrap();
-    let why = "volume pv-2, which f2 set aside, came with f1, which did not finish, and is not known to have held what \
-               was there before";
+    let why = "volume pv-2, which f2 retained, was created by f1, which did not finish, and may not hold the original \
+               data";
     assert_eq!(back.passed_over, [why]);
 }
 

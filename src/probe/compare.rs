@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::baseline::{Baseline, Database, Listing, RelationKind, Table, Tables, Uncounted};
+use crate::text::{counted, first_few};
 
 /// Tables of a missing database that are named.
 const NAMED: usize = 10;
@@ -134,11 +135,6 @@ pub fn escaped(name: &str) -> String {
     text
 }
 
-/// `1 table`, `2 tables`.
-pub fn counted(number: u64, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
-}
-
 /// What came of comparing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -203,7 +199,7 @@ pub fn compare(before: &Baseline, after: &Baseline) -> Comparison {
         comparison.beyond.push(format!(
             "{number} of {} could not be opened before: {}",
             counted(all as u64, "database"),
-            some(&not_entered)
+            first_few(&not_entered)
         ));
     }
     if before.truncated {
@@ -218,16 +214,6 @@ pub fn compare(before: &Baseline, after: &Baseline) -> Comparison {
 /// Whether a database may be there, and is not in a list that was cut and in which it was not looked for.
 fn beyond_the_list(after: &Baseline, name: &str) -> bool {
     after.truncated && !after.sought && after.databases.last().is_some_and(|last| name > last.name.as_str())
-}
-
-/// The first few of a list, and how many more there are.
-pub fn some(list: &[String]) -> String {
-    const SHOWN: usize = 3;
-    let shown = list.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
-    match list.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 fn lost(database: &str, table: &Table) -> Missing {

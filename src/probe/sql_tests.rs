@@ -365,7 +365,7 @@ async fn a_login_that_hangs_ends_and_is_not_repeated_at_once() {
     let sql = Sql::with(Silent(std::sync::Mutex::default()), target("gpadmin", "postgres"));
     assert_eq!(sql.paused_until(), None);
     let short = Duration::from_millis(100);
-    assert_eq!(sql.introduction(short).await, Answer::Unknown("no response within 0.1 s".to_owned()));
+    assert_eq!(sql.introduction(short).await, Answer::Unknown("no response within 100 ms".to_owned()));
     assert!(sql.paused_until().is_some());
     let Answer::Unknown(reason) = sql.introduction(short).await else { panic!() };
     assert!(reason.contains("the last login hung; pausing"), "{reason}");

@@ -8,6 +8,8 @@ use tokio_postgres::error::{DbError, SqlState};
 use super::Answer;
 use super::sqlstate::{Meaning, meaning};
 use crate::cluster::{cut, error_text};
+use crate::duration;
+use crate::text::one_line;
 
 /// Why a question got no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +36,7 @@ impl ProbeError {
 
     /// Returns the trouble of an answer that did not come within this time.
     pub fn late(after: Duration) -> Self {
-        Self::new(Meaning::Late, format!("no response within {:.1} s", after.as_secs_f64()))
+        Self::new(Meaning::Late, format!("no response within {}", duration::format(rounded(after))))
     }
 
     pub(super) fn of(error: &tokio_postgres::Error) -> Self {
@@ -83,10 +85,16 @@ impl<T> From<ProbeError> for Answer<T> {
     }
 }
 
+/// Returns a time limit without what had passed of it already: to the nearest 50 ms.
+fn rounded(limit: Duration) -> Duration {
+    const STEP: u64 = 50;
+    let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    if millis < STEP { limit } else { Duration::from_millis(millis.saturating_add(STEP / 2) / STEP * STEP) }
+}
+
 /// tokio-postgres' own text is only "db error".
 fn error_text_of(error: &DbError) -> String {
     let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
     let text = format!("{}{detail}", error.message());
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{} (SQLSTATE {})", cut(&text), error.code().code())
+    format!("{} (SQLSTATE {})", cut(&one_line(&text)), error.code().code())
 }

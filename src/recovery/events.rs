@@ -33,9 +33,9 @@ impl Phase {
             Self::Retain => "retain",
             Self::Claim => "claim",
             Self::Pod => "pod",
-            Self::Replaced => "replaced",
+            Self::Replaced => "recreate",
             Self::Ready => "ready",
-            Self::Answers => "answers",
+            Self::Answers => "verify",
         }
     }
 }

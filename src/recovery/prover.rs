@@ -2,7 +2,6 @@
 
 use crate::cluster::Cluster;
 use crate::plan::Proof;
-use crate::probe::compare::some;
 use crate::probe::http::{Deadlines, status_page};
 use crate::probe::kernel::Kernel;
 use crate::probe::no_page::{NoPage, NoPageKind};
@@ -11,6 +10,7 @@ use crate::probe::sqlstate::Meaning;
 use crate::probe::{Answer, Canary, ContentsRequest, Login, PageAccess, ProbeError, Sql, SqlTarget};
 use crate::storage::pace::Pace;
 use crate::storage::{Found as Held, PageFacts, Reading};
+use crate::text::first_few;
 use crate::topology::layout::{Role, SqlEndpoint, StatusEndpoint};
 use crate::verify::inspect::{QUESTION, StoragePage, read_bytes, read_storage};
 use crate::verify::servers::nodes_proven;
@@ -299,7 +299,7 @@ impl Prover {
             return settled(found.missing, since, SETTLE);
         }
         if !found.unknown.is_empty() {
-            let why = format!("it responds, but not everything could be compared: {}", some(&found.unknown));
+            let why = format!("it responds, but not everything could be compared: {}", first_few(&found.unknown));
             return if since > SETTLE { Confirmation::Unknowable(why) } else { Confirmation::NotYet(why) };
         }
         // Everything is as before, and yet the nodes need not be: what has all of it may be the coordinator alone.
@@ -409,11 +409,11 @@ impl Prover {
             return match (settled, moved && held.may_come()) {
                 (true, _) => Confirmation::Missing(found.missing),
                 (false, true) => Confirmation::CatchingUp(left),
-                (false, false) => Confirmation::NotYet(format!("still missing: {}", some(&found.missing))),
+                (false, false) => Confirmation::NotYet(format!("still missing: {}", first_few(&found.missing))),
             };
         }
         if !found.unknown.is_empty() {
-            let why = format!("it responds, but not everything could be compared: {}", some(&found.unknown));
+            let why = format!("it responds, but not everything could be compared: {}", first_few(&found.unknown));
             return if settled { Confirmation::Unknowable(why) } else { Confirmation::NotYet(why) };
         }
         if let Some(why) = &found.nothing {

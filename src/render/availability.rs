@@ -1,27 +1,23 @@
-//! Which databases are asked during a failover, and how long each was away.
+//! Which databases are probed during a failover, and how long each outage was.
 
-use super::age::took;
 use super::{Paint, sanitize_line, wrapped, wrapped_at};
+use crate::duration;
 use crate::plan::{NotMeasured, Plan, Probes, Promise};
 use crate::recovery::Availability;
 use crate::recovery::availability::Downtime;
 
-/// Under a plan's checks: what will be asked, and what is promised of it.
+/// Renders which databases will be probed and what is expected of each, for below a plan's checks.
 pub fn plan(probes: &Probes) -> String {
     let mut text = String::new();
     if !probes.databases.is_empty() {
         let every = probes.every();
-        let often = match 1000 / every.as_millis().max(1) {
-            0 | 1 => format!("every {}", took(every)),
-            times => format!("{times} times a second"),
-        };
-        text.push_str(&format!("\nReachability: SQL is asked {often} meanwhile\n"));
+        text.push_str(&format!("\nAvailability probe: one query every {}; expected:\n", duration::format(every)));
         for target in &probes.databases {
             let lead = format!("  {:<12}  ", promised(target.promise));
             text.push_str(&format!("{lead}{}/{}\n", sanitize_line(&target.namespace), sanitize_line(&target.pod)));
         }
     } else if !probes.not_measured.is_empty() {
-        text.push_str("\nReachability\n");
+        text.push_str("\nAvailability probe\n");
     }
     for Group { names, why, .. } in groups(&probes.not_measured) {
         let lead = "  not measured  ";
@@ -38,37 +34,37 @@ pub fn plan(probes: &Probes) -> String {
 
 fn promised(promise: Promise) -> &'static str {
     match promise {
-        Promise::Stays => "stays",
-        Promise::BrieflyAway => "briefly away",
-        Promise::None => "no promise",
+        Promise::Stays => "no outage",
+        Promise::BrieflyAway => "brief outage",
+        Promise::None => "unspecified",
     }
 }
 
-/// Those that are not measured for one reason.
+/// Databases that are not measured for the same reason.
 struct Group<'p> {
-    /// Pods, or namespaces where none of their pods is known.
+    /// Pods, or namespaces if none of their pods is known.
     names: Vec<String>,
-    whole_namespaces: bool,
+    entire_namespaces: bool,
     why: &'p str,
 }
 
 fn groups(all: &[NotMeasured]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for NotMeasured { namespace, pod, why } in all {
-        let whole_namespaces = pod.is_none();
+        let entire_namespaces = pod.is_none();
         let name = namespace.as_ref().map(|namespace| match pod {
             Some(pod) => format!("{namespace}/{pod}"),
             None => namespace.clone(),
         });
-        match groups.iter_mut().find(|group| group.why == why && group.whole_namespaces == whole_namespaces) {
+        match groups.iter_mut().find(|group| group.why == why && group.entire_namespaces == entire_namespaces) {
             Some(group) => group.names.extend(name),
-            None => groups.push(Group { names: name.into_iter().collect(), whole_namespaces, why }),
+            None => groups.push(Group { names: name.into_iter().collect(), entire_namespaces, why }),
         }
     }
     groups
 }
 
-/// Under the verdict: a database each.
+/// Renders the availability of each database, for below the verdict.
 pub fn outcome(plan: &Plan, reachability: &[Availability], paint: Paint) -> String {
     let mut text = String::new();
     let mut rest = Vec::new();
@@ -82,42 +78,41 @@ pub fn outcome(plan: &Plan, reachability: &[Availability], paint: Paint) -> Stri
             Err(why) => rest.push(NotMeasured { namespace: namespace.clone(), pod: pod.clone(), why: why.clone() }),
         }
     }
-    for Group { names, whole_namespaces, why } in groups(&rest) {
+    for Group { names, entire_namespaces, why } in groups(&rest) {
         let whose = match names.join(", ") {
             none if none.is_empty() => none,
-            namespaces if whole_namespaces => format!(" in namespace {namespaces}"),
+            namespaces if entire_namespaces => format!(" in namespace {namespaces}"),
             pods => format!(" on {pods}"),
         };
-        text.push_str(&wrapped("  ", &format!("SQL was not measured{whose}: {why}")));
+        text.push_str(&wrapped("  ", &format!("availability not measured{whose}: {why}")));
     }
     text
 }
 
 fn measured(plan: &Plan, reach: &Availability, account: &Downtime, name: &str, paint: Paint) -> String {
     let Downtime { asked, answered, .. } = account;
-    // On an MPP server a coordinator's answer would say nothing of the segments.
+    // On an MPP server a coordinator's answer says nothing about the segments.
     let sql = if account.segments { "SQL on every segment" } else { "SQL" };
     if account.longest_gap.is_none() {
-        return wrapped("  ", &format!("{sql} stayed reachable ({answered} of {asked}) on {name}"));
+        return wrapped("  ", &format!("no {sql} outage on {name} ({answered} of {asked} probes succeeded)"));
     }
-    let gap = account.longest_gap.map(took).unwrap_or_default();
-    let failed = format!("{} of {asked} attempts failed", asked - answered);
-    let still = if account.still_away { ", and still is" } else { "" };
+    let gap = account.longest_gap.map(duration::format).unwrap_or_default();
+    let failed = format!("{} of {asked} probes failed", asked - answered);
+    let still = if account.still_away { ", ongoing" } else { "" };
     let what = match (account.interruption, account.unknown == asked - answered, account.first_success_after) {
         (None, true, _) => {
-            let still = if account.still_away { ", and may still be" } else { "" };
-            format!(
-                "may have been unreachable for {gap}{still} ({} of {asked} attempts came to nothing)",
-                account.unknown
-            )
+            let still = if account.still_away { ", possibly ongoing" } else { "" };
+            format!("possible outage of {gap}{still} ({} of {asked} probes inconclusive)", account.unknown)
         }
         (Some(gap), ..) if account.interruptions > 1 => {
             let times = account.interruptions;
-            format!("was unreachable for {}, the longest of {times} times{still} ({failed})", took(gap))
+            format!("outage {}, the longest of {times}{still} ({failed})", duration::format(gap))
         }
-        (Some(gap), ..) => format!("was unreachable for {}{still} ({failed})", took(gap)),
-        (None, _, Some(after)) => format!("did not answer before, and first did after {} ({failed})", took(after)),
-        (None, _, None) => format!("did not answer, before or since ({failed})"),
+        (Some(gap), ..) => format!("outage {}{still} ({failed})", duration::format(gap)),
+        (None, _, Some(after)) => {
+            format!("unreachable before, first reachable after {} ({failed})", duration::format(after))
+        }
+        (None, _, None) => format!("unreachable before and after ({failed})"),
     };
     let mut text = format!("  {sql} on {}\n{}", sanitize_line(name), wrapped("    ", &what));
     if let Some(reason) = &account.reason {
@@ -125,7 +120,7 @@ fn measured(plan: &Plan, reach: &Availability, account: &Downtime, name: &str, p
     }
     if reach.finding() {
         let replaced = plan.target.role;
-        let sentence = format!("it should stay reachable while a {replaced} is replaced");
+        let sentence = format!("SQL should stay available while a {replaced} is replaced");
         // Colours have no width.
         let lead = "    finding: ";
         let line = wrapped_at(lead, 6, &sentence);

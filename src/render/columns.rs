@@ -3,8 +3,8 @@
 use tabled::builder::Builder;
 use tabled::settings::{Padding, Style};
 
-/// Rows under their headings, or without any. A cell of several lines makes its row as high. Where there are no
-/// headings a program reads: an empty cell, which it would not see, is `<none>`.
+/// Renders rows below their headings, or without headings. A cell may have several lines. Without headings a program reads
+/// the rows: an empty cell, which it would not see, is `<none>`.
 pub(super) fn columns(head: &[&str], headings: bool, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut builder = Builder::default();
     if headings {
@@ -32,12 +32,12 @@ mod tests {
 
     #[test]
     fn cells_stand_under_their_headings_however_wide_their_letters_and_whatever_their_colour() {
-        let told = columns(
+        let text = columns(
             &["NAME", "STATE", "AGE"],
             true,
             rows(&[&["データ-0", "\u{1b}[32mBound\u{1b}[39m", "3m"], &["a", "x\ny", ""], &["", "Terminating", "1h"]]),
         );
-        let plain = told.replace("\u{1b}[32m", "").replace("\u{1b}[39m", "");
+        let plain = text.replace("\u{1b}[32m", "").replace("\u{1b}[39m", "");
         assert_eq!(
             plain,
             "NAME      STATE        AGE\n\
@@ -48,8 +48,8 @@ mod tests {
 
     #[test]
     fn without_headings_every_row_has_as_many_words() {
-        let told = columns(&["NAME", "STATE"], false, rows(&[&["a", ""], &["", "Bound"]]));
-        assert_eq!(told, "a       <none>\n<none>  Bound\n");
+        let text = columns(&["NAME", "STATE"], false, rows(&[&["a", ""], &["", "Bound"]]));
+        assert_eq!(text, "a       <none>\n<none>  Bound\n");
         assert_eq!(columns(&["NAME"], false, Vec::new()), "");
     }
 }

@@ -3,38 +3,38 @@
 use super::{Paint, wrapped};
 use std::path::Path;
 
-/// What would be written, before it is asked about.
-pub fn will_write(path: &Path, anew: bool, text: &str, paint: Paint) -> String {
-    let verb = if anew { "Would be written anew" } else { "Would be written" };
+/// Renders what would be written, for above the prompt.
+pub fn will_write(path: &Path, replaces: bool, text: &str, paint: Paint) -> String {
+    let verb = if replaces { "Will replace" } else { "Will write" };
     let lines: String = text.lines().map(|line| format!("    {line}\n")).collect();
-    format!("{verb}, to {}:\n\n{lines}\n", paint.strong(path.display().to_string()))
+    format!("{verb} {}:\n\n{lines}\n", paint.strong(path.display().to_string()))
 }
 
-/// What would be removed, before it is asked about.
+/// Renders what would be removed, for above the prompt.
 pub fn will_remove(path: &Path, paint: Paint) -> String {
-    format!("Would be removed: {}\n", paint.strong(path.display().to_string()))
+    format!("Will remove {}\n", paint.strong(path.display().to_string()))
 }
 
-/// It is there, since now or since earlier; and what else the user's shell needs.
+/// Renders that it is installed, now or already, and what else the user's shell needs.
 pub fn installed(path: &Path, now: bool, shell: Option<&str>, paint: Paint) -> String {
-    let what = if now { "Installed" } else { "Nothing to do: it is there already" };
+    let what = if now { "Installed" } else { "Already installed" };
     let mut text = format!("{}: {}\n", paint.ok(what), path.display());
     let (file, line) = match shell.and_then(|shell| shell.rsplit('/').next()) {
         Some("zsh") => ("~/.zshrc, after compinit", "source <(kubectl completion zsh)"),
         Some("fish") => ("~/.config/fish/config.fish", "kubectl completion fish | source"),
         Some("bash") | None => ("~/.bashrc, with the package bash-completion", "source <(kubectl completion bash)"),
-        Some(_) => ("the file that your shell starts with", "kubectl completion --help tells of the line"),
+        Some(_) => ("the startup file of your shell", "see kubectl completion --help"),
     };
     let needs = format!(
-        "kubectl 1.26 or later completes `kubectl synxdb` by it, in a shell that completes kubectl. Should TAB not complete \
-         `kubectl get` there, add this line to {file}:"
+        "kubectl 1.26 or later uses it to complete `kubectl synxdb`, in a shell that completes kubectl. If TAB does not \
+         complete `kubectl get`, add this line to {file}:"
     );
     text.push_str(&wrapped("", &needs));
     text.push_str(&format!("\n    {}\n", paint.hint(line)));
     text
 }
 
-/// It is gone, since now or since ever.
+/// Renders that it was removed, or that there was nothing to remove.
 pub fn removed(path: Option<&Path>, paint: Paint) -> String {
     match path {
         Some(path) => format!("{}: {}\n", paint.ok("Removed"), path.display()),

@@ -1,9 +1,9 @@
-//! An error as a user reads it.
+//! Errors for people.
 
 use super::{Paint, sanitize_line};
 use crate::error::Error;
 
-/// `error: what`, the reasons and the next commands, a line each.
+/// Renders `error: what`, the reasons and the next commands, one per line.
 pub fn error(error: &Error, paint: Paint) -> String {
     let mut text = format!("{} {}\n", paint.bad("error:"), sanitize_line(&error.what));
     for why in &error.why {
@@ -15,7 +15,7 @@ pub fn error(error: &Error, paint: Paint) -> String {
     text
 }
 
-/// Where an error comes from, a line each: for whoever looks for a fault.
+/// Renders the causes of an error, one per line, for debugging.
 pub fn sources(error: &Error) -> String {
     let chain = error.source.iter().flat_map(|source| source.chain());
     chain.map(|link| format!("  caused by: {}\n", sanitize_line(&link))).collect()

@@ -1,22 +1,23 @@
-//! `history`: what was done, the newest first, and what of it is kept.
+//! `history`: past operations, the newest first, and the volumes that they retained.
 
-use super::age::{age, took};
 use super::columns::columns;
-use super::{Paint, count, sanitize_line, wrapped, wrapped_at};
+use super::{Paint, sanitize_line, wrapped, wrapped_at};
 use crate::cli::quoted;
+use crate::duration::{self, age};
 use crate::plan::history::{Aside, AsideState, Entry};
 use crate::plan::{Action, Outcome};
+use crate::text::counted;
 use crate::topology::Gap;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// All of it for people.
+/// Renders the history as a table.
 pub fn history(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Paint) -> String {
     let mut text = headline(entries, gaps, paint);
     if entries.is_empty() {
         return text;
     }
-    text.push_str(&format!("\n{}\n", row("ID", "AGE", "ACT", "POD", "OUTCOME", "TOOK")));
+    text.push_str(&format!("\n{}\n", row("ID", "AGE", "OPERATION", "POD", "OUTCOME", "DURATION")));
     let mut namespace = "";
     for entry in by_namespace(entries) {
         if entry.record.namespace != namespace {
@@ -30,12 +31,12 @@ pub fn history(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Paint) ->
 
 fn headline(entries: &[Entry], gaps: &[Gap], paint: Paint) -> String {
     let mut text = if entries.is_empty() {
-        "Nothing is on record\n".to_owned()
+        "No operations recorded\n".to_owned()
     } else {
         let undoable = entries.iter().filter(|entry| entry.can_be_undone()).count();
-        let kept = kept(entries);
-        let kept = if kept == 0 { String::new() } else { format!(", {} kept", count(kept, "volume")) };
-        format!("{} on record, {undoable} can be undone{kept}\n", paint.strong(count(entries.len(), "act")))
+        let kept = retained_volumes(entries);
+        let kept = if kept == 0 { String::new() } else { format!(", {} retained", counted(kept, "volume")) };
+        format!("{}, {undoable} can be undone{kept}\n", paint.strong(counted(entries.len(), "operation")))
     };
     for gap in gaps {
         text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.part, gap.why)));
@@ -43,7 +44,7 @@ fn headline(entries: &[Entry], gaps: &[Gap], paint: Paint) -> String {
     text
 }
 
-/// The newest first within each namespace, and the namespace of the newest first.
+/// Returns the entries by namespace, the one with the newest first, and within each the newest first.
 fn by_namespace(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
     let mut order: Vec<&str> = Vec::new();
     for entry in entries {
@@ -55,16 +56,16 @@ fn by_namespace(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
     order.into_iter().flat_map(of).collect::<Vec<_>>().into_iter()
 }
 
-/// A line an act, with all that is known of it.
+/// Renders one line per operation, with all details.
 pub fn wide(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Paint) -> String {
     let table = rows(entries, true, true, now, paint);
     let table = if entries.is_empty() { String::new() } else { format!("\n{table}") };
     format!("{}{table}", headline(entries, gaps, paint))
 }
 
-/// A line an act, its namespace first, with or without headings.
+/// Renders one line per operation, its namespace first, with or without headings.
 pub fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp, paint: Paint) -> String {
-    let mut head = vec!["NAMESPACE", "ID", "AGE", "ACT", "POD", "OUTCOME", "TOOK"];
+    let mut head = vec!["NAMESPACE", "ID", "AGE", "OPERATION", "POD", "OUTCOME", "DURATION"];
     if wide {
         head.extend(["UNDOES", "UNDONE-BY", "CAN-BE-UNDONE", "WHO", "VOLUMES"]);
     }
@@ -78,7 +79,7 @@ pub fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp, paint
             age(record.started.parse().ok(), now),
             kind(&record.act).to_owned(),
             sanitize_line(&record.pod),
-            // One word, for those who split the line.
+            // One word, for scripts that split the line.
             outcome.replace(' ', "-"),
             time_taken(entry).map_or_else(|| "<none>".to_owned(), |time| time.replace(' ', "")),
         ];
@@ -104,7 +105,7 @@ pub fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp, paint
 /// `NAME:state`.
 fn state(aside: &Aside) -> String {
     let word = match &aside.state {
-        AsideState::Kept => "kept",
+        AsideState::Kept => "retained",
         AsideState::Reserved => "reserved",
         AsideState::InPlace => "in-use",
         AsideState::Lost(_) => "lost",
@@ -113,7 +114,7 @@ fn state(aside: &Aside) -> String {
     format!("{}:{word}", aside.volume)
 }
 
-/// `failover/ID` or `undo/ID` a line.
+/// Renders `failover/ID` or `undo/ID`, one per line.
 pub fn names(entries: &[Entry]) -> String {
     let name = |entry: &Entry| format!("{}/{}\n", kind(&entry.record.act), sanitize_line(&entry.record.id));
     by_namespace(entries).map(name).collect()
@@ -127,11 +128,11 @@ fn kind(act: &Action) -> &'static str {
 }
 
 fn time_taken(entry: &Entry) -> Option<String> {
-    Some(took(Duration::try_from(entry.took?).ok()?))
+    Some(duration::format(Duration::try_from(entry.took?).ok()?))
 }
 
-/// Volumes that are kept, each once.
-fn kept(entries: &[Entry]) -> usize {
+/// Returns the number of retained volumes, each counted once.
+fn retained_volumes(entries: &[Entry]) -> usize {
     let aside = entries.iter().flat_map(|entry| &entry.aside);
     let mut names: Vec<&str> =
         aside.filter(|aside| aside.state == AsideState::Kept).map(|aside| aside.volume.as_str()).collect();
@@ -150,7 +151,7 @@ fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
     let (outcome, painted) = outcome(record.outcome, paint);
     let time = time_taken(entry).unwrap_or_default();
     let line = row(&sanitize_line(&record.id), &when, &act(&record.act), &sanitize_line(&record.pod), outcome, &time);
-    // Colour after the columns are made.
+    // Color after the columns are laid out.
     let mut text = format!("{}\n", line.replacen(outcome, &painted, 1));
     let who = record.who.as_deref().unwrap_or("<unknown>");
     text.push_str(&wrapped("          by ", who));
@@ -185,7 +186,7 @@ fn outcome(outcome: Outcome, paint: Paint) -> (&'static str, String) {
         Outcome::Recovered => ("recovered", paint.ok("recovered")),
         Outcome::InProgress => ("unfinished", paint.warn("unfinished")),
         Outcome::CatchingUp => ("catching up", paint.warn("catching up")),
-        Outcome::Unproven => ("not proven", paint.warn("not proven")),
+        Outcome::Unproven => ("unverified", paint.warn("unverified")),
         Outcome::DataMissing => ("data missing", paint.bad("data missing")),
     };
     (word, painted)
@@ -194,21 +195,21 @@ fn outcome(outcome: Outcome, paint: Paint) -> (&'static str, String) {
 fn what_became(aside: &Aside) -> String {
     let size = aside.size.as_ref().map(|size| format!(" ({size})")).unwrap_or_default();
     let how = match &aside.state {
-        AsideState::Kept => "is kept".to_owned(),
-        AsideState::Reserved => format!("is kept, reserved for claim {}", aside.claim),
-        AsideState::InPlace => format!("is in use again, by claim {}", aside.claim),
-        AsideState::Lost(why) => format!("cannot come back: {why}"),
-        AsideState::Unknown(why) => format!("may not be free: {why}"),
+        AsideState::Kept => "is retained".to_owned(),
+        AsideState::Reserved => format!("is reserved for claim {}", aside.claim),
+        AsideState::InPlace => format!("is in use by claim {}", aside.claim),
+        AsideState::Lost(why) => format!("cannot be restored: {why}"),
+        AsideState::Unknown(why) => format!("may not be available: {why}"),
     };
     format!("volume {}{size} {how}", aside.volume)
 }
 
-/// An act as one line of a list to choose from.
+/// Renders an operation as one line of a list to choose from.
 pub fn item(entry: &Entry) -> String {
     let record = &entry.record;
     let volumes: Vec<&str> = entry.aside.iter().map(|aside| aside.volume.as_str()).collect();
     sanitize_line(&format!(
-        "{} {} of {}/{}, begun {}: {}",
+        "{} {} of {}/{}, started {}: {}",
         record.id,
         act(&record.act),
         record.namespace,
@@ -218,39 +219,42 @@ pub fn item(entry: &Entry) -> String {
     ))
 }
 
-/// What is about to be released.
+/// Renders what would be released, for above the prompt.
 pub fn release(entry: &Entry, paint: Paint) -> String {
     let record = &entry.record;
     let what = format!("{} {} of {}/{}", act(&record.act), record.id, record.namespace, record.pod);
-    let mut text = wrapped("", &format!("What {what} kept is given back, and its data is gone for good:"));
+    let mut text = wrapped("", &format!("Permanently deletes the volumes retained by {what}:"));
     for aside in entry.aside.iter().filter(|aside| aside.state == AsideState::Kept) {
         let size = aside.size.as_deref().unwrap_or("of unknown size");
-        text.push_str(&wrapped("  - ", &format!("volume {} ({size}), once of claim {}", aside.volume, aside.claim)));
+        text.push_str(&wrapped("  - ", &format!("volume {} ({size}), formerly claim {}", aside.volume, aside.claim)));
     }
-    text.push_str(&format!("\n{}\n", paint.bad("High risk: it cannot be undone.")));
+    text.push_str(&format!("\n{}\n", paint.bad("High risk: this cannot be undone.")));
     text
 }
 
-/// `persistentvolume/NAME` a line.
+/// Renders `persistentvolume/NAME`, one per line.
 pub fn released_names(volumes: &[(String, String)]) -> String {
     volumes.iter().map(|(volume, _)| format!("persistentvolume/{}\n", sanitize_line(volume))).collect()
 }
 
-/// What was released: volumes, and the reclaim policy that each has again.
+/// Renders the released volumes, and the reclaim policy that each got back.
 pub fn released(entry: &Entry, volumes: &[(String, String)], paint: Paint) -> String {
     let mut text = format!(
         "{}: {} of {} {}\n",
         paint.ok("Released"),
-        count(volumes.len(), "volume"),
+        counted(volumes.len(), "volume"),
         sanitize_line(&entry.record.pod),
         sanitize_line(&entry.record.id)
     );
     for (volume, policy) in volumes {
         let what = match policy.as_str() {
             "Retain" => {
-                format!("volume {volume} is on Retain of its own, and stays: kubectl delete pv {}", quoted(volume))
+                format!(
+                    "volume {volume}: its own reclaim policy is Retain, so it stays; to delete it: kubectl delete pv {}",
+                    quoted(volume)
+                )
             }
-            _ => format!("volume {volume} is on {policy} again: Kubernetes removes it"),
+            _ => format!("volume {volume}: reclaim policy set to {policy}"),
         };
         text.push_str(&wrapped("  ", &what));
     }

@@ -1,20 +1,21 @@
-//! `layout`: a proposed layout as YAML with its reasons as comments, and what fits which rule.
+//! `layout`: a proposed layout as YAML with its reasons as comments, and which rule fits each pod.
 
 use super::columns::columns;
-use super::{Paint, count, sanitize_line, wrapped};
+use super::{Paint, sanitize_line, wrapped};
+use crate::text::counted;
 use crate::topology::fit::{Fit, Fitting};
 use crate::topology::health::{BY_NAMES_ALONE, Report};
 use crate::topology::learn::{Proposal, ProposedRule, Reason};
 use crate::topology::{Layout, LayoutSource, LookalikeEvidence, RecognizedBy, SpaceKind};
 use std::fmt::Write as _;
 
-/// Says where the layout in force is from.
+/// Renders the source of the layout in force.
 pub fn from(source: &LayoutSource, unread: Option<&str>) -> String {
-    let unread = unread.map(|why| format!("; whether the cluster has one of its own is unknown: {why}"));
+    let unread = unread.map(|why| format!("; unknown whether the cluster has its own: {why}"));
     format!("layout: {source}{}", unread.unwrap_or_default())
 }
 
-/// From what a layout was learned.
+/// What a layout was learned from.
 pub struct Learned<'l> {
     /// The context of the cluster.
     pub context: &'l str,
@@ -24,7 +25,7 @@ pub struct Learned<'l> {
     pub unread: &'l [String],
 }
 
-/// A proposed layout, as a file that can be used: each guess has a comment.
+/// Renders a proposed layout as a usable file, with a comment for each guess.
 pub fn proposal(proposal: &Proposal, layout: &Layout, from: &Learned<'_>) -> String {
     let mut text = String::new();
     let place = from.namespace.map_or_else(|| "all namespaces".to_owned(), |name| format!("namespace {name}"));
@@ -33,13 +34,17 @@ pub fn proposal(proposal: &Proposal, layout: &Layout, from: &Learned<'_>) -> Str
         "",
         &format!("Proposed by kubectl synxdb layout learn, from {place} of context {}.", from.context),
     );
-    comment(&mut text, "", "Each line is a guess with its reasons. Then: kubectl synxdb --layout FILE layout check");
+    comment(
+        &mut text,
+        "",
+        "Each line is a guess with its reasons. To check it: kubectl synxdb --layout FILE layout check",
+    );
     for unread in from.unread {
-        comment(&mut text, "", &format!("Less is known than could be: {unread}"));
+        comment(&mut text, "", &format!("Incomplete: {unread}"));
     }
     text.push('\n');
     if proposal.system_namespace.is_none() {
-        comment(&mut text, "", "Guess: nothing was seen that only a system namespace has. Kept as it was.");
+        comment(&mut text, "", "Guess: nothing was seen that only a system namespace has. Unchanged.");
     }
     let system = proposal.system_namespace.as_deref().unwrap_or(&layout.system_namespace);
     line(&mut text, "", &format!("systemNamespace: {}", quoted(system)));
@@ -58,7 +63,7 @@ pub fn proposal(proposal: &Proposal, layout: &Layout, from: &Learned<'_>) -> Str
     }
     if let Some((component, warehouse, instance)) = &proposal.labels {
         text.push('\n');
-        comment(&mut text, "", "The labels that were seen on pods of components.");
+        comment(&mut text, "", "The labels seen on pods of components.");
         line(&mut text, "", "labels:");
         let keys = [("component", Some(component)), ("warehouse", warehouse.as_ref()), ("instance", instance.as_ref())];
         for (name, key) in keys.into_iter().filter_map(|(name, key)| Some((name, key?))) {
@@ -70,7 +75,7 @@ pub fn proposal(proposal: &Proposal, layout: &Layout, from: &Learned<'_>) -> Str
         comment(
             &mut text,
             "",
-            "What is called like this and fits no rule is reported, wherever it is. As in the layout in force.",
+            "Workloads named like this that fit no rule are reported, wherever they are. As in the layout in force.",
         );
         line(&mut text, "", "lookalikes:");
         layout.lookalikes().for_each(|pattern| line(&mut text, "  ", &format!("- {}", quoted(pattern))));
@@ -84,7 +89,7 @@ pub fn proposal(proposal: &Proposal, layout: &Layout, from: &Learned<'_>) -> Str
         }
         text.push('\n');
         if rules.is_empty() {
-            comment(&mut text, "", "Nothing of this was recognized.");
+            comment(&mut text, "", "Nothing was recognized.");
             line(&mut text, "", &format!("{name}: []"));
             continue;
         }
@@ -93,7 +98,7 @@ pub fn proposal(proposal: &Proposal, layout: &Layout, from: &Learned<'_>) -> Str
     }
     if !proposal.left.is_empty() {
         text.push('\n');
-        comment(&mut text, "", "Not recognized, in the same namespaces. What is SynxDB's of it needs a rule:");
+        comment(&mut text, "", "Not recognized, in the same namespaces. SynxDB components among these need a rule:");
         for seen in &proposal.left {
             let listed = |what: &str, of: Vec<String>| {
                 if of.is_empty() { String::new() } else { format!(", {what} {}", of.join(" ")) }
@@ -115,7 +120,7 @@ fn rule(text: &mut String, rule: &ProposedRule, layout: &Layout) {
         line(text, "    ", &format!("component: {}", quoted(component)));
     }
     if !rule.pattern_in_force {
-        comment(text, "    ", "Guess: from the names that were seen.");
+        comment(text, "    ", "Guess: from the names seen.");
     }
     line(text, "    ", &format!("workload: {}", quoted(&rule.workload)));
     let known = layout.components(rule.kind).iter().find(|known| known.role == rule.role);
@@ -129,7 +134,7 @@ fn rule(text: &mut String, rule: &ProposedRule, layout: &Layout) {
         line(text, "    ", &format!("page: {{ port: {port}, path: {} }}", quoted(&endpoint.path)));
     }
     if let Some(role) = rule.yields_to {
-        comment(text, "    ", &format!("Guess: where there is a {role}, this speaks HTTP."));
+        comment(text, "    ", &format!("Guess: if there is a {role}, this speaks HTTP."));
         line(text, "    ", &format!("yieldsTo: {}", role.name()));
     }
     if !rule.answers_through.is_empty() {
@@ -142,7 +147,7 @@ fn seen_or_guessed(port: u16, seen: bool, besides: &str) -> String {
     if seen {
         format!("Port {port} was seen; {besides}.")
     } else {
-        format!("Guess: no container and no Service of it shows port {port}; {besides}.")
+        format!("Guess: no container or Service of it shows port {port}; {besides}.")
     }
 }
 
@@ -154,11 +159,11 @@ fn reason(reason: &Reason) -> String {
         Reason::Container(name) => format!("container {name}"),
         Reason::Image(name) => format!("image {name}"),
         Reason::Port(port) => format!("port {port}"),
-        Reason::ServicePort(port) => format!("a Service leads to port {port}"),
+        Reason::ServicePort(port) => format!("a Service forwards to port {port}"),
     }
 }
 
-/// What comes from the cluster stays within its line, and is no YAML of its own.
+/// Writes a line; text from the cluster stays within it, and cannot add YAML of its own.
 fn line(text: &mut String, indent: &str, content: &str) {
     let _ = writeln!(text, "{indent}{}", sanitize_line(content));
 }
@@ -167,25 +172,25 @@ fn comment(text: &mut String, indent: &str, content: &str) {
     line(text, indent, &format!("# {content}"));
 }
 
-/// A YAML string that is what it says, whatever it looks like.
+/// Returns a YAML string for any text.
 fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
 }
 
-/// `layout check`: the verdict, what fits no rule, and a table of all pods.
+/// Renders `layout check`: the verdict, what fits no rule, and a table of all pods.
 pub fn check(source: &LayoutSource, fittings: &[Fitting<'_>], report: &Report, paint: Paint) -> String {
     let unrecognized = fittings.iter().filter(|one| matches!(one.fit, Fit::Unrecognized(_))).count();
     let members = fittings.iter().filter(|one| matches!(one.fit, Fit::Member { .. })).count();
     let mut text = match (unrecognized, members) {
-        (0, 0) => format!("{}\n", paint.warn("Nothing of SynxDB was recognized")),
+        (0, 0) => format!("{}\n", paint.warn("No SynxDB component was recognized")),
         (0, _) if report.gaps.is_empty() => {
-            format!("{}: {} recognized\n", paint.ok("The layout fits"), count(members, "pod"))
+            format!("{}: {} recognized\n", paint.ok("The layout fits"), counted(members, "pod"))
         }
         (0, _) => {
-            format!("{}: {} recognized\n", paint.warn("Whether the layout fits is unknown"), count(members, "pod"))
+            format!("{}: {} recognized\n", paint.warn("Unknown whether the layout fits"), counted(members, "pod"))
         }
         _ => {
-            let of = format!("{} recognized, {unrecognized} not", count(members, "pod"));
+            let of = format!("{} recognized, {unrecognized} not", counted(members, "pod"));
             format!("{}: {of}\n", paint.bad("The layout does not fit"))
         }
     };
@@ -197,7 +202,7 @@ pub fn check(source: &LayoutSource, fittings: &[Fitting<'_>], report: &Report, p
         text.push_str(&wrapped("  note: ", BY_NAMES_ALONE));
     }
     if unrecognized > 0 || members == 0 {
-        text.push_str(&format!("  try {}\n", paint.hint("kubectl synxdb layout learn")));
+        text.push_str(&format!("  next: {}\n", paint.hint("kubectl synxdb layout learn")));
     }
     if !fittings.is_empty() {
         text.push_str(&format!("\n{}", columns(&HEAD, true, fittings.iter().map(row))));
@@ -205,7 +210,7 @@ pub fn check(source: &LayoutSource, fittings: &[Fitting<'_>], report: &Report, p
     text
 }
 
-/// The rows of that table and nothing else.
+/// Renders the rows of that table only.
 pub fn rows(fittings: &[Fitting<'_>]) -> String {
     columns(&HEAD, false, fittings.iter().map(row))
 }

@@ -1,4 +1,4 @@
-//! `status -w`: redrawn in place on a terminal, one line a change elsewhere, one document a change for programs.
+//! `status -w`: redrawn in place on a terminal, otherwise one line per change, or one document per change for programs.
 
 use super::sanitize::sanitize_text;
 use super::status::{self, words};
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Shows what is so from moment to moment.
+/// Shows the status, and each change of it.
 pub struct Live {
     screen: Screen,
     way: Way,
@@ -22,7 +22,7 @@ pub struct Live {
 enum Way {
     /// On a terminal that can be redrawn.
     InPlace(Frame),
-    /// What was told last of the verdict and of each member.
+    /// The verdict and the text of each pod that were printed last.
     Lines { verdict: String, members: BTreeMap<String, String> },
     /// The rows, or the names, that were printed last.
     Rows(Vec<String>),
@@ -30,15 +30,15 @@ enum Way {
     Documents(Machine, Option<Value>),
 }
 
-/// What stands on the terminal.
+/// What is drawn on the terminal.
 struct Frame {
     term: Term,
-    /// Widths of its lines: on a terminal that became narrower a line takes several rows.
+    /// Widths of its lines: on a terminal that was made narrower a line takes several rows.
     widths: Vec<usize>,
 }
 
 impl Live {
-    /// The way that suits the screen and the form of output.
+    /// Chooses the way that suits the screen and the output format.
     pub fn new(screen: Screen, output: &Output, no_headers: bool) -> Self {
         let way = match output {
             Output::Machine(form) => Way::Documents(form.clone(), None),
@@ -50,12 +50,12 @@ impl Live {
         Self { screen, way }
     }
 
-    /// Whether what it shows grows old without a change: ages do.
+    /// Returns whether it shows ages, which must be redrawn without a change.
     pub fn ages(&self) -> bool {
         matches!(self.way, Way::InPlace(_))
     }
 
-    /// Shows how it is now. `away` says why that may be out of date. Whether somebody still reads it.
+    /// Shows the current status. `away` is the reason why it may be out of date. Returns whether anyone still reads the output.
     ///
     /// # Errors
     /// None in practice: every document is plain JSON data.
@@ -70,7 +70,7 @@ impl Live {
         match &mut self.way {
             Way::InPlace(frame) => {
                 let room = usize::from(frame.term.size().1);
-                let mut text = status::within(room, report, (topology, &Positions::new()), wide, now, paint);
+                let mut text = status::status_in_columns(room, report, (topology, &Positions::new()), wide, now, paint);
                 if let Some(why) = away {
                     text.push_str(&format!("\n{} {}\n", paint.warn("note:"), sanitize_line(why)));
                 }
@@ -79,20 +79,20 @@ impl Live {
             }
             Way::Lines { verdict, members } => {
                 let time = now.strftime("%Y-%m-%dT%H:%M:%SZ");
-                let told = told(report, topology);
+                let current = lines(report, topology);
                 let mut text = String::new();
-                if *verdict != told.0 {
+                if *verdict != current.0 {
                     text.push_str(&format!("{time}  {}", status::verdict(report, paint)));
                 }
-                for (member, words) in &told.1 {
+                for (member, words) in &current.1 {
                     if members.get(member) != Some(words) {
                         text.push_str(&format!("{time}  {member}  {words}\n"));
                     }
                 }
-                for member in members.keys().filter(|member| !told.1.contains_key(*member)) {
+                for member in members.keys().filter(|member| !current.1.contains_key(*member)) {
                     text.push_str(&format!("{time}  {member}  gone\n"));
                 }
-                (*verdict, *members) = told;
+                (*verdict, *members) = current;
                 Ok(screen.reaches(&text))
             }
             Way::Rows(known) => {
@@ -101,7 +101,7 @@ impl Live {
                     _ => status::rows((topology, &Positions::new()), wide, now, super::Paint(false)),
                 };
                 let fresh: Vec<String> = text.lines().map(str::to_owned).collect();
-                // What has grown older alone has not changed.
+                // A row that only got older has not changed.
                 let changed = |line: &&String| !known.iter().any(|old| ageless(old) == ageless(line));
                 let text: String = fresh.iter().filter(changed).map(|line| format!("{line}\n")).collect();
                 *known = fresh;
@@ -123,7 +123,7 @@ impl Live {
     }
 }
 
-/// A row without its age, which is the eighth of its columns after the namespace.
+/// Returns a row without its age, the eighth column after the namespace.
 fn ageless(row: &str) -> Vec<&str> {
     let mut cells: Vec<&str> = row.split_whitespace().collect();
     if cells.len() > AGE {
@@ -134,14 +134,14 @@ fn ageless(row: &str) -> Vec<&str> {
 
 const AGE: usize = 8;
 
-/// The verdict, and each member in words.
-fn told(report: &Report, topology: &Topology) -> (String, BTreeMap<String, String>) {
+/// Returns the verdict, and the text of each pod.
+fn lines(report: &Report, topology: &Topology) -> (String, BTreeMap<String, String>) {
     let members = topology.members().map(|member| (sanitize_line(&member.path()), words(member)));
     (status::verdict(report, super::Paint(false)), members.collect())
 }
 
 impl Frame {
-    /// Draws over what was drawn before. What the terminal has no room for is left out, and said to be.
+    /// Draws over the previous frame. Lines that do not fit the terminal are left out, and counted.
     fn draw(&mut self, screen: Screen, text: &str) {
         let (height, width) = self.term.size();
         let (height, width) = (usize::from(height).max(4), usize::from(width).max(20));
@@ -149,14 +149,14 @@ impl Frame {
         if lines.len() > height - 1 {
             let left_out = lines.len() - (height - 2);
             lines.truncate(height - 2);
-            lines.push(cut(&format!("… {left_out} more lines than the terminal has"), width));
+            lines.push(cut(&format!("… {left_out} more lines"), width));
         }
         let rows: usize = self.widths.iter().map(|drawn| drawn.div_ceil(width).max(1)).sum();
-        // A terminal that has gone away is noticed by the signal that it sends.
+        // A closed terminal is noticed by the signal that it sends.
         let _ = self.term.move_cursor_up(rows.min(height - 1));
         let mut drawn = String::new();
         for line in &lines {
-            // The rest of the row is what was there before.
+            // Clears the rest of the row.
             drawn.push_str(&format!("{}\u{1b}[K\n", sanitize_text(line, screen.out.0)));
         }
         let _ = self.term.write_str(&drawn);

@@ -1,6 +1,5 @@
-//! Values in, text out. The only place that writes to the terminal, and the only one that asks whether it is one.
+//! Values in, text out. The only place that writes to the terminal, or checks whether there is one.
 
-pub mod age;
 pub mod availability;
 mod columns;
 pub mod completion;
@@ -37,4 +36,4 @@ pub use self::sanitize::{is_harmful, sanitize_line};
 pub use paint::Paint;
 pub use screen::Screen;
 pub use trace::{is_traced, on_panic, trace};
-pub use wrap::{COLUMNS, count, wrapped, wrapped_at};
+pub use wrap::{COLUMNS, wrapped, wrapped_at};

@@ -1,28 +1,28 @@
-//! A forward that is open, as it is told.
+//! An open port forward, for output.
 
 use crate::topology::Member;
 use crate::topology::forward_target::ForwardState;
 use std::fmt;
 use std::path::PathBuf;
 
-/// A forward that is open.
+/// An open port forward.
 #[derive(Clone, Debug)]
 pub struct Opened<'f> {
-    /// The member that was asked for.
+    /// The requested pod.
     pub member: &'f Member,
-    /// Where it leads at the moment.
+    /// Its current destination.
     pub standing: &'f ForwardState,
-    /// What a client connects to.
+    /// The local end that a client connects to.
     pub at: &'f At,
     /// The pod's port.
     pub remote_port: u16,
-    /// The line to paste, where there is one.
+    /// The line to paste, if there is one.
     pub line: Option<&'f str>,
     /// Whether that line runs psql.
     pub sql: bool,
 }
 
-/// What a client of a forward connects to.
+/// The local end of a port forward.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum At {
     /// A port of an address: `localhost`.

@@ -1,38 +1,38 @@
-//! Colours, where a stream takes them.
+//! Colors, if a stream supports them.
 
 use super::sanitize::sanitize_line;
 use owo_colors::{OwoColorize, Style};
 
-/// Colours have meanings; none is carried by colour alone.
+/// Colors have meanings; no meaning is carried by color alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paint(
-    /// Whether to colour at all.
+    /// Whether to use colors.
     pub bool,
 );
 
 impl Paint {
     fn with(self, style: Style, text: impl AsRef<str>) -> String {
-        // What is painted is within a line.
+        // Painted text stays within a line.
         let text = sanitize_line(text.as_ref());
         if self.0 { text.style(style).to_string() } else { text }
     }
 
-    /// All is well.
+    /// Success.
     pub fn ok(self, text: impl AsRef<str>) -> String {
         self.with(Style::new().green(), text)
     }
 
-    /// Something to know.
+    /// A warning.
     pub fn warn(self, text: impl AsRef<str>) -> String {
         self.with(Style::new().yellow(), text)
     }
 
-    /// Something is wrong.
+    /// A failure.
     pub fn bad(self, text: impl AsRef<str>) -> String {
         self.with(Style::new().red().bold(), text)
     }
 
-    /// What to do next.
+    /// A next command.
     pub fn hint(self, text: impl AsRef<str>) -> String {
         self.with(Style::new().cyan(), text)
     }

@@ -1,11 +1,11 @@
-//! A plan as it stands above the question.
+//! The plan, as shown above the prompt.
 
-use super::age::took;
 use super::{Paint, availability, sanitize_line, wrapped};
+use crate::duration;
 use crate::plan::{Action, Check, ComparedWith, Plan, Proof, Risk, Step, Verdict};
 use std::time::Duration;
 
-/// What will be done, how it is proven, what was checked.
+/// Renders the steps, the verification and the checks.
 pub fn plan(plan: &Plan, paint: Paint) -> String {
     let target = &plan.target;
     let (what, act) = match &plan.act {
@@ -20,15 +20,12 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
         sanitize_line(&target.namespace)
     );
     if let Some(resumes) = &plan.resumes {
-        let since = if resumes.started.is_empty() { String::new() } else { format!(", begun {}", resumes.started) };
-        let rest = if plan.deletes() {
-            "what is left of it is done now"
-        } else {
-            "all that goes is gone; left is to wait and to prove"
-        };
+        let since = if resumes.started.is_empty() { String::new() } else { format!(" from {}", resumes.started) };
+        let rest =
+            if plan.deletes() { "the remaining steps follow" } else { "deletions are done; waiting and verifying" };
         let may = plan.act == Action::Failover && !resumes.started.is_empty();
-        let anew = if may { " (--anew begins anew)" } else { "" };
-        text.push_str(&format!("  {}\n  {rest}{anew}\n", paint.warn(format!("finishes {act} {}{since}:", resumes.id))));
+        let anew = if may { " (--anew starts over)" } else { "" };
+        text.push_str(&format!("  {}\n  {rest}{anew}\n", paint.warn(format!("resuming {act} {}{since}:", resumes.id))));
     }
     text.push('\n');
     for (number, name, what) in rows(plan) {
@@ -41,7 +38,7 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     }
     if let Some(journal) = &plan.journal {
         text.push_str("\nRecord\n");
-        text.push_str(&wrapped("  ", &format!("no volume carries it; it is kept in {journal}")));
+        text.push_str(&wrapped("  ", &format!("no volume can carry it; it is kept in {journal}")));
     }
     text.push_str(&availability::plan(&plan.probes));
     if plan.risk == Risk::High {
@@ -50,14 +47,14 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     text
 }
 
-/// The six phases: number, name and what is done in each; a phase of several lines is named on its first only.
+/// Returns the six phases: number, name and steps; a phase of several lines is named on the first only.
 fn rows(plan: &Plan) -> Vec<(&'static str, &'static str, String)> {
     let ephemeral: Vec<&str> =
         plan.replaced_claims.iter().filter(|claim| claim.ephemeral).map(|claim| claim.name.as_str()).collect();
     let no_claims = match (plan.keep_claims, ephemeral.is_empty()) {
-        (true, true) => "the claims stay",
-        (true, false) => "claims that are not the pod's own stay",
-        (false, _) => "no claim is left to delete",
+        (true, true) => "claims are kept",
+        (true, false) => "claims that do not belong to the pod are kept",
+        (false, _) => "no claim left to delete",
     };
     let each = |word: fn(&Step) -> Option<String>| plan.steps.iter().filter_map(word).collect::<Vec<_>>();
     let mut wait = vec![match plan.replaced_claims.len() {
@@ -69,20 +66,20 @@ fn rows(plan: &Plan) -> Vec<(&'static str, &'static str, String)> {
     wait.extend(back.map(|back| format!("to volume {}", back.volume)));
     let mut pod = each(delete_pod);
     if !pod.is_empty() {
-        pod.extend(ephemeral.iter().map(|claim| format!("claim {claim} goes with it")));
+        pod.extend(ephemeral.iter().map(|claim| format!("claim {claim} is deleted with it")));
     }
     let phases = [
         ("1", "retain", each(retain), no_claims),
         ("2", "claim", each(delete_claim), no_claims),
-        ("3", "pod", pod, "the pod is gone or going already"),
-        ("4", "replaced", wait, ""),
+        ("3", "pod", pod, "the pod is gone or terminating already"),
+        ("4", "recreate", wait, ""),
         ("5", "ready", vec![ready(plan)], ""),
-        ("6", "answers", proof(plan), ""),
+        ("6", "verify", proof(plan), ""),
     ];
     let mut rows = Vec::new();
     for (number, name, lines, otherwise) in phases {
         if lines.is_empty() {
-            rows.push((number, name, format!("nothing: {otherwise}")));
+            rows.push((number, name, format!("nothing to do: {otherwise}")));
         }
         for (index, line) in lines.into_iter().enumerate() {
             rows.push(if index == 0 { (number, name, line) } else { ("", "", line) });
@@ -107,10 +104,12 @@ fn delete_pod(step: &Step) -> Option<String> {
 
 fn retain(step: &Step) -> Option<String> {
     match step {
-        Step::Retain { volume, policy, .. } if policy == "Retain" => Some(format!("volume {volume} is on Retain")),
+        Step::Retain { volume, policy, .. } if policy == "Retain" => {
+            Some(format!("volume {volume} is set to Retain already"))
+        }
         Step::Retain { volume, .. } => Some(format!("set volume {volume} to Retain")),
         Step::Reserve { volume, .. } => Some(format!("reserve volume {volume}")),
-        Step::Unreserve { volume, .. } => Some(format!("take back the reservation of volume {volume}")),
+        Step::Unreserve { volume, .. } => Some(format!("drop the reservation of volume {volume}")),
         _ => None,
     }
 }
@@ -118,11 +117,13 @@ fn retain(step: &Step) -> Option<String> {
 fn ready(plan: &Plan) -> String {
     match plan.settle_milliseconds {
         0 => "wait until the new pod is Ready".to_owned(),
-        settle => format!("wait until the new pod is Ready, and stays so for {}", took(Duration::from_millis(settle))),
+        settle => {
+            format!("wait until the new pod has been Ready for {}", duration::format(Duration::from_millis(settle)))
+        }
     }
 }
 
-/// The beginning of a UID, which tells two apart; the JSON form has it whole.
+/// Returns the beginning of a UID, enough to distinguish two; JSON has all of it.
 fn short(uid: &str) -> String {
     format!("UID {}…", uid.chars().take(8).collect::<String>())
 }
@@ -130,17 +131,19 @@ fn short(uid: &str) -> String {
 fn proof(plan: &Plan) -> Vec<String> {
     match &plan.proof {
         Proof::Sql { pod, endpoint, warehouse, canary } => {
-            let mut lines = vec![format!("ask {pod} by SQL, port {}, as {},", endpoint.port, endpoint.user)];
-            // Of the only warehouse it goes without saying.
+            let mut lines = vec![format!("connect to {pod}:{} as {}", endpoint.port, endpoint.user)];
+            // A single warehouse needs no name.
             if let Some(warehouse) = warehouse.as_ref().filter(|warehouse| warehouse.proven && !warehouse.only) {
-                lines.push(format!("in warehouse {},", sanitize_line(&warehouse.name)));
+                lines.push(format!("in warehouse {}", sanitize_line(&warehouse.name)));
             }
             lines.push(compared(&plan.baseline));
             if let Some(schema) = canary {
                 lines.push(match (&plan.act, &plan.resumes) {
-                    (Action::Failover, None) => "write a table first, read it afterwards, drop it, in".into(),
-                    (Action::Failover, Some(_)) => "read the table that was written first, drop it, in".into(),
-                    (Action::Undo(of), _) => format!("read the table that {of} wrote, drop it, in"),
+                    (Action::Failover, None) => "write a canary table before, read it after, then drop it, in".into(),
+                    (Action::Failover, Some(_)) => {
+                        "read the canary table that was written before, then drop it, in".into()
+                    }
+                    (Action::Undo(of), _) => format!("read the canary table that {of} wrote, then drop it, in"),
                 });
                 lines.push(format!("database postgres, schema {schema}"));
             }
@@ -148,7 +151,7 @@ fn proof(plan: &Plan) -> Vec<String> {
         }
         Proof::Page { pod, endpoint, .. } => {
             vec![
-                format!("ask {pod} for its status page, port {}, {},", endpoint.port, endpoint.path),
+                format!("query the status endpoint {pod}:{}{}", endpoint.port, endpoint.path),
                 compared(&plan.baseline),
             ]
         }
@@ -158,18 +161,18 @@ fn proof(plan: &Plan) -> Vec<String> {
 
 fn compared(baseline: &ComparedWith) -> String {
     match baseline {
-        ComparedWith::Fresh { .. } => "and compare with what it says before".to_owned(),
-        ComparedWith::Stored { .. } => "and compare with its stored baseline".to_owned(),
+        ComparedWith::Fresh { .. } => "and compare with the baseline".to_owned(),
+        ComparedWith::Stored { .. } => "and compare with the stored baseline".to_owned(),
         ComparedWith::Inherited { from, .. } => format!("and compare with the baseline that {from} recorded"),
-        ComparedWith::Nothing { .. } => "with no baseline to compare with".to_owned(),
+        ComparedWith::Nothing { .. } => "without a baseline to compare with".to_owned(),
     }
 }
 
-/// The one flag that overrides a block, or that did.
+/// Returns the flag that overrides a block, or that did.
 fn overriding(check: &Check) -> String {
     match check.allow {
         Some(allow) if check.overridden => format!(" (overridden by --allow {})", allow.flag()),
-        Some(allow) => format!(" (--allow {} overrides this)", allow.flag()),
+        Some(allow) => format!(" (override with --allow {})", allow.flag()),
         None => String::new(),
     }
 }

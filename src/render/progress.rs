@@ -1,16 +1,16 @@
-//! A running failover or undo: a table that is redrawn in place on a terminal, a line a change elsewhere, a JSON object a line
-//! for machines.
+//! A running failover or undo: a table that is redrawn in place on a terminal, otherwise one line per change, or one JSON
+//! object per line.
 
-use super::age::took;
 use super::structured;
 use super::{COLUMNS, Screen, sanitize_line, wrapped};
 use crate::cli::{Machine, Output};
+use crate::duration;
 use crate::plan::Action;
 use crate::recovery::{Event, Phase, PhaseEnd};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
-/// Shows what happens while it happens.
+/// Shows events as they happen.
 pub struct Progress {
     screen: Screen,
     way: Way,
@@ -28,16 +28,16 @@ struct Table {
     all: MultiProgress,
     _head: ProgressBar,
     rows: Vec<ProgressBar>,
-    /// The running phase's detail, whole, where its row is too narrow.
+    /// The running phase's full detail, if its row is too narrow.
     foot: ProgressBar,
 }
 
-/// Width of what stands before a row's detail.
+/// Width of a row before its detail.
 const BEFORE_DETAIL: usize = 29;
 const TICK: Duration = Duration::from_millis(100);
 
 impl Progress {
-    /// The way that suits the screen and the form of output.
+    /// Chooses the way that suits the screen and the output format.
     pub fn new(screen: Screen, form: &Output, act: &Action) -> Self {
         let way = match form {
             Output::Machine(Machine::Json) => Way::Json,
@@ -67,24 +67,24 @@ impl Progress {
         }
     }
 
-    /// Takes the table away: the account that follows has all of it.
+    /// Removes the table: the result that follows has all of it.
     pub fn end(&mut self) {
         if let Way::Live(table) = &self.way {
             for row in &table.rows {
                 row.disable_steady_tick();
             }
             let _ = table.all.clear();
-            // The rows draw once more when they are dropped: below the account, were there still a screen to draw on.
+            // The rows draw once more when they are dropped: hidden, so that they do not draw below the result.
             table.all.set_draw_target(ProgressDrawTarget::hidden());
         }
     }
 }
 
-/// What is waited for, in one line of a terminal that can be redrawn; elsewhere nothing. Gone when it is dropped.
+/// A line that says what is waited for, on a terminal that can be redrawn. Removed when it is dropped.
 pub struct Waiting(Option<ProgressBar>);
 
 impl Waiting {
-    /// Shows it from now on, with the time.
+    /// Shows the line, with the elapsed time.
     pub fn begin(screen: Screen, what: &str) -> Self {
         Self(screen.live.then(|| {
             let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
@@ -104,12 +104,15 @@ impl Drop for Waiting {
     }
 }
 
+/// Renders an event as one line; `None` if it has none.
 pub(super) fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Started(_) => return None,
         Event::Detail(phase, text) => format!("{:<9} {}", phase.name(), sanitize_line(text)),
         Event::Done(phase, PhaseEnd::After(time, detail)) => {
-            format!("{:<9} done in {}  {}", phase.name(), took(*time), sanitize_line(detail)).trim_end().to_owned()
+            format!("{:<9} done in {}  {}", phase.name(), duration::format(*time), sanitize_line(detail))
+                .trim_end()
+                .to_owned()
         }
         Event::Done(phase, PhaseEnd::Skipped(why)) => format!("{:<9} skipped: {}", phase.name(), sanitize_line(why)),
         Event::Done(phase, PhaseEnd::Failed(why)) => format!("{:<9} failed: {}", phase.name(), sanitize_line(why)),
@@ -174,7 +177,7 @@ impl Table {
                 });
             }
             Event::Done(phase, PhaseEnd::After(time, detail)) => {
-                ended(*phase, screen.err.ok("done    "), took(*time), detail);
+                ended(*phase, screen.err.ok("done    "), duration::format(*time), detail);
             }
             Event::Done(phase, PhaseEnd::Skipped(why)) => ended(*phase, "skipped ".into(), "-".into(), why),
             Event::Done(phase, PhaseEnd::Failed(why)) => {
@@ -187,23 +190,23 @@ impl Table {
     }
 }
 
-/// A row that says what it says, cut at the terminal's width.
+/// Returns the style of a row with fixed text, cut at the terminal's width.
 fn plain() -> ProgressStyle {
     ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-/// A row whose elapsed time runs.
+/// Returns the style of a row whose elapsed time runs.
 fn running(phase: Phase) -> ProgressStyle {
     timed(&format!("{:<9} {:<8} {{elapsed_words:>8}}  {{wide_msg}}", phase.name(), "waiting"))
 }
 
-/// A style that has `elapsed_words`: the time since it is shown.
+/// Returns a style with `elapsed_words`: the time since it was shown.
 fn timed(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).map_or_else(
         |_| plain(),
         |style| {
             style.with_key("elapsed_words", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-                let _ = out.write_str(&took(state.elapsed()));
+                let _ = out.write_str(&duration::format(state.elapsed()));
             })
         },
     )

@@ -1,7 +1,7 @@
-//! Questions. The end of input is No, Ctrl-C is an interruption.
+//! Prompts. The end of input means no, Ctrl-C is an interruption.
 //!
-//! A question is a line, read as the terminal hands it over: Ctrl-D, Ctrl-C and backspace do what they do everywhere. A
-//! list reads keys, and is a numbered one where the terminal cannot redraw it.
+//! The answer is a line, read as the terminal delivers it: Ctrl-D, Ctrl-C and backspace work as usual. A list reads keys, and
+//! is a numbered one if the terminal cannot redraw it.
 
 use super::terminal_settings::Settings;
 use super::{Screen, sanitize_line};
@@ -11,31 +11,31 @@ use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Yes or no; the default is No.
+/// Asks yes or no; the default is no.
 ///
 /// # Errors
-/// A terminal that cannot be read.
+/// The terminal cannot be read.
 pub fn confirm(screen: Screen, question: &str) -> Result<bool> {
     screen.note(&format!("{} [y/N] ", screen.err.strong(question)));
     let answer = line(screen)?.unwrap_or_default();
     Ok(["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes)))
 }
 
-/// A name that must be typed out; the end of input is an empty one.
+/// Asks for a name that must be typed; the end of input is an empty one.
 ///
 /// # Errors
-/// A terminal that cannot be read.
+/// The terminal cannot be read.
 pub fn type_name(screen: Screen, question: &str) -> Result<String> {
     screen.note(&format!("{}: ", screen.err.strong(question)));
     Ok(line(screen)?.unwrap_or_default())
 }
 
-/// One of several; `None` where none was chosen (Esc, end of input).
+/// Asks for one of several items; `None` if none was chosen (Esc, end of input).
 ///
 /// # Errors
-/// Interrupted by Ctrl-C, or a terminal that cannot be read.
+/// Interrupted by Ctrl-C, or the terminal cannot be read.
 pub fn choose(screen: Screen, question: &str, items: &[String]) -> Result<Option<usize>> {
-    // A list is drawn by others.
+    // A library draws the list.
     let question = &sanitize_line(question);
     let items = &items.iter().map(|item| sanitize_line(item)).collect::<Vec<_>>();
     if !screen.live {
@@ -49,7 +49,7 @@ pub fn choose(screen: Screen, question: &str, items: &[String]) -> Result<Option
     let theme: Box<dyn Theme> = if screen.err.0 { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
     let ask = Select::with_theme(theme.as_ref()).with_prompt(question).items(items).default(0);
     ask.interact_opt().or_else(|dialoguer::Error::IO(error)| {
-        // It hides the cursor, and shows it again only where it was answered.
+        // The library hides the cursor, and shows it again only after an answer.
         screen.show_cursor();
         match error.kind() {
             io::ErrorKind::Interrupted => Err(interrupted()),
@@ -59,7 +59,7 @@ pub fn choose(screen: Screen, question: &str, items: &[String]) -> Result<Option
     })
 }
 
-/// A line of standard input without its end; `None` at the end of input.
+/// Reads a line of standard input without its end; `None` at the end of input.
 fn line(screen: Screen) -> Result<Option<String>> {
     let mut text = String::new();
     match io::stdin().read_line(&mut text) {
@@ -73,34 +73,34 @@ fn line(screen: Screen) -> Result<Option<String>> {
 }
 
 fn unreadable(error: io::Error) -> Error {
-    Error::failure("the answer cannot be read").because_of(error)
+    Error::failure("cannot read the answer").because_of(error)
 }
 
-/// What Ctrl-C or a signal at a question means.
+/// Returns the error for Ctrl-C or a signal at a prompt.
 pub fn interrupted() -> Error {
-    Error::new(Exit::Interrupted, "interrupted at the question; nothing was changed")
+    Error::new(Exit::Interrupted, "interrupted at the prompt; nothing was changed")
 }
 
-/// The terminal as it was before a question: put back where the question is cut short.
+/// The terminal's state before a prompt: restored if the prompt is interrupted.
 #[derive(Debug)]
 pub struct Before {
     screen: Screen,
     settings: Option<Settings>,
-    /// Whether the question takes the terminal over to read keys.
+    /// Whether the prompt switches the terminal to reading keys.
     keys: bool,
     answered: bool,
 }
 
-/// How long a list may take to begin reading keys.
+/// How long a list may take to start reading keys.
 const LIST_BEGINS: Duration = Duration::from_secs(1);
 
 impl Before {
-    /// Remembers it before a question whose answer is a line.
+    /// Saves the state before a prompt whose answer is a line.
     pub fn line(screen: Screen) -> Self {
         Self::question(screen, false)
     }
 
-    /// Remembers it before a list.
+    /// Saves the state before a list.
     pub fn list(screen: Screen) -> Self {
         Self::question(screen, screen.live)
     }
@@ -109,8 +109,8 @@ impl Before {
         Self { screen, settings: Settings::now(), keys, answered: false }
     }
 
-    /// Resolves when a list has taken the terminal over: what it takes after that was given back would stay taken. The
-    /// terminal tells nobody of its settings' change, so that it is asked.
+    /// Waits until a list has switched the terminal to reading keys: a switch after the state was restored would stay. Polls,
+    /// because a terminal does not report changes of its settings.
     pub async fn taken(&self) {
         let until = Instant::now() + LIST_BEGINS;
         while self.keys && Settings::now().is_some_and(|now| now.lines()) && Instant::now() < until {
@@ -118,7 +118,7 @@ impl Before {
         }
     }
 
-    /// There is an answer, and nothing to put back.
+    /// Discards the state after an answer.
     pub fn answered(mut self) {
         self.answered = true;
     }
@@ -130,7 +130,7 @@ impl Drop for Before {
             return;
         }
         if let Some(settings) = &self.settings {
-            settings.put_back();
+            settings.restore();
         }
         if self.screen.live {
             self.screen.show_cursor();
@@ -139,12 +139,12 @@ impl Drop for Before {
     }
 }
 
-/// The terminal as it was before another program had it: put back when this is dropped, should that program not have.
+/// The terminal's state before another program used it: restored on drop, in case that program did not.
 #[derive(Debug)]
 pub struct Lent(Option<Settings>);
 
 impl Lent {
-    /// Remembers it.
+    /// Saves the state.
     pub fn now() -> Self {
         Self(Settings::now())
     }
@@ -153,7 +153,7 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(settings) = &self.0 {
-            settings.put_back();
+            settings.restore();
         }
     }
 }

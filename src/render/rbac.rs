@@ -1,56 +1,57 @@
-//! Roles as manifests for `kubectl apply`, and what they grant as a table.
+//! RBAC manifests for `kubectl apply`, and what they grant as a table.
 
 use crate::cli::RbacFor;
 use crate::plan::rights::{self, Place, Rule};
 use clap::ValueEnum;
 use std::fmt::Write;
 
-/// What is said of a binding in all namespaces.
+/// Comment on a binding in all namespaces.
 const EVERYWHERE: &str = "\
-# --cluster-wide: the subjects may do this in EVERY namespace, SynxDB's or not, kube-system and those to come
-# included: delete any pod and any claim that the rules below name, and forward into any pod.
+# --cluster-wide: the subjects get these rights in EVERY namespace, SynxDB's or not, including kube-system and
+# future ones: they may delete any pod and any claim, and forward to any pod, as the rules below allow.
 ";
-/// What is said of volumes.
-const VOLUMES: &str = "  # volumes are no namespace's: who may patch one reaches the data of every tenant\n";
+/// Comment on volumes.
+const VOLUMES: &str =
+    "  # volumes are cluster-scoped: a subject that may patch them reaches the data of every tenant\n";
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// Who is given the roles.
+/// A subject of the roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RbacSubject {
     /// By namespace and name.
     ServiceAccount(String, String),
-    /// As the API server knows it.
+    /// By the name that the API server knows.
     User(String),
-    /// The same.
+    /// By the name that the API server knows.
     Group(String),
 }
 
-/// Where roles are bound, of what lies in namespaces.
+/// Where roles for namespaced resources are bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// In each of these, a Role of its own.
+    /// In each of these namespaces, with a Role of its own.
     Of(Vec<String>),
-    /// In each of these, one ClusterRole.
+    /// In each of these namespaces, with one ClusterRole.
     InEach(Vec<String>),
-    /// In every namespace, a ClusterRole.
+    /// In every namespace, with a ClusterRole.
     Everywhere,
-    /// Nowhere: a ClusterRole to be bound by hand.
+    /// Nowhere: a ClusterRole to bind by hand.
     Nowhere,
 }
 
-/// The roles of one or several commands.
+/// The roles for one or several commands.
 #[derive(Clone, Debug)]
 pub struct Roles {
-    /// The commands, where not all are meant.
+    /// The commands; empty for all.
     pub commands: Vec<RbacFor>,
     /// Where they are bound.
     pub bound: Bound,
-    /// What is granted in namespaces.
+    /// Rules for namespaced resources.
     pub inside: Vec<Rule>,
-    /// What is granted on what lies in no namespace.
+    /// Rules for cluster-scoped resources.
     pub outside: Vec<Rule>,
-    /// Who is given them.
+    /// The subjects.
     pub subjects: Vec<RbacSubject>,
 }
 
@@ -61,7 +62,7 @@ impl Roles {
 }
 
 impl RbacSubject {
-    /// Ends the name of its binding, so that two subjects have two.
+    /// Returns a suffix for the name of its binding, unique per subject.
     fn suffix(&self) -> String {
         let text = match self {
             Self::ServiceAccount(namespace, name) => format!("serviceaccount:{namespace}:{name}"),
@@ -82,7 +83,7 @@ impl RbacSubject {
     }
 }
 
-/// The manifests, each after `---`.
+/// Renders the manifests, each after `---`.
 pub fn manifests(roles: &Roles) -> String {
     let name = roles.name();
     let cluster = format!("{name}-cluster");
@@ -90,9 +91,7 @@ pub fn manifests(roles: &Roles) -> String {
         [] => "all of its commands".to_owned(),
         commands => commands.iter().map(|command| command.name()).collect::<Vec<_>>().join(", "),
     };
-    let mut text = format!(
-        "# What kubectl synxdb needs for {which}.\n# To ask for one's own rights is everybody's right, and needs no rule.\n"
-    );
+    let mut text = format!("# Rights of kubectl synxdb for {which}.\n# SelfSubjectAccessReview needs no rule.\n");
     let mut bindings = String::new();
     match &roles.bound {
         Bound::Of(namespaces) => {
@@ -102,7 +101,7 @@ pub fn manifests(roles: &Roles) -> String {
             }
         }
         Bound::InEach(namespaces) => {
-            text.push_str("# Bound in each namespace of SynxDB's as they are now: not in those to come.\n");
+            text.push_str("# Bound in each current namespace of SynxDB, not in future ones.\n");
             text.push_str(&role("ClusterRole", &name, None, &roles.inside));
             for namespace in namespaces {
                 bindings.push_str(&bound(roles, "ClusterRole", &name, Some(namespace)));
@@ -149,7 +148,7 @@ fn role(kind: &str, name: &str, namespace: Option<&str>, rules: &[Rule]) -> Stri
     text
 }
 
-/// A binding for each subject.
+/// Renders a binding for each subject.
 fn bound(roles: &Roles, kind: &str, role: &str, namespace: Option<&str>) -> String {
     let each = roles.subjects.iter().map(|subject| {
         let binding = if namespace.is_some() { "RoleBinding" } else { "ClusterRoleBinding" };
@@ -160,16 +159,15 @@ fn bound(roles: &Roles, kind: &str, role: &str, namespace: Option<&str>) -> Stri
     each.collect()
 }
 
-/// A text as YAML takes it for one, whatever is in it.
+/// Returns any text as a YAML scalar.
 fn scalar(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./@".contains(c);
-    // What begins with a letter and is longer than YAML's words is nothing but a text.
-    let sanitize_line =
-        text.chars().all(plain) && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.len() > 5;
-    if sanitize_line { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+    // Text that begins with a letter and is longer than YAML's keywords needs no quotes.
+    let is_plain = text.chars().all(plain) && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.len() > 5;
+    if is_plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
-/// Who needs what, as a table in Markdown: `needs` is needed, `may` is not.
+/// Renders the rights of each command as a table in Markdown: `needs` is required, `may` is optional.
 pub fn table() -> String {
     let commands = RbacFor::value_variants();
     let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
@@ -251,9 +249,9 @@ mod tests {
         assert_snapshot!("rbac-all", manifests(&roles(&[], &[], &[])));
     }
 
-    /// Bound in all namespaces only where that was said, and then explained; volumes always.
+    /// Bindings in all namespaces only with `--cluster-wide`, and then explained; volumes always.
     #[test]
-    fn nothing_is_bound_in_all_namespaces_unless_that_was_said() {
+    fn nothing_is_bound_in_all_namespaces_without_cluster_wide() {
         let subject = [RbacSubject::Group("dba".into())];
         let everywhere = roles(&[RbacFor::Failover], &[], &subject);
         for (bound, in_all) in [
@@ -273,7 +271,7 @@ mod tests {
         }
     }
 
-    /// Whatever is in a name, it is that name when the manifest is read.
+    /// Any name is the same name when the manifest is read.
     #[test]
     fn every_text_stays_one() {
         let texts =
@@ -284,7 +282,7 @@ mod tests {
         }
     }
 
-    /// A rule that is needed is no optional one, and rights are in one rule only where all of it is the same.
+    /// A required rule is not optional, and rights share a rule only if everything else is the same.
     #[test]
     fn rules_hold_what_rights_say() {
         for commands in [&[RbacFor::Status][..], &[RbacFor::Failover], RbacFor::value_variants()] {

@@ -1,14 +1,14 @@
-//! Text from elsewhere on its way to a terminal. Names, messages and values come from other machines: they must not drive
-//! the terminal, hide or reorder what stands beside them, or look like lines of ours.
+//! Foreign text on its way to a terminal. Names, messages and values come from other machines: they must not control the
+//! terminal, hide or reorder text beside them, or imitate lines of ours.
 //!
-//! Twice: what is put into a line goes through [`sanitize_line`] there, so that it stays within it; and everything that is written
-//! passes [`sanitize_text`], which lets nothing through that drives a terminal but the colours of [`Paint`](super::Paint).
+//! In two places: text that is put into a line goes through [`sanitize_line`], so that it stays within the line; and everything
+//! that is written passes [`sanitize_text`], which removes all terminal control except the colors of [`Paint`](super::Paint).
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// Whether a character does more than stand in its place: controls (C0, DEL, C1), line and paragraph separators, marks
-/// that change the direction of what follows, characters of no width, tags.
+/// Returns whether a character does more than show itself: controls (C0, DEL, C1), line and paragraph separators, marks that
+/// change the direction of text, characters without width, tags.
 pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -21,12 +21,12 @@ pub fn is_harmful(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Ends of lines, of every kind, and tabs.
+/// Returns whether a character is a tab or a line end of any kind.
 fn is_break(c: char) -> bool {
     matches!(c, '\t'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// A text as it may safely be shown within a line: of as many characters as before, each of which stands in its place.
+/// Returns text that is safe to show within a line, with the same number of characters.
 pub fn sanitize_line(text: &str) -> String {
     let shown = |c| match c {
         _ if is_break(c) => ' ',
@@ -36,7 +36,7 @@ pub fn sanitize_line(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// What may be written: lines, and of what drives a terminal its colours alone, where there are to be any.
+/// Returns text that is safe to write: lines, and colors if these are on, without other terminal control.
 pub(super) fn sanitize_text(text: &str, colours: bool) -> Cow<'_, str> {
     if !text.contains(|c| is_harmful(c) && c != '\n' && c != '\t') {
         return Cow::Borrowed(text);
@@ -58,8 +58,8 @@ pub(super) fn sanitize_text(text: &str, colours: bool) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Length of the colour that a text begins with: only bright or dim, italic, underlined, in one of six colours, or none
-/// of it. Nothing that hides: no background, no concealing, no black.
+/// Returns the length of the color code that a text begins with: only bold, dim, italic, underline, one of six colors, or a
+/// reset. Nothing that hides text: no background, no conceal, no black.
 fn colour(text: &str) -> Option<usize> {
     let rest = text.strip_prefix("\u{1b}[")?;
     let parameters = &rest[..rest.find(|c: char| !c.is_ascii_digit() && c != ';')?];
@@ -71,7 +71,7 @@ fn colour(text: &str) -> Option<usize> {
     (rest[parameters.len()..].starts_with('m') && parameters.split(';').all(ours)).then_some(length)
 }
 
-/// JSON text with the same meaning in which what is harmful is escaped: JSON itself asks that of C0 controls alone.
+/// Returns JSON text with the same meaning and with harmful characters escaped: JSON itself requires that for C0 controls only.
 pub(super) fn escaped(json: &str) -> Cow<'_, str> {
     let harmful = |c| is_harmful(c) && c != '\n';
     if !json.contains(harmful) {
@@ -90,7 +90,7 @@ pub(super) fn escaped(json: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// A writer that lets through what [`sanitize_text`] does, without colours.
+/// A writer that applies [`sanitize_text`], without colors.
 #[derive(Debug)]
 pub(super) struct Sanitized<W>(pub(super) W);
 
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_pass_and_nothing_else_that_drives_a_terminal() {
+    fn colors_pass_and_no_other_terminal_control() {
         for (text, coloured, plain) in [
             ("a\n\tb", "a\n\tb", "a\n\tb"),
             ("\u{1b}[31;1mx\u{1b}[0m", "\u{1b}[31;1mx\u{1b}[0m", "\u{fffd}[31;1mx\u{fffd}[0m"),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_lets_no_colour_through() {
+    fn a_writer_lets_no_color_through() {
         let mut seen = Vec::new();
         Sanitized(&mut seen).write_all("a\u{1b}[31m\n".as_bytes()).unwrap();
         assert_eq!(String::from_utf8(seen).unwrap(), "a\u{fffd}[31m\n");

@@ -288,7 +288,7 @@ fn so_does_what_is_told_on_the_way() {
         let (ready, nobody) =
             (ForwardState::Ready { pod: named("pod"), uid: HOSTILE.into() }, ForwardState::NotReady(named("why")));
         for standing in [&ready, &nobody] {
-            safe("a standing", &forward::standing(standing, paint), paint);
+            safe("a standing", &forward::changed(standing, paint), paint);
         }
         let topology = build(&snapshot(&[crate::testing::ACCOUNT]), &Layout::shipped().unwrap());
         let mut member = topology.members().next().unwrap().clone();
@@ -296,7 +296,7 @@ fn so_does_what_is_told_on_the_way() {
         let at = &forward::At::Port { host: "localhost".to_owned(), port: 1 };
         let line = Some("psql");
         let opened = forward::Opened { member: &member, standing: &nobody, at, remote_port: 2, line, sql: true };
-        safe("a forward", &forward::leads(&opened, paint), paint);
+        safe("a forward", &forward::destination(&opened, paint), paint);
         safe("a forward", &structured::line(&forward::machine(&opened)), Paint(false));
         safe("a note", &forward::note(HOSTILE, paint), paint);
     }

@@ -1,19 +1,19 @@
-//! `schema`: the kinds of document, for people.
+//! `schema`: the document kinds, for people.
 
 use super::columns::columns;
 use super::documents::Kind;
 
-/// All kinds, and what prints each.
+/// Renders all kinds, and the command that prints each.
 pub fn table() -> String {
     rows(Kind::ALL)
 }
 
-/// One of them.
+/// Renders one kind.
 pub fn row(kind: Kind) -> String {
     rows(&[kind])
 }
 
-/// `schema/Status`.
+/// Renders `schema/Status`.
 pub fn name(kind: Kind) -> String {
     format!("schema/{}\n", kind.name())
 }

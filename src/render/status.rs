@@ -1,23 +1,24 @@
-//! `status`: the verdict first, then a table a namespace.
+//! `status`: the verdict first, then a table per namespace.
 
-use super::age::age;
 use super::columns::columns;
-use super::{Paint, count, sanitize_line, wrapped};
+use super::{Paint, sanitize_line, wrapped};
 use crate::cli::quoted;
+use crate::duration::age;
 use crate::storage::words::lsn;
 use crate::storage::{Position, Positions};
+use crate::text::counted;
 use crate::topology::health::{BY_NAMES_ALONE, Health, Remedy, Report, Trouble, being_deleted, not_looked_into};
 use crate::topology::{Claim, Component, Known, Member, Role, Space, SpaceKind, Topology};
 use jiff::Timestamp;
 
-/// The whole of `status` for people.
+/// Renders the status.
 pub fn status(report: &Report, topology: &Topology, wide: bool, now: Timestamp, paint: Paint) -> String {
-    within(usize::MAX, report, (topology, &Positions::new()), wide, now, paint)
+    status_in_columns(usize::MAX, report, (topology, &Positions::new()), wide, now, paint)
 }
 
-/// The same on a terminal of so many columns: what a narrow one has no room for and an incident can do without is left
-/// out, column by column. Positions of storage components are shown where there are some.
-pub fn within(
+/// Renders the status for a terminal of so many columns: the least important columns are left out if there is no room.
+/// Positions of storage components are shown if there are any.
+pub fn status_in_columns(
     room: usize,
     report: &Report,
     (topology, positions): (&Topology, &Positions),
@@ -47,28 +48,28 @@ pub fn within(
     text
 }
 
-/// First line: the judgement with its numbers; then why, what is unknown, and what to try.
+/// Renders the verdict with its numbers; then the reasons, what is unknown, and the next command.
 pub fn verdict(report: &Report, paint: Paint) -> String {
-    let mut numbers = format!("{} of {} members ready", report.members.0, report.members.1);
+    let mut numbers = format!("{} of {} pods ready", report.members.0, report.members.1);
     if let Some((ready, all)) = report.safekeepers {
         numbers.push_str(&format!(", {ready} of {all} safekeepers"));
     }
     let mut text = match report.health {
         Health::Healthy => format!("{}: {numbers}\n", paint.ok("SynxDB is healthy")),
         Health::Degraded => format!("{}: {numbers}\n", paint.bad("SynxDB is degraded")),
-        // Nothing seen is no number to show.
+        // Nothing was seen: there is no number to show.
         Health::Unknown if report.members.1 == 0 => {
-            format!("{}: no member could be read\n", paint.warn("Whether SynxDB is healthy is unknown"))
+            format!("{}: no pods readable\n", paint.warn("SynxDB health unknown"))
         }
-        Health::Unknown => format!("{}: {numbers}\n", paint.warn("Whether SynxDB is healthy is unknown")),
+        Health::Unknown => format!("{}: {numbers}\n", paint.warn("SynxDB health unknown")),
         Health::Suspended => format!("{}: nothing runs, and nothing is wrong\n", paint.warn("SynxDB is suspended")),
         Health::Absent => format!("{}\n", paint.warn("No SynxDB component was found")),
     };
     for namespace in &report.terminating {
-        text.push_str(&wrapped("  because ", &being_deleted(namespace)));
+        text.push_str(&wrapped("  reason: ", &being_deleted(namespace)));
     }
     for trouble in &report.troubles {
-        text.push_str(&wrapped("  because ", &format!("{}: {}", trouble.member, trouble.because)));
+        text.push_str(&wrapped("  reason: ", &format!("{}: {}", trouble.member, trouble.because)));
     }
     for suspended in &report.suspended {
         text.push_str(&wrapped("  suspended: ", &format!("{}: {}", suspended.what(), suspended.why())));
@@ -90,7 +91,7 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
     let helps = helps.or_else(|| report.troubles.iter().find(|trouble| trouble.remedy == Remedy::Failover));
     if let ([first, ..], None) = (report.unrecognized.as_slice(), helps) {
         let command = format!("kubectl synxdb layout check -n {}", quoted(&first.namespace));
-        text.push_str(&format!("  try {}\n", paint.hint(command)));
+        text.push_str(&format!("  next: {}\n", paint.hint(command)));
     }
     if let Some(trouble) = helps {
         let command = match &trouble.remedy {
@@ -99,12 +100,12 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
                 format!("kubectl synxdb failover {}", quoted(&format!("{}/{}", trouble.namespace, trouble.member)))
             }
         };
-        text.push_str(&format!("  try {}\n", paint.hint(command)));
+        text.push_str(&format!("  next: {}\n", paint.hint(command)));
     }
     text
 }
 
-/// `name` output: `pod/NAME` a line.
+/// Renders `pod/NAME`, one per line.
 pub fn names(topology: &Topology) -> String {
     topology
         .members()
@@ -113,7 +114,7 @@ pub fn names(topology: &Topology) -> String {
         .collect()
 }
 
-/// The component's word in its own namespace's table.
+/// Returns the short name of a component for its namespace's table.
 fn short(role: Role) -> &'static str {
     match role {
         Role::MetadataProxy | Role::WarehouseProxy => "proxy",
@@ -149,7 +150,7 @@ fn table(space: &Space, room: usize, wide: (bool, &Positions), now: Timestamp, p
     }
 }
 
-/// The rows of a namespace: its members, and after those of its component each set that is scaled to 0.
+/// Returns the rows of a namespace: its pods, and StatefulSets that are scaled to 0.
 fn space_rows(space: &Space, wide: (bool, &Positions), now: Timestamp, paint: Paint) -> Vec<Vec<String>> {
     let rows = space.components.iter().flat_map(|component| {
         let members = component.members.iter().map(|member| row(member, wide, now, paint));
@@ -160,7 +161,7 @@ fn space_rows(space: &Space, wide: (bool, &Positions), now: Timestamp, paint: Pa
     rows.collect()
 }
 
-/// A set that is scaled to 0, by its own name: it has no pods.
+/// Returns the row of a StatefulSet that is scaled to 0: it has no pods.
 fn stopped_row(component: &Component, suspended: bool, wide: (bool, &Positions), paint: Paint) -> Vec<String> {
     let none = || "<none>".to_owned();
     let status = if suspended { paint.warn("Suspended") } else { paint.bad("ScaledToZero") };
@@ -170,13 +171,13 @@ fn stopped_row(component: &Component, suspended: bool, wide: (bool, &Positions),
     row
 }
 
-/// The columns that are left out where there is no room, the first of them first.
+/// Columns to leave out if there is no room, in this order.
 const DISPENSABLE: [&str; 4] = ["NODE", "RESTARTS", "AGE", "COMPONENT"];
 
-/// The rows of all tables and nothing else, each with its namespace first.
+/// Renders the rows of all tables only, each with its namespace first.
 pub fn rows((topology, positions): (&Topology, &Positions), wide: bool, now: Timestamp, paint: Paint) -> String {
     let line = |namespace: &str, row: Vec<String>| -> Vec<String> {
-        // What stands in lines is a list in one word.
+        // A cell of several lines becomes one word.
         let words = row.into_iter().map(|cell| cell.replace('\n', ","));
         std::iter::once(sanitize_line(namespace)).chain(words).collect()
     };
@@ -198,7 +199,7 @@ pub fn rows((topology, positions): (&Topology, &Positions), wide: bool, now: Tim
     columns(&head(columns_of), false, rows)
 }
 
-/// Which of the columns tells of the claims.
+/// Index of the column of claims.
 const CLAIMS: usize = 5;
 
 fn head((wide, positions): (bool, &Positions)) -> Vec<&'static str> {
@@ -223,7 +224,7 @@ fn row(member: &Member, (wide, positions): (bool, &Positions), now: Timestamp, p
     row
 }
 
-/// How far a storage component is, and what it lacks.
+/// Returns the position and the lag of a storage component.
 fn position(position: Option<&Result<Position, String>>, paint: Paint) -> [String; 2] {
     let none = || "<none>".to_owned();
     let unknown = || paint.warn("<unknown>");
@@ -263,7 +264,7 @@ fn plain_row(member: &Member, wide: bool, now: Timestamp, paint: Paint) -> Vec<S
     ]
 }
 
-/// `Bound`, `2 Bound`, or the claims that are not, each with its state.
+/// Returns `Bound`, `2 Bound`, or the claims that are not Bound, each with its state.
 fn claims_in_short(member: &Member, paint: Paint) -> String {
     let claims = &member.claims;
     if claims.is_empty() {
@@ -282,12 +283,12 @@ fn claims_in_short(member: &Member, paint: Paint) -> String {
     words.join("\n")
 }
 
-/// A claim's name without its pod's: what tells a member's claims apart.
+/// Returns a claim's name without its pod's: what distinguishes the claims of a pod.
 fn template<'c>(claim: &'c str, pod: &str) -> &'c str {
     claim.strip_suffix(pod).and_then(|front| front.strip_suffix('-')).unwrap_or(claim)
 }
 
-/// How a member is, in a few words: what `status -w` tells where it cannot draw.
+/// Returns the state of a pod in a few words, for `status -w` without a terminal.
 pub(super) fn words(member: &Member) -> String {
     let plain = Paint(false);
     let claims = claims_in_short(member, plain).replace('\n', ", ");
@@ -323,14 +324,14 @@ fn wide_columns(member: &Member) -> Vec<String> {
     ]
 }
 
-/// Where nothing was found: where it was looked, and what to do next.
+/// Returns what was searched, and the next commands, if nothing was found.
 pub fn absent(namespaces: usize, context: &str) -> (String, Vec<String>) {
-    let looked = format!("looked into {} of context {context}", count(namespaces, "SynxDB namespace"));
+    let searched = format!("searched {} of context {context}", counted(namespaces, "SynxDB namespace"));
     let next = [
-        ("kubectl config get-contexts", "another cluster? then --context NAME"),
-        ("kubectl synxdb status -n NAMESPACE", "where you may not list namespaces"),
-        ("kubectl synxdb layout", "other names here? then --layout FILE"),
-        ("kubectl synxdb --sandbox status", "a practice cluster, no Kubernetes needed"),
+        ("kubectl config get-contexts", "for another cluster: --context NAME"),
+        ("kubectl synxdb status -n NAMESPACE", "if you may not list namespaces"),
+        ("kubectl synxdb layout", "for other names: --layout FILE"),
+        ("kubectl synxdb --sandbox status", "practice cluster, no Kubernetes needed"),
     ];
-    (looked, next.map(|(command, when)| format!("{command}    ({when})")).to_vec())
+    (searched, next.map(|(command, when)| format!("{command}    ({when})")).to_vec())
 }

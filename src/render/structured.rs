@@ -1,4 +1,4 @@
-//! Machine forms: JSON and YAML, each with apiVersion and kind.
+//! Machine-readable output: JSON and YAML, with apiVersion and kind.
 
 use super::documents::{
     ActResult, Error as Failure, Event as Happened, History, Kind, LayoutCheck, Release, Sandbox, Scenarios,
@@ -19,7 +19,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A document in the form that was asked for.
+/// Renders a document in the requested format.
 ///
 /// # Errors
 /// None in practice: every document is plain JSON data.
@@ -31,7 +31,7 @@ pub fn document(form: &Machine, document: &Value) -> Result<String> {
     })
 }
 
-/// The same where documents follow one another: JSON on one line, YAML with `---` before it.
+/// Renders one document of a stream: JSON on one line, YAML after `---`.
 ///
 /// # Errors
 /// As [`document`].
@@ -43,23 +43,23 @@ pub fn one_of_many(form: &Machine, document: &Value) -> Result<String> {
     })
 }
 
-/// YAML of a document.
+/// Renders a document as YAML.
 ///
 /// # Errors
 /// None in practice: every document is plain JSON data.
 pub fn yaml(document: &Value) -> Result<String> {
     let text = serde_saphyr::to_string(document);
     let text = text.map_err(|error| Error::failure("cannot write YAML").because_of(error))?;
-    // YAML, too, and the one form of it in which everything can be escaped.
+    // JSON is YAML, too, and everything in it can be escaped.
     Ok(if text.contains(|c| is_harmful(c) && c != '\n') { json(document) } else { text })
 }
 
-/// JSON of a document, indented.
+/// Renders a document as indented JSON.
 pub fn json(document: &Value) -> String {
     format!("{}\n", escaped(&format!("{document:#}")))
 }
 
-/// JSON of a document, on one line.
+/// Renders a document as one line of JSON.
 pub fn line(document: &Value) -> String {
     format!("{}\n", escaped(&document.to_string()))
 }
@@ -79,7 +79,7 @@ pub fn sandbox(scenario: &str, kubeconfig: &Path, passfile: &Path) -> Value {
     of_kind(Kind::Sandbox, &Sandbox { scenario, kubeconfig, passfile })
 }
 
-/// `sandbox --list`: each scenario's name, and what is different in it.
+/// `sandbox --list`: each scenario's name and description.
 pub fn scenarios(scenarios: &[(&'static str, String)]) -> Value {
     of_kind(Kind::Scenarios, &Scenarios::new(scenarios))
 }
@@ -89,7 +89,7 @@ pub fn verification(checks: &[Check], members: &BTreeMap<String, Evidence>) -> V
     of_kind(Kind::Verification, &Verification::new(checks, members))
 }
 
-/// The plan, on one line as the stream of a failover has it.
+/// Returns the document of a plan.
 pub fn plan(plan: &Plan) -> Value {
     let kind = match &plan.act {
         Action::Failover => Kind::FailoverPlan,
@@ -98,12 +98,12 @@ pub fn plan(plan: &Plan) -> Value {
     of_kind(kind, plan)
 }
 
-/// Something that happened in a failover or an undo.
+/// Returns the document of an event.
 pub fn event(act: &Action, event: &Event) -> Value {
     of_kind(kind_of_event(act), &Happened::from(event))
 }
 
-/// A step that the server was asked about and did not carry out.
+/// Returns the document of a step that the server validated by a dry run.
 pub fn rehearsed(plan: &Plan, what: &str) -> Value {
     of_kind(kind_of_event(&plan.act), &Happened::rehearsed(what))
 }
@@ -115,7 +115,7 @@ fn kind_of_event(act: &Action) -> Kind {
     }
 }
 
-/// The account of a failover or an undo.
+/// Returns the document of a result.
 pub fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Option<&str>) -> Value {
     let kind = match &plan.act {
         Action::Failover => Kind::FailoverResult,
@@ -129,12 +129,12 @@ pub fn history(entries: &[Entry], gaps: &[Gap]) -> Value {
     of_kind(Kind::History, &History::new(entries, gaps))
 }
 
-/// `history release`: volumes, and the reclaim policy that each has again.
+/// `history release`: volumes, and the reclaim policy that each got back.
 pub fn released(record: &Record, volumes: &[(String, String)]) -> Value {
     of_kind(Kind::Release, &Release::new(record, volumes))
 }
 
-/// An error, for a reader of JSON.
+/// Returns the document of an error.
 pub fn error(error: &Error) -> Value {
     of_kind(Kind::Error, &Failure::from(error))
 }

@@ -1,36 +1,36 @@
-//! The settings of the terminal on standard input, where the system has such.
+//! The settings of the terminal on standard input, if the system has them.
 
 #[cfg(unix)]
 mod system {
     use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
     use std::io;
 
-    /// What the terminal is set to.
+    /// The terminal's settings.
     #[derive(Debug)]
     pub(crate) struct Settings(Termios);
 
     impl Settings {
-        /// Those of this moment; `None` where standard input is no terminal.
+        /// Returns the current settings; `None` if standard input is not a terminal.
         pub(crate) fn now() -> Option<Self> {
             tcgetattr(io::stdin()).ok().map(Self)
         }
 
-        /// Whether input comes by the line, and not by the key.
+        /// Returns whether input is read by line, and not by key.
         pub(crate) fn lines(&self) -> bool {
             self.0.local_modes.contains(LocalModes::ICANON)
         }
 
-        /// Sets the terminal to them again.
-        pub(crate) fn put_back(&self) {
+        /// Restores the settings.
+        pub(crate) fn restore(&self) {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
         }
     }
 }
 
-/// Windows' console gives its modes back by itself when a program ends.
+/// Windows' console restores its modes when a program ends.
 #[cfg(not(unix))]
 mod system {
-    /// None are known.
+    /// No settings are known.
     #[derive(Debug)]
     pub(crate) enum Settings {}
 
@@ -43,7 +43,7 @@ mod system {
             match *self {}
         }
 
-        pub(crate) fn put_back(&self) {
+        pub(crate) fn restore(&self) {
             match *self {}
         }
     }

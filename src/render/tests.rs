@@ -51,7 +51,7 @@ fn status_of_a_healthy_system() {
     let text = shown(&topology, false, PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= 80), "it fits 80 columns:\n{text}");
     assert_snapshot!("status-healthy", text);
-    let narrow = status::within(60, &judge(&topology), (&topology, &Positions::new()), false, now(), COLOUR);
+    let narrow = status::status_in_columns(60, &judge(&topology), (&topology, &Positions::new()), false, now(), COLOUR);
     assert!(narrow.lines().all(|line| console::measure_text_width(line) <= 60), "it fits 60 columns:\n{narrow}");
     assert!(narrow.contains("CLAIMS") && !narrow.contains("NODE"), "{narrow}");
     assert_snapshot!("status-healthy-colour", shown(&topology, false, COLOUR));
@@ -70,7 +70,7 @@ fn status_of_what_is_suspended() {
 namespace: cloud008-2f1f6c9e-8b0b-4b55-9a51-6d0c5b8f7a10
 sets: [{name: cloudberry-proxy, replicas: 0}, {name: wh9530, replicas: 0}]";
     let topology = world(&[SYSTEM, &account, resting]);
-    let text = status::within(80, &judge(&topology), (&topology, &Positions::new()), false, now(), PLAIN);
+    let text = status::status_in_columns(80, &judge(&topology), (&topology, &Positions::new()), false, now(), PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= 80), "it fits 80 columns:\n{text}");
     assert_snapshot!("status-suspended", text);
     assert_snapshot!("status-suspended-wide", shown(&topology, true, PLAIN));
@@ -287,7 +287,7 @@ fn a_safekeepers_old_disk_is_no_remedy() {
     {
         let text = outcome::outcome(&plan, &ended(ending), goes_on, PLAIN);
         assert!(text.contains(&format!("next: {goes_on}\n")), "{text}");
-        assert!(!text.contains("undo") && !text.contains("put back:"), "{text}");
+        assert!(!text.contains("undo") && !text.contains("To restore"), "{text}");
     }
 }
 
@@ -317,7 +317,7 @@ fn positions_are_shown_beside_the_members() {
         let words: Vec<&str> = row.split_whitespace().collect();
         assert_eq!(words[words.len() - 2..].join(" "), expected, "{rows}");
     }
-    let text = status::within(usize::MAX, &judge(&topology), (&topology, &positions), true, now(), PLAIN);
+    let text = status::status_in_columns(usize::MAX, &judge(&topology), (&topology, &positions), true, now(), PLAIN);
     assert!(text.contains("LAG-BYTES"), "{text}");
 }
 
@@ -368,13 +368,13 @@ pub(super) fn reached() -> Vec<Availability> {
             why: why.into(),
         })
     };
-    let skipped = "it says that SQL is not to be asked of it: PostgreSQL is not installed here";
+    let skipped = "it is annotated to skip SQL: PostgreSQL is not installed here";
     let mut all: Vec<Availability> = measured.into_iter().map(reach).collect();
     all.extend([
         not(Some("synxdb-system"), Some("cloudberry-proxy-0"), skipped),
         not(Some(cloud007), None, "its pods cannot be read: pods is forbidden"),
         not(Some(cloud007), Some("cloudberry-proxy-0"), skipped),
-        not(None, None, "which namespaces are the accounts' is not known: namespaces is forbidden"),
+        not(None, None, "unknown which namespaces belong to the accounts: namespaces is forbidden"),
     ]);
     all
 }
@@ -401,10 +401,10 @@ fn what_is_going_to_be_measured() {
     let mut probes = planned("cloudberry-proxy-0", false, |_| {}).probes;
     let namespaces = probes.namespaces();
     assert_eq!(namespaces.len(), 2);
-    probes.leave_out(&namespaces[0], &format!("you may not create pods/portforward in namespace {}", namespaces[0]));
+    probes.leave_out(&namespaces[0], &format!("missing permission: create pods/portforward in {}", namespaces[0]));
     assert_snapshot!("plan-not-measured", super::availability::plan(&probes));
     probes.databases = vec![probes.databases[0].clone(); 60];
-    assert!(super::availability::plan(&probes).contains("SQL is asked every 1.2 s meanwhile"));
+    assert!(super::availability::plan(&probes).contains("one query every 1.2 s"));
 }
 
 #[test]

@@ -1,13 +1,14 @@
-//! `verify`: the verdict first, what is behind it, then one table.
+//! `verify`: the verdict and its reasons first, then a table.
 
-use super::age::took;
 use super::columns::columns;
-use super::{Paint, count, sanitize_line, wrapped, wrapped_at};
+use super::{Paint, sanitize_line, wrapped, wrapped_at};
+use crate::duration;
+use crate::text::counted;
 use crate::verify::{Check, Kind, Saved, Verdict, VerifyTarget, verdict};
 use std::path::Path;
 use std::time::Duration;
 
-/// The whole report for people.
+/// Renders the report.
 pub fn verify(checks: &[Check], paint: Paint) -> String {
     let mut text = headline(checks, paint);
     let mut namespaces: Vec<&str> = Vec::new();
@@ -17,19 +18,19 @@ pub fn verify(checks: &[Check], paint: Paint) -> String {
         }
     }
     let width = |of: fn(&Check) -> usize, head: &str| checks.iter().map(of).chain([head.len()]).max().unwrap_or(0);
-    let member = width(|check| check.member.chars().count(), "MEMBER");
+    let member = width(|check| check.member.chars().count(), "TARGET");
     let kind = width(|check| check.kind.name().len(), "CHECK");
-    let times = width(|check| spent(check.took).chars().count(), "TIME");
+    let times = width(|check| spent(check.took).chars().count(), "DURATION");
     text.push_str(&format!(
         "\n{:<member$}  {:<kind$}  {:<7}  {:>times$}  DETAIL\n",
-        "MEMBER", "CHECK", "RESULT", "TIME"
+        "TARGET", "CHECK", "RESULT", "DURATION"
     ));
     for namespace in namespaces {
         let name = if namespace.is_empty() { "(cluster)" } else { namespace };
         text.push_str(&format!("{}\n", paint.strong(sanitize_line(name))));
         let mut last = "";
         for check in checks.iter().filter(|check| check.namespace == namespace) {
-            // A member is named once; what follows is about it.
+            // A target is named once.
             let name = if check.member == last { String::new() } else { sanitize_line(&check.member) };
             last = &check.member;
             let result = painted(check.verdict, paint);
@@ -37,7 +38,7 @@ pub fn verify(checks: &[Check], paint: Paint) -> String {
             let lead =
                 format!("{name:<member$}  {:<kind$}  {result}  {:>times$}  ", check.kind.name(), spent(check.took));
             let column = member + kind + times + 7 + 8;
-            // Where the details would be squeezed, they stand under their row instead.
+            // If there is too little room for the details, they go below their row.
             if column + 24 > super::COLUMNS {
                 text.push_str(&format!("{}\n", lead.trim_end()));
                 text.push_str(&wrapped_at("      ", 6, &check.reason));
@@ -49,12 +50,12 @@ pub fn verify(checks: &[Check], paint: Paint) -> String {
     text
 }
 
-/// The verdict, then a line a check, however long.
+/// Renders the verdict, then one line per check, unwrapped.
 pub fn wide(checks: &[Check], paint: Paint) -> String {
     format!("{}\n{}", headline(checks, paint), rows(checks, true, paint))
 }
 
-/// A line a check, its namespace first, with or without headings.
+/// Renders one line per check, its namespace first, with or without headings.
 pub fn rows(checks: &[Check], headings: bool, paint: Paint) -> String {
     let rows = checks.iter().map(|check| {
         vec![
@@ -62,14 +63,14 @@ pub fn rows(checks: &[Check], headings: bool, paint: Paint) -> String {
             sanitize_line(&check.member),
             check.kind.name().to_owned(),
             painted(check.verdict, paint),
-            if check.took.is_zero() { "<none>".to_owned() } else { took(check.took).replace(' ', "") },
+            if check.took.is_zero() { "<none>".to_owned() } else { duration::format(check.took).replace(' ', "") },
             sanitize_line(&check.reason),
         ]
     });
-    columns(&["NAMESPACE", "MEMBER", "CHECK", "RESULT", "TIME", "DETAIL"], headings, rows)
+    columns(&["NAMESPACE", "TARGET", "CHECK", "RESULT", "DURATION", "DETAIL"], headings, rows)
 }
 
-/// The same as [`wrapped_at`] where the lead has invisible characters.
+/// Wraps like [`wrapped_at`] after a lead with invisible characters.
 fn row(lead: &str, column: usize, detail: &str) -> String {
     let blank = " ".repeat(column);
     let text = wrapped_at(&blank, column, detail);
@@ -86,12 +87,12 @@ fn painted(verdict: Verdict, paint: Paint) -> String {
     }
 }
 
-/// Nothing where nothing was asked.
+/// Returns the duration of a check; empty if nothing was queried.
 fn spent(time: Duration) -> String {
-    if time.is_zero() { String::new() } else { took(time) }
+    if time.is_zero() { String::new() } else { duration::format(time) }
 }
 
-/// The verdict with its numbers, then each check that failed or is unknown.
+/// Renders the verdict with its numbers, then each check that failed or is unknown.
 fn headline(checks: &[Check], paint: Paint) -> String {
     let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
     let skipped = match number(Verdict::Skipped) {
@@ -99,17 +100,17 @@ fn headline(checks: &[Check], paint: Paint) -> String {
         skipped => format!(" ({skipped} skipped)"),
     };
     let (failed, unknown, passed) = (number(Verdict::Failed), number(Verdict::Unknown), number(Verdict::Passed));
-    let asked = count(failed + unknown + passed, "check");
+    let asked = counted(failed + unknown + passed, "check");
     let mut text = match verdict(checks) {
-        Verdict::Passed => format!("{}: {} passed{skipped}\n", paint.ok("Verified"), count(passed, "check")),
-        Verdict::Failed => format!("{}: {failed} of {asked} failed{skipped}\n", paint.bad("Not verified")),
+        Verdict::Passed => format!("{}: {} passed{skipped}\n", paint.ok("Verified"), counted(passed, "check")),
+        Verdict::Failed => format!("{}: {failed} of {asked} failed{skipped}\n", paint.bad("Verification failed")),
         Verdict::Unknown | Verdict::Skipped if failed + unknown + passed == 0 => {
-            format!("{}: nothing could be asked{skipped}\n", paint.warn("Not proven"))
+            format!("{}: nothing could be checked{skipped}\n", paint.warn("Unverified"))
         }
         Verdict::Unknown | Verdict::Skipped => {
             let are = if unknown == 1 { "is" } else { "are" };
-            let what = format!("nothing failed, and {unknown} of {asked} {are} unknown{skipped}");
-            format!("{}: {what}\n", paint.warn("Not proven"))
+            let what = format!("nothing failed, but {unknown} of {asked} {are} unknown{skipped}");
+            format!("{}: {what}\n", paint.warn("Unverified"))
         }
     };
     for (verdict, word) in [(Verdict::Failed, "failed: "), (Verdict::Unknown, "unknown: ")] {
@@ -136,25 +137,25 @@ fn path(check: &Check) -> String {
     if check.namespace.is_empty() { check.member.clone() } else { format!("{}/{}", check.namespace, check.member) }
 }
 
-/// Who is being asked.
-pub fn waits(asked: &[VerifyTarget]) -> String {
+/// Renders what is being queried.
+pub fn progress(asked: &[VerifyTarget]) -> String {
     let servers = asked.iter().filter(|subject| matches!(subject, VerifyTarget::Server { .. })).count();
-    let pages =
+    let pages: usize =
         asked.iter().map(|subject| if let VerifyTarget::Pages { pods, .. } = subject { pods.len() } else { 0 }).sum();
-    format!("asking {}, {}", count(servers, "database server"), count(pages, "status page"))
+    format!("querying {}, {}", counted(servers, "database server"), counted(pages, "status page"))
 }
 
-/// Which baseline it is compared with.
+/// Renders which baseline it is compared with.
 pub fn compared(path: &Path, saved: &Saved, context: &str) -> String {
     let path = sanitize_line(&path.display().to_string());
     let other = if saved.context == context { String::new() } else { format!(", in context {}", saved.context) };
     wrapped("", &format!("compared with {path}, taken at {}{other}", saved.taken))
 }
 
-/// That a baseline was saved, and what is not in it.
+/// Renders that a baseline was saved, and what is not in it.
 pub fn saved(path: &Path, saved: &Saved) -> String {
-    let members = count(saved.members.len(), "member");
-    let mut text = format!("saved what {members} hold in {}\n", sanitize_line(&path.display().to_string()));
+    let components = counted(saved.members.len(), "component");
+    let mut text = format!("baseline of {components} saved to {}\n", sanitize_line(&path.display().to_string()));
     for (member, evidence) in saved.members.iter().filter(|(_, evidence)| evidence.is_partial()) {
         text.push_str(&wrapped("  note: ", &format!("{member}: {}", evidence.lacks().join("; "))));
     }
@@ -207,7 +208,7 @@ mod tests {
             "pageserver-0",
             millis(5),
         ));
-        checks.push(Judgement::unknown("no response within 10.0 s").on(
+        checks.push(Judgement::unknown("no response within 10 s").on(
             Kind::Connection,
             ACCOUNT,
             "cloudberry-proxy-0",
@@ -220,7 +221,7 @@ mod tests {
             }
             .on(Kind::Baseline, ACCOUNT, "cloudberry-proxy-0", Duration::ZERO),
         );
-        checks.push(Judgement::unknown("which accounts there are: forbidden").on(
+        checks.push(Judgement::unknown("unknown which accounts exist: forbidden").on(
             Kind::Members,
             "",
             "namespaces",
@@ -242,16 +243,16 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_that_was_not_looked_into_is_named_and_changes_no_verdict() {
+    fn a_skipped_namespace_is_named_and_changes_no_verdict() {
         let mut checks = healthy();
-        let why = "being deleted: not looked into";
+        let why = "skipped (terminating)";
         checks.push(Judgement::skipped(why).on(Kind::Namespace, ACCOUNT, "", Duration::ZERO));
         assert_eq!(verdict(&checks), verdict(&healthy()));
         assert_snapshot!("verify-passed-over", verify(&checks, Paint(false)));
     }
 
     #[test]
-    fn one_who_waits_is_told_for_what() {
+    fn the_progress_says_what_is_queried() {
         let endpoint = || StatusEndpoint { port: 7676, path: "/v1/status".into(), scheme: Scheme::Http };
         let pages = |names: &[&str]| VerifyTarget::Pages {
             namespace: SYSTEM.into(),
@@ -262,7 +263,7 @@ mod tests {
             whole: true,
             remote_storage: None,
         };
-        assert_eq!(waits(&[pages(&["a-0", "a-1"]), pages(&["b-0"])]), "asking 0 database servers, 3 status pages");
+        assert_eq!(progress(&[pages(&["a-0", "a-1"]), pages(&["b-0"])]), "querying 0 database servers, 3 status pages");
     }
 
     /// A table that leaves no room beside it puts the details under each row.

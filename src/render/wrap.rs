@@ -2,16 +2,15 @@
 
 use super::sanitize_line;
 
-/// Text for people fits this many columns.
+/// Columns that text for people fits into.
 pub const COLUMNS: usize = 80;
 
-/// A sentence under a lead, broken between words at [`COLUMNS`], its further lines indented like the first. What comes
-/// from elsewhere is sanitized.
+/// Wraps a sentence after a lead at [`COLUMNS`], with further lines indented like the first. The sentence is sanitized.
 pub fn wrapped(lead: &str, sentence: &str) -> String {
     wrapped_at(lead, lead.chars().take_while(|c| *c == ' ').count() + 2, sentence)
 }
 
-/// The same with its further lines indented to a column.
+/// Wraps a sentence after a lead, with further lines indented to a column.
 pub fn wrapped_at(lead: &str, indent: usize, sentence: &str) -> String {
     let indent = " ".repeat(indent);
     let mut text = String::from(lead);
@@ -33,9 +32,4 @@ pub fn wrapped_at(lead: &str, indent: usize, sentence: &str) -> String {
     }
     text.push('\n');
     text
-}
-
-/// `1 table`, `2 tables`.
-pub fn count(number: usize, noun: &str) -> String {
-    crate::probe::compare::counted(number as u64, noun)
 }

@@ -6,7 +6,8 @@
 use super::facts::TimelineId;
 use super::found::{Found, Item};
 use super::reading::Reading;
-use super::words::{bytes, counted, lsn};
+use super::words::{bytes, lsn};
+use crate::text::counted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 

@@ -1,7 +1,8 @@
 //! What came of comparing a component that came back with what it should hold.
 
 use super::facts::TimelineId;
-use super::words::{bytes, counted, lsn};
+use super::words::{bytes, lsn};
+use crate::text::counted;
 use std::collections::BTreeMap;
 use std::fmt;
 

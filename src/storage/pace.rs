@@ -1,7 +1,9 @@
 //! How fast a component catches up. Times are counted by the caller from any moment of its choice.
 
 use super::found::{Count, Found};
-use super::words::{about, counted, rate};
+use super::words::rate;
+use crate::duration::format_seconds;
+use crate::text::{counted, first_few};
 use std::time::Duration;
 
 /// What was seen of a component that catches up.
@@ -54,7 +56,7 @@ impl Pace {
         let counts: Vec<String> =
             [of(found.tenants, "tenant"), of(found.timelines, "timeline")].into_iter().flatten().collect();
         let mut text = if left.is_nothing() {
-            super::words::some(&found.short.iter().map(|short| short.line.clone()).collect::<Vec<_>>())
+            first_few(&found.short.iter().map(|short| short.line.clone()).collect::<Vec<_>>())
         } else {
             format!("{} left", left.words())
         };
@@ -64,7 +66,7 @@ impl Pace {
         if pace >= 1.0 {
             more.push(rate(pace as u64));
             if left.bytes > 0 {
-                more.push(format!("about {}", about(Duration::from_secs_f64(left.bytes as f64 / pace))));
+                more.push(format!("about {}", format_seconds((left.bytes as f64 / pace).ceil() as i64)));
             }
         }
         if !more.is_empty() {

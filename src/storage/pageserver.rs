@@ -6,7 +6,8 @@ use super::found::{Count, Found, Item, Short, Wanted};
 use super::reading::Reading;
 use super::readings::most_timelines;
 use super::safekeeper::{identity, unread};
-use super::words::{bytes, counted};
+use super::words::bytes;
+use crate::text::counted;
 use std::collections::BTreeSet;
 
 /// What it says of itself if it came up without data.

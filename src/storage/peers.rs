@@ -7,7 +7,8 @@ use super::digests::OtherBytes;
 use super::facts::TimelineId;
 use super::reading::Reading;
 use super::readings::{Readings, committed, computes, most_timelines, terms};
-use super::words::{bytes, counted, lsn};
+use super::words::{bytes, lsn};
+use crate::text::counted;
 use std::fmt;
 
 /// Members of a timeline: where there are no more safekeepers than these, each timeline is on all of them.

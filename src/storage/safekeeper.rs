@@ -5,7 +5,7 @@ use super::found::{Count, Found, Item, Wanted};
 use super::peers::MEMBERS;
 use super::reading::Reading;
 use super::readings::{Furthest, committed, computes, most_timelines, terms};
-use super::words::counted;
+use crate::text::counted;
 use std::collections::BTreeMap;
 
 /// Compares a safekeeper with what it said before, if that is known, and with the other safekeepers.

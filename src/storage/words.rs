@@ -1,6 +1,4 @@
-//! Positions, bytes, rates and times in words.
-
-use std::time::Duration;
+//! Positions, bytes and rates in words.
 
 /// A log sequence number as PostgreSQL writes it: `0/2A55E98`.
 pub fn lsn(position: u64) -> String {
@@ -20,11 +18,6 @@ pub fn bytes(number: u64) -> String {
     format!("{text} byte{}", if number == 1 { "" } else { "s" })
 }
 
-/// `1 timeline`, `2 timelines`.
-pub fn counted(number: u64, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
-}
-
 /// Bytes a second: `0 B/s`, `26 kB/s`, `1.4 MB/s`.
 pub fn rate(bytes: u64) -> String {
     match bytes {
@@ -32,26 +25,6 @@ pub fn rate(bytes: u64) -> String {
         1_000..1_000_000 => format!("{} kB/s", bytes / 1_000),
         1_000_000..1_000_000_000 => format!("{:.1} MB/s", bytes as f64 / 1e6),
         _ => format!("{:.1} GB/s", bytes as f64 / 1e9),
-    }
-}
-
-/// A time that is only estimated, of two units at most: `4 s`, `3m 20s`, `2h 5m`.
-pub fn about(time: Duration) -> String {
-    let seconds = time.as_secs_f64().ceil() as u64;
-    match seconds {
-        ..60 => format!("{seconds} s"),
-        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
-}
-
-/// The first three lines, and how many more there are.
-pub fn some(lines: &[String]) -> String {
-    let shown = lines.iter().take(3).map(String::as_str).collect::<Vec<_>>().join("; ");
-    match lines.len().saturating_sub(3) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
     }
 }
 
@@ -76,11 +49,6 @@ mod tests {
             [(999, "999 B/s"), (26_500, "26 kB/s"), (1_440_000, "1.4 MB/s"), (2_000_000_000, "2.0 GB/s")]
         {
             assert_eq!(rate(number), expected);
-        }
-        for (seconds, expected) in
-            [(0.2, "1 s"), (59.0, "59 s"), (200.0, "3m 20s"), (7500.0, "2h 5m"), (90_000.0, "1d 1h")]
-        {
-            assert_eq!(about(Duration::from_secs_f64(seconds)), expected);
         }
     }
 }

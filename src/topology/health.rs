@@ -3,6 +3,7 @@
 use super::layout::{LookalikeEvidence, Role, SpaceKind};
 use super::model::{Component, Gap, Known, Member, Part, Space, Stranger, Topology, Unrecognized};
 use super::suspension::Suspended;
+use crate::duration;
 use serde::Serialize;
 
 /// The judgement over everything that was looked at.
@@ -211,7 +212,7 @@ fn silence(topology: &Topology, member: &Member) -> Option<Gap> {
     let seconds = topology.silent_nodes.get(node)?;
     Some(Gap {
         part: Part::Other(format!("readiness of {}", member.name)),
-        why: format!("its node {node} has not reported for {seconds} s"),
+        why: format!("its node {node} has not reported for {}", duration::format_seconds(*seconds)),
         transient: true,
     })
 }

@@ -30,7 +30,6 @@ pub mod suspension;
 pub mod target;
 #[cfg(test)]
 mod tests;
-pub mod when;
 pub mod workload;
 
 pub use annotations::{RECORD_ANNOTATION, SQL_SKIPPED_ANNOTATION};

@@ -2,6 +2,7 @@
 //! (Kubernetes' `printPod`), so that both tools tell the same story.
 
 use crate::cluster::cut;
+use crate::text;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -127,8 +128,7 @@ pub fn foreign_finalizers(metadata: &ObjectMeta) -> Vec<String> {
 
 /// A text of a server on one line, without control characters and not without end: it may come from anywhere.
 pub fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    cut(words.collect::<Vec<_>>().join(" ").trim_end_matches('.'))
+    cut(text::one_line(&text.replace(char::is_control, " ")).trim_end_matches('.'))
 }
 
 /// A scheduler's reason without what it adds about preemption: that explains nothing to a reader.

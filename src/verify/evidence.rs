@@ -2,12 +2,13 @@
 
 use super::status_pages::summary;
 use crate::probe::baseline::{Database, Listing, Table, Uncounted};
-use crate::probe::compare::{counted, escaped, some};
+use crate::probe::compare::escaped;
 use crate::probe::kernel::Kernel;
 use crate::probe::{Baseline, compare};
 use crate::storage::facts::{Metrics, PageFacts};
 use crate::storage::found::{Found, Item};
 use crate::storage::{self, Reading, pageserver, safekeeper};
+use crate::text::{counted, first_few};
 use crate::topology::layout::Role;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -147,7 +148,7 @@ impl Difference {
 
     /// What the comparison leaves out, for the end of a sentence: ` (not compared: …)`; empty if it leaves out nothing.
     pub fn not_compared(&self) -> String {
-        if self.beyond.is_empty() { String::new() } else { format!(" (not compared: {})", some(&self.beyond)) }
+        if self.beyond.is_empty() { String::new() } else { format!(" (not compared: {})", first_few(&self.beyond)) }
     }
 }
 
@@ -156,7 +157,8 @@ impl Evidence {
     pub fn summary(&self) -> String {
         match self {
             Self::Sql(baseline) => {
-                let tables = baseline.databases.iter().filter_map(Database::known).map(|tables| tables.total).sum();
+                let tables: u64 =
+                    baseline.databases.iter().filter_map(Database::known).map(|tables| tables.total).sum();
                 let kernel = if baseline.kernel == Kernel::Mpp { ", MPP" } else { "" };
                 let version = &baseline.version;
                 let databases = counted(baseline.databases.len() as u64, "database");

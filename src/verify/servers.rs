@@ -4,11 +4,11 @@ use super::check::Judgement;
 use crate::probe::ProbeError;
 use crate::probe::baseline::{Database, Listing, Table, Uncounted};
 use crate::probe::canary::{NotWritten, Spread, Written};
-use crate::probe::compare::counted;
 use crate::probe::kernel::Kernel;
 use crate::probe::segments::{Dispatched, Instance};
 use crate::probe::sql::Introduction;
 use crate::probe::{Answer, Baseline};
+use crate::text::counted;
 use crate::topology::Warehouse;
 use std::collections::{BTreeMap, BTreeSet};
 

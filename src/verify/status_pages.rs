@@ -1,12 +1,12 @@
 //! What status pages and their metrics mean for an installation as a whole. Pure.
 
 use super::check::Judgement;
-use crate::probe::compare::counted;
 use crate::probe::no_page::{NoPage, NoPageKind};
 use crate::storage::facts::{Listed, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId};
 use crate::storage::readings::{Furthest, Readings, committed, computes, most_timelines};
 use crate::storage::words::{bytes, lsn};
 use crate::storage::{Digests, Reading, pageserver, safekeeper};
+use crate::text::counted;
 use crate::topology::health;
 
 /// Members of a timeline where there are more safekeepers than these: by default each timeline is on three of them.

@@ -55,7 +55,7 @@ fn a_pod_that_may_not_be_deleted_keeps_its_claim() {
     is_refused(
         &account,
         &before,
-        &["the API server refuses this step, pod/wh9527-0 deleted", "pods of this account stay"],
+        &["the API server rejects this step, pod/wh9527-0 deleted", "pods of this account stay"],
     );
     policy.lift();
     account.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
@@ -114,10 +114,7 @@ fn a_pod_that_exceeds_a_quota_blocks_before_the_deletion() {
     is_refused(
         &account,
         &before,
-        &[
-            "the API server would refuse what comes afterwards, pod/wh9527-0 created",
-            "quota team has no room even then",
-        ],
+        &["the API server would reject a replacement object, pod/wh9527-0 created", "quota team has no room even then"],
     );
 }
 
@@ -171,7 +168,7 @@ fn a_dry_run_reports_what_the_server_accepts() {
     let before = Before::of(&world, &account.namespace, "wh9527-0");
     let volume = &before.claims["data-wh9527-0"].volume;
     account.run(&["failover", "wh9527-0", "--dry-run=server"]).exits(0).says(&[
-        "the API server takes every step and what is created afterwards (dry run)",
+        "the API server accepts every step and the replacement objects (dry run)",
         &format!("persistentvolume/{volume} retained (server dry run)"),
         "persistentvolumeclaim/data-wh9527-0 deleted (server dry run)",
         "pod/wh9527-0 deleted (server dry run)",

@@ -22,7 +22,7 @@ fn both_claims_of_a_pod_are_replaced_and_both_volumes_retained() {
     let other = Before::of(&world, &account.namespace, "wh9527-1");
     let ran = account.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     for claim in before.claims.values() {
-        ran.clone().says(&[&claim.uid, &format!("the old volume {} is kept", claim.volume)]);
+        ran.clone().says(&[&claim.uid, &format!("old volume {} retained", claim.volume)]);
     }
     before.is_recovered();
     other.is_unchanged();
@@ -51,7 +51,7 @@ fn a_claim_that_a_second_pod_mounts_is_not_deleted() {
     });
 
     let ran = account.run(&["failover", "wh9527-0", "--yes"]).exits(4).silent();
-    ran.clone().warns(&["claim data-wh9527-0 is mounted by inspector too", "--keep-pvc"]);
+    ran.clone().warns(&["claim data-wh9527-0 is also mounted by inspector", "--keep-pvc"]);
     before.is_unchanged();
 
     // Without the second pod, nothing blocks it.

@@ -87,7 +87,7 @@ async fn one(client: &Client, sql: &str) -> Result<String, tokio_postgres::Error
 
 /// The warning about a port on the loopback interface.
 const OPEN_TO_ALL: &str =
-    "note: every user of this machine can connect to this port; --socket FILE opens a socket for you alone";
+    "note: every user of this machine can connect to this port; to restrict it to yourself, use --socket FILE";
 
 /// Returns the plugin with psql on a forward to an account's proxy. Arguments after `--` are psql's, so nothing may be
 /// added.
@@ -174,7 +174,7 @@ fn a_forward_survives_repeated_failovers() {
     }
     let ran = forward.end().exits(0);
     let short = last.split('-').next().unwrap();
-    let ran = ran.warns(&[&format!("the forward leads to {PROXY} again (UID {short}…)")]);
+    let ran = ran.warns(&[&format!("reconnected to {PROXY} (UID {short}…)")]);
     assert!(!ran.err.contains("a connection was closed"), "{}", ran.shown());
 }
 
@@ -193,8 +193,8 @@ fn a_connection_during_a_failover_waits_for_the_new_pod() {
     assert_eq!(forward.answers(&world, "select 'it waited'"), "it waited");
     let now = world.pod(&account.namespace, PROXY);
     assert!(stays_ready(&now) && now.metadata.uid.as_ref() != Some(&old));
-    forward.running.until_warns("leads to");
-    forward.end().exits(0).warns(&["new connections wait for its successor"]);
+    forward.running.until_warns("reconnected to ");
+    forward.end().exits(0).warns(&["new connections wait for its replacement"]);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn a_taken_port_is_skipped_unless_it_was_requested() {
     let refused = account.run(&["forward", PROXY, "--port", &port]).exits(1).silent();
     refused.warns(&[&format!("local port {port} of localhost is in use"), "next: --port 0"]).error();
     let ran = forward.end().exits(0);
-    ran.warns(&[&format!("local port 15432 is taken; it is {port}")]);
+    ran.warns(&[&format!("local port 15432 is in use; using {port}")]);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn the_line_to_paste_is_all_of_stdout_and_ctrl_c_ends_it() {
         let port =
             line.strip_prefix("psql -h localhost -p ").and_then(|rest| rest.strip_suffix(" -U gpadmin -d postgres"));
         let port: u16 = port.unwrap_or_else(|| panic!("{line}")).parse().unwrap();
-        running.until_warns("Ctrl-C ends it");
+        running.until_warns("Press Ctrl-C to stop");
         // By either address, if there are two.
         for host in ["127.0.0.1", "localhost"] {
             TcpStream::connect((host, port)).unwrap();
@@ -243,8 +243,8 @@ fn a_member_without_sql_has_its_page_or_names_its_proxy() {
     for verb in [&["forward", "wh9527-0"][..], &["forward", "wh9527-0", "--psql"]] {
         let ran = account.run(verb).exits(4).silent();
         ran.warns(&[
-            "wh9527-0 takes no connections of its own",
-            "its account's warehouse proxy answers for it",
+            "wh9527-0 does not accept connections",
+            "connect through the warehouse proxy of its account",
             &proxy,
         ]);
     }
@@ -311,7 +311,7 @@ fn psql_has_the_terminal_and_ctrl_c_and_reconnects_after_a_failover() {
     terminal.expect("still here");
 
     account.run(&["failover", PROXY, "--yes"]).exits(0);
-    terminal.expect("leads to cloudberry-proxy-0 again");
+    terminal.expect("reconnected to cloudberry-proxy-0");
     terminal.send("\\c\r");
     terminal.expect("You are now connected to database \"test_db\"");
     terminal.send("SELECT * FROM projects;\r");
@@ -338,7 +338,7 @@ fn a_missing_permission_to_forward_is_reported_before_it_listens() {
         command.env("KUBECONFIG", &user.kubeconfig);
         let ran = world.start_command(command).end().exits(4).silent();
         ran.warns(&[
-            &format!("not allowed to {missing} {PROXY} in namespace {}", account.namespace),
+            &format!("missing permission: {missing} {PROXY} in namespace {}", account.namespace),
             &format!("next: kubectl auth can-i {missing} -n {}", account.namespace),
         ]);
     }

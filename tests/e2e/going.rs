@@ -45,7 +45,7 @@ fn a_terminating_account_is_not_judged_and_not_hidden() {
 
     let said = format!("namespace {name} is being deleted: skipped");
     let ran = world.run(&["status"]).exits(0).says(&[&said]);
-    assert!(ran.out.starts_with("SynxDB is healthy: 10 of 10 members ready"), "{}", ran.shown());
+    assert!(ran.out.starts_with("SynxDB is healthy: 10 of 10 pods ready"), "{}", ran.shown());
     let status = world.run(&["status", "-A", "-o", "json"]).exits(0).json();
     assert_eq!(status["notLookedInto"], json!([{"namespace": name, "why": said}]));
     assert_eq!(status["namespaces"].as_array().unwrap().len(), 3);
@@ -57,7 +57,7 @@ fn a_terminating_account_is_not_judged_and_not_hidden() {
     let checks: Vec<&Value> = report["checks"].as_array().unwrap().iter().filter(of_it).collect();
     assert_eq!(checks.len(), 1, "{checks:#?}");
     assert_eq!((&checks[0]["check"], &checks[0]["result"]), (&json!("namespace"), &json!("skipped")));
-    assert_eq!(checks[0]["reason"], "being deleted: not looked into");
+    assert_eq!(checks[0]["reason"], "skipped (terminating)");
 
     // Its databases depend on the safekeepers, but are not probed.
     let plan = world.run(&["failover", "safekeeper-0", "--dry-run=client", "-o", "json"]).exits(0).json();

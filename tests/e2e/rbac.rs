@@ -153,7 +153,7 @@ fn names(ran: &Ran, right: &Right, namespace: &str) -> bool {
     };
     // The name of the object may be between the resource and the place.
     let own = format!(
-        "(you may not|not allowed to) {} {}( [a-z0-9-]+)?{own_place}",
+        "(missing permission:|not allowed to) {} {}( [a-z0-9-]+)?{own_place}",
         right.verb,
         regex::escape(right.resource)
     );
@@ -236,7 +236,7 @@ fn commands_that_change_the_cluster() {
     before.is_unchanged();
     // With all of them, it succeeds.
     let ran = roles.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
-    assert!(!ran.err.contains("may not") && !ran.err.contains("cannot"), "{}", ran.shown());
+    assert!(!ran.err.contains("missing permission") && !ran.err.contains("cannot"), "{}", ran.shown());
     before.is_recovered();
 
     // The volume that it retained is restored by an undo, and the one that the undo retained is released, each with its

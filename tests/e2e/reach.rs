@@ -152,6 +152,6 @@ fn without_permission_to_probe_nothing_is_measured() {
     let ran = run(&world.user(SYSTEM, &rules));
     stayed(&reach(&ran, SYSTEM));
     let row = reach(&ran, ACCOUNT);
-    let why = format!("you may not create pods/portforward in namespace {ACCOUNT}");
+    let why = format!("missing permission: create pods/portforward in {ACCOUNT}");
     assert_eq!((&row["pod"], &row["notMeasured"]), (&json!(PROXY), &json!(why)), "{row:#}");
 }

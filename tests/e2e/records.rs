@@ -73,7 +73,7 @@ fn annotate(world: &World, volume: &str, length: usize) -> Result<(), kube::Erro
 #[track_caller]
 fn lost(account: &Account<'_>, flags: &[&str]) -> (String, Ran) {
     let ran = account.run(&[&["failover", POD, "--yes"], flags].concat()).exits(7);
-    assert!(ran.out.starts_with("Not recovered: "), "{}", ran.shown());
+    assert!(ran.out.starts_with("Data missing: "), "{}", ran.shown());
     let acts = account.run(&["history", "-o", "json"]).exits(0).json();
     let newest = &acts["acts"][0];
     assert_eq!((&newest["act"], &newest["outcome"]), (&json!("failover"), &json!("data-missing")), "{acts:#}");
@@ -95,7 +95,7 @@ fn a_long_baseline_is_on_record_and_an_undo_compares_with_it() {
     let lines = ran.json_lines();
     let (plan, result) = (&lines[0], lines.last().unwrap());
     let before = plan["before"]["summary"].as_str().unwrap();
-    assert!(before.contains(": 3 databases, 1301 tables") && before.contains("found it"), "{plan:#}");
+    assert!(before.contains(": 3 databases, 1301 tables") && before.contains("as recorded by"), "{plan:#}");
     assert_eq!((&result["verdict"], tables(&account)), (&json!("recovered"), 1300));
     assert!(result["proof"].as_str().unwrap().contains("1301 tables"), "{result:#}");
     assert_eq!(volume(&account), first);
@@ -116,8 +116,8 @@ fn a_baseline_without_space_is_reported_at_once_and_later() {
     let kept = record(&world, &first, &failover);
     assert_eq!((&kept["baselineLost"], &kept["packedBaseline"]), (&json!("too-large"), &Value::Null), "{kept:#}");
     let ran = account.run(&["undo", POD, "--yes"]).exits(8);
-    ran.warns(&["its baseline is not on record: it was too large"])
-        .says(&["Not proven: ", "no baseline to compare with"]);
+    ran.warns(&["its baseline is not recorded: it was too large"])
+        .says(&["Unverified: ", "no baseline to compare with"]);
     // It did restore the volume.
     assert_eq!((volume(&account), tables(&account)), (first.clone(), 1300));
     assert_eq!(annotations(&world, &first)[FOREIGN].len(), 215_000);
@@ -198,10 +198,10 @@ fn a_repeated_failover_inherits_the_baseline_and_the_right_disk_is_restored() {
     let ran = account.run(&["failover", POD, "--dry-run", "-o", "json"]).exits(0);
     assert_eq!(ran.json_lines()[0]["baseline"]["from"], json!(begun), "{}", ran.shown());
 
-    let doubt = format!("volume {second}, which {again} set aside, came with {begun}, which did not finish");
+    let doubt = format!("volume {second}, which {again} retained, was created by {begun}, which did not finish");
     account.run(&["history"]).exits(0).says(&[&format!("it came with {begun}, which did not finish")]);
     let ran = account.run(&["undo", POD, "--yes"]).exits(0);
-    let ran = ran.warns(&[&format!("Undo of {begun} on {POD}"), &format!("{begun} is taken back"), &doubt]);
-    ran.says(&["Recovered: ", &format!("volume {first} is in use again")]);
+    let ran = ran.warns(&[&format!("Undo of {begun} on {POD}"), &format!("{begun} is undone"), &doubt]);
+    ran.says(&["Recovered: ", &format!("volume {first} restored")]);
     assert_eq!((volume(&account), world.projects(&account.namespace)), (first, projects));
 }

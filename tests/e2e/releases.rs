@@ -67,8 +67,8 @@ fn what_resembles_synxdb_and_matches_no_rule_is_unknown() {
         world.create(&idle(namespace, name, &labels, "synxdb/pause:4.0.0"));
         world.until(&account.pods(), named(&pod), "it is there", |pods| pods.contains_key(&pod));
         let what = format!("pod {pod} in namespace {namespace}: {why}");
-        let ran = account.run(&["status"]).exits(8).says(&["Whether SynxDB is healthy is unknown", &what]);
-        ran.says(&[&format!("try kubectl synxdb layout check -n {namespace}")]);
+        let ran = account.run(&["status"]).exits(8).says(&["SynxDB health unknown", &what]);
+        ran.says(&[&format!("next: kubectl synxdb layout check -n {namespace}")]);
         let status = account.run(&["status", "-o", "json"]).exits(8).json();
         let [found] = status["unrecognized"].as_array().unwrap().as_slice() else { panic!("{status:#}") };
         assert_eq!((&found["namespace"], &found["pods"]), (&json!(namespace), &json!([pod])));
@@ -92,7 +92,7 @@ fn an_account_whose_pods_all_fail_to_pull_their_image_is_not_healthy() {
     let none = "synxdb-none/none:0";
     for (labels, code, words) in [
         (json!({COMPONENT: "warehouse", "enterprise.dbaas/name": "etl"}), 8, "SynxDB is degraded"),
-        (json!({"app": "x"}), 8, "Whether SynxDB is healthy is unknown"),
+        (json!({"app": "x"}), 8, "SynxDB health unknown"),
     ] {
         let namespace = format!("e2e-team-{}", &uuid[..8]);
         let account = world.empty_account(&namespace);

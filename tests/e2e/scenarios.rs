@@ -11,10 +11,10 @@ fn recovers<'w>(world: &'w World, namespace: &str, pod: &str, target: &str, clai
     assert_eq!(before.claims.len(), claims);
     // On a real Kubernetes, an earlier case may have failed it over just now.
     let ran = world.run(&[&["failover", target, "--yes", "--anew"], &all_the_same(pod)[..]].concat()).exits(0);
-    assert!(ran.out.starts_with(&format!("Recovered: {pod} is back after ")), "{}", ran.shown());
+    assert!(ran.out.starts_with(&format!("Recovered: {pod} in ")), "{}", ran.shown());
     before.is_recovered();
     let new = Before::of(world, namespace, pod);
-    let ran = ran.says(&["proof: ", &format!("old UID {} new UID {}", before.uid, new.uid)]);
+    let ran = ran.says(&["verified by ", &format!("old UID {} new UID {}", before.uid, new.uid)]);
     let mut told = ran.clone();
     for (name, old) in &before.claims {
         let new = &new.claims[name].uid;

@@ -89,7 +89,7 @@ fn a_pod_must_stay_for_some_seconds() {
     let before = Before::of(&world, &account.namespace, "wh9527-0");
     let ran = account.run(&["failover", "wh9527-0", "--yes", "--settle", "5s"]).exits(0);
     assert!(ran.took >= Duration::from_secs(5), "{}", ran.shown());
-    ran.warns(&["wait until the new pod is Ready, and stays so for 5.0 s"]).says(&["Recovered: wh9527-0"]);
+    ran.warns(&["wait until the new pod has been Ready for 5 s"]).says(&["Recovered: wh9527-0"]);
     before.is_recovered();
 }
 

@@ -111,11 +111,11 @@ fn safekeepers_with_different_bytes_of_the_same_wal_fail() {
     // It does not count towards the quorum when another one is replaced, and its own failover proves that it has the
     // right bytes afterwards.
     let ran = world.run(&[&["failover", "safekeeper-0", "--yes", "--anew"], &shown[..]].concat()).exits(4);
-    assert!(ran.error().contains("safekeeper-1 is short: has different bytes of timeline "), "{}", ran.shown());
+    assert!(ran.error().contains("safekeeper-1 lacks WAL: has different bytes of timeline "), "{}", ran.shown());
     let before = Before::of(&world, SYSTEM, "safekeeper-1");
     let again = [&["failover", "safekeeper-1", "--yes", "--anew", "--timeout", "90s"], &shown[..]].concat();
     let ran = world.run(&again).exits(7);
-    assert!(ran.out.starts_with("Not recovered: safekeeper-1 is Ready after "), "{}", ran.shown());
+    assert!(ran.out.starts_with("Data missing: safekeeper-1 is Ready after "), "{}", ran.shown());
     ran.says(&["it has different bytes of timeline ", "than safekeeper-0, safekeeper-2"]);
     before.is_kept("data-missing");
     damaged.end();

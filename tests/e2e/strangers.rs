@@ -23,13 +23,14 @@ fn a_pod_without_an_owner_is_a_stranger_despite_its_name() {
         "{}/{FAKE} is named like a warehouse proxy but is not SynxDB's: no controller owns it",
         account.namespace
     );
-    let ran = account.run(&["status"]).exits(0).says(&["SynxDB is healthy: 3 of 3 members ready", &why]);
+    let ran = account.run(&["status"]).exits(0).says(&["SynxDB is healthy: 3 of 3 pods ready", &why]);
     assert_eq!(ran.out.matches(FAKE).count(), 1, "{}", ran.shown());
     let status = account.run(&["status", "-o", "json"]).exits(0).json();
     let strangers = &status["namespaces"][0]["strangers"];
     assert_eq!(*strangers, json!([{"name": FAKE, "component": "warehouse-proxy", "why": "no controller owns it"}]));
 
-    let refused = format!("{}/{FAKE} has a member's name and is a stranger: no controller owns it", account.namespace);
+    let refused =
+        format!("{}/{FAKE} has the name of a SynxDB pod but is not one: no controller owns it", account.namespace);
     let next = format!("next: kubectl get pod {FAKE} -n {}", account.namespace);
     for arguments in [
         &["failover", FAKE, "--yes"][..],

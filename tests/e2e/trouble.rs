@@ -36,7 +36,7 @@ fn times_out(account: &Account<'_>, before: &Before<'_>, reasons: &[&str]) -> Ra
 #[track_caller]
 fn times_out_with(account: &Account<'_>, before: &Before<'_>, flags: &[&str], reasons: &[&str]) -> Ran {
     let ran = account.run(&[&["failover", "wh9527-0", "--timeout", "15s"], flags].concat()).exits(6);
-    assert!(ran.out.starts_with("Timed out: wh9527-0 is not back after 15"), "{}", ran.shown());
+    assert!(ran.out.starts_with("Timed out: wh9527-0 has not recovered after 15"), "{}", ran.shown());
     // The reason is directly below the verdict, not only somewhere in the output.
     let verdict = ran.out.split_once("\n\n").map(|(verdict, _)| crate::support::unwrapped(verdict)).unwrap();
     for reason in reasons {

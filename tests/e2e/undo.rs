@@ -64,8 +64,8 @@ fn data_on_the_replaced_disk_is_missing_and_restored() {
     let before = Before::of(&world, &account.namespace, pod);
     let first = before.claims[claim].volume.clone();
     let ran = account.run(&["failover", pod, "--yes"]).exits(7);
-    assert!(ran.out.starts_with("Not recovered: cloudberry-proxy-0 is Ready"), "{}", ran.shown());
-    let ran = ran.says(&["test_db", "The old volume, which may have what is missing, can be put back:"]);
+    assert!(ran.out.starts_with("Data missing: cloudberry-proxy-0 is Ready"), "{}", ran.shown());
+    let ran = ran.says(&["test_db", "To restore the old volume, which may have the missing data:"]);
     before.is_replaced();
     before.is_kept("data-missing");
     let second = volume_of(&account, claim);
@@ -76,8 +76,7 @@ fn data_on_the_replaced_disk_is_missing_and_restored() {
     assert_eq!((&lost[0]["canBeUndone"], &lost[0]["volumes"][0]["name"]), (&json!(true), &json!(first)));
 
     let ran = undone(&account, &resume).exits(0);
-    let ran =
-        ran.says(&["Recovered: cloudberry-proxy-0", &format!("volume {first} is in use again"), "the canary table"]);
+    let ran = ran.says(&["Recovered: cloudberry-proxy-0", &format!("volume {first} restored"), "the canary table"]);
     assert_eq!(world.projects(&account.namespace), projects, "{}", ran.shown());
     assert_eq!(volume_of(&account, claim), first);
     becomes(&world, &first, ("Delete", "Bound"));
@@ -92,7 +91,7 @@ fn data_on_the_replaced_disk_is_missing_and_restored() {
     assert!(acts.iter().all(|act| act["who"].as_str().is_some_and(|who| !who.is_empty())), "{acts:#?}");
     let undo = acts[0]["id"].as_str().unwrap();
     account.run(&["history"]).exits(0).says(&[
-        "2 acts on record, 1 can be undone, 1 volume kept",
+        "2 operations, 1 can be undone, 1 volume retained",
         "data missing",
         "recovered",
     ]);

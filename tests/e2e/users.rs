@@ -43,7 +43,7 @@ fn without_permission_to_delete_claims_nothing_is_changed() {
 
     run(&account, &user, &["status"]).exits(0);
     let ran = run(&account, &user, &["failover", "wh9527-0", "--yes"]).exits(4).silent();
-    let denied = format!("you may not delete persistentvolumeclaims in namespace {}", account.namespace);
+    let denied = format!("missing permission: delete persistentvolumeclaims in namespace {}", account.namespace);
     let next = format!("kubectl auth can-i delete persistentvolumeclaims -n {}", account.namespace);
     ran.warns(&[&denied, &next]);
     before.is_unchanged();
@@ -70,7 +70,8 @@ fn without_permission_to_read_volumes_the_possible_loss_must_be_confirmed() {
     let ran = run(&account, &user, &["failover", "wh9527-0", "--yes"]).exits(4).silent();
     let reason = "the old volume of claim data-wh9527-0 cannot be retained: volumes cannot be read: \
                   persistentvolumes is forbidden";
-    let unknown = "not known is whether a node can take the new pod, whether the new claims' class exists, whether one";
+    let unknown =
+        "unknown whether a node can run the new pod, whether the storage class of the new claims exists, whether one";
     ran.warns(&[reason, &user.name, "--allow unretained-volume overrides this check", unknown]);
     before.is_unchanged();
     let overridden = ["failover", "wh9527-0", "--allow", "unretained-volume"];
@@ -93,7 +94,7 @@ fn without_permission_to_read_volumes_the_possible_loss_must_be_confirmed() {
     );
     assert_eq!(record["claims"][0]["manifest"]["metadata"]["name"], "data-wh9527-0");
     let told = run(&account, &user, &["history"]).exits(8);
-    told.says(&["1 act on record, 0 can be undone", "unknown: volumes: ", record["id"].as_str().unwrap(), "recovered"]);
+    told.says(&["1 operation, 0 can be undone", "unknown: volumes: ", record["id"].as_str().unwrap(), "recovered"]);
     // Its policy was Delete and stays so: it is lost, as announced.
     let volume = &before.claims["data-wh9527-0"].volume;
     world.until(&world.cluster_wide::<PersistentVolume>(), named(volume), "the old volume is gone", |all| {
@@ -114,7 +115,7 @@ fn without_permission_to_forward_databases_are_unknown() {
     };
     let user = world.user(namespace, &[looks()]);
     let ran = run(&account, &user, &["verify"]).exits(8);
-    let ran = ran.says(&["Not proven: nothing failed, and 1 of 2 checks is unknown", "2 of 2 Ready"]);
+    let ran = ran.says(&["Unverified: nothing failed, but 1 of 2 checks is unknown", "2 of 2 Ready"]);
     ran.says(&["not allowed to create pods/portforward cloudberry-proxy-0 in namespace"]);
 
     let create = Rule { namespace: Some(namespace), resources: &["pods/portforward"], verbs: &["get", "create"] };

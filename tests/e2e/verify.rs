@@ -88,7 +88,7 @@ fn what_is_missing_since_a_baseline_is_listed() {
     world.query(proxy, "test_db", "create table extra (id int); insert into extra values (1), (2); analyze extra");
     let file = world.home().join("before.json");
     let path = file.to_str().unwrap();
-    account.run(&["verify", "--save", path]).exits(0).warns(&["saved what 1 member hold"]);
+    account.run(&["verify", "--save", path]).exits(0).warns(&["baseline of 1 component saved to "]);
     // A baseline is never overwritten.
     let again = account.run(&["verify", "--save", path]).exits(4);
     assert!(again.error().contains("exists already"), "{}", again.shown());
@@ -102,7 +102,7 @@ fn what_is_missing_since_a_baseline_is_listed() {
     world.query(proxy, "test_db", "drop table extra");
     world.query(proxy, "test_db", "delete from projects where project_id > 1");
     let ran = account.run(&["verify", "--against", path]).exits(7);
-    let ran = ran.says(&["Not verified: 1 of ", "test_db: table public.extra is missing (2 rows)"]);
+    let ran = ran.says(&["Verification failed: 1 of ", "test_db: table public.extra is missing (2 rows)"]);
     ran.says(&["test_db: table public.projects has 1 row, had 3"]);
     // Limited to another database, nothing is missing.
     account.run(&["verify", "-d", "postgres", "--against", path]).exits(0);
@@ -205,7 +205,7 @@ fn a_login_that_hangs_ends_with_its_deadline() {
     let server = world.secured((&account.namespace, "cloudberry-proxy-0"), "0pen-S3same");
     let hung = server.hangs();
     let ran = with_password(&account, "0pen-S3same", &["--read-only"], &[]).exits(8);
-    assert_eq!(reason(&ran, "connection", "unknown"), "no response within 10.0 s");
+    assert_eq!(reason(&ran, "connection", "unknown"), "no response within 10 s");
     drop(hung);
     with_password(&account, "0pen-S3same", &["--read-only"], &[]).exits(0);
 }

@@ -69,11 +69,11 @@ fn the_volume_that_belongs_to_a_pod_is_retained_and_restored() {
     let first = volume_of(&old);
 
     let ran = account.run(&["failover", "wh9527-0", "--keep-pvc", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
-    ran.clone().says(&[&format!("claim {name}"), &format!("the old volume {first} is kept")]);
+    ran.clone().says(&[&format!("claim {name}"), &format!("old volume {first} retained")]);
     ran.warns(&[
-        &format!("claim {name} belongs to the pod and goes with it"),
+        &format!("claim {name} belongs to the pod and is deleted with it"),
         &format!("set volume {first} to Retain"),
-        "claims that are not the pod's own stay",
+        "claims that do not belong to the pod are kept",
     ]);
     let new = claim(&account, name);
     let second = volume_of(&new);
@@ -84,8 +84,8 @@ fn the_volume_that_belongs_to_a_pod_is_retained_and_restored() {
     // It is restored by its claim's name.
     account.run(&["undo", "wh9527-0", "--yes"]).exits(0).says(&[
         "Recovered: wh9527-0",
-        &format!("volume {first} is in use again"),
-        &format!("the old volume {second} is kept"),
+        &format!("volume {first} restored"),
+        &format!("old volume {second} retained"),
     ]);
     assert_eq!(volume_of(&claim(&account, name)), first);
     assert_eq!(claim(&account, "data-wh9527-0").metadata.uid, data, "a claim that stays was replaced");
@@ -205,7 +205,7 @@ fn volumes_without_a_class_are_counted_and_restored() {
 
     // Now no matching one is left: the small one is on record.
     let ran = account.run(&["failover", "wh9527-0", "--anew", "--yes"]).exits(4).silent();
-    ran.warns(&["no volume is free for claim data-wh9527-0", "has 500Mi, and 1400Mi is asked for"]);
+    ran.warns(&["no volume is Available for claim data-wh9527-0", "has 500Mi, but 1400Mi is requested"]);
 
     account.run(&["undo", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     assert_eq!(volume_of(&claim(&account, "data-wh9527-0")), *small);
@@ -223,7 +223,7 @@ fn a_volume_that_its_claim_would_not_get_is_not_restored() {
     patch_volume(&world, &first, &json!({"spec": {"capacity": {"storage": "1Gi"}}}));
     let now = claim(&account, "data-wh9527-0");
     let ran = account.run(&["undo", "wh9527-0", "--yes"]).exits(4).silent();
-    let why = format!("volume {first} has 1Gi, and 100Gi is asked for by the template of StatefulSet wh9527");
+    let why = format!("volume {first} has 1Gi, but 100Gi is requested by the template of StatefulSet wh9527");
     ran.warns(&[&why]);
     let still = claim(&account, "data-wh9527-0");
     assert_eq!((&still.metadata.uid, still.metadata.deletion_timestamp.is_some()), (&now.metadata.uid, false));
@@ -255,11 +255,11 @@ fn a_claim_that_is_recreated_smaller_is_reported() {
         status.and_then(|status| status.phase.as_deref()) == Some("Bound")
     });
     let ran = account.run(&["failover", "wh9527-2", "--dry-run", "--no-verify"]).exits(0);
-    let why = "claim data-wh9527-2 comes back as the template of StatefulSet wh9527 has it: size 100Gi, where it has 300Gi \
-               now";
+    let why = "claim data-wh9527-2 is recreated from the template of StatefulSet wh9527, with changes: size 100Gi (now \
+               300Gi)";
     ran.says(&[why]);
     let ran = account.run(&["failover", "wh9527-1", "--dry-run", "--no-verify"]).exits(0);
-    assert!(!ran.out.contains("comes back as the template"), "{}", ran.shown());
+    assert!(!ran.out.contains("is recreated from the template"), "{}", ran.shown());
 }
 
 /// Nothing verified the content of the restored volume: it stays on Retain, and the output says so.
@@ -273,7 +273,11 @@ fn an_unverified_undo_reports_that_the_volume_stays_on_retain() {
         "kubectl patch persistentvolume {first} -p '{{\"spec\":{{\"persistentVolumeReclaimPolicy\":\"Delete\"}}}}'"
     );
     let ran = account.run(&["undo", "wh9527-0", "--no-verify", "--yes"]).exits(0).says(&["Replaced: wh9527-0"]);
-    ran.says(&[&format!("volume {first} is in use again"), "it stays on Retain", &patch]);
+    ran.says(&[
+        &format!("volume {first} restored"),
+        "its reclaim policy stays Retain until its data is verified",
+        &patch,
+    ]);
     becomes(&world, &first, "Retain", "Bound");
     patch_volume(&world, &first, &json!({"spec": {"persistentVolumeReclaimPolicy": "Delete"}}));
 
@@ -281,7 +285,7 @@ fn an_unverified_undo_reports_that_the_volume_stays_on_retain() {
     let second = volume_of(&claim(&account, "data-wh9527-0"));
     assert_eq!(second, first);
     let ran = account.run(&["undo", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
-    assert!(!ran.out.contains("stays on Retain"), "{}", ran.shown());
+    assert!(!ran.out.contains("reclaim policy stays Retain"), "{}", ran.shown());
     let back = volume_of(&claim(&account, "data-wh9527-0"));
     becomes(&world, &back, "Delete", "Bound");
 }

@@ -101,7 +101,7 @@ fn a_suspended_warehouse_is_neither_healthy_nor_degraded() {
     let said =
         format!("suspended: warehouse wh9528 of account {}: StatefulSet wh9528 is scaled to 0", account.namespace);
     let ran = account.run(&["status"]).exits(0).says(&[&said, "wh9528 0/0 Suspended"]);
-    assert!(ran.out.starts_with("SynxDB is healthy: 2 of 2 members ready"), "{}", ran.shown());
+    assert!(ran.out.starts_with("SynxDB is healthy: 2 of 2 pods ready"), "{}", ran.shown());
     let status = account.run(&["status", "-o", "json"]).exits(0).json();
     assert_eq!(status["health"], "healthy");
     let suspended = json!([{"namespace": account.namespace, "warehouse": SECOND, "statefulSets": [SECOND]}]);
@@ -125,7 +125,7 @@ fn a_suspended_warehouse_is_neither_healthy_nor_degraded() {
     // With both suspended, sessions are still accepted, but nothing is on segments.
     suspend(&account, &[FIRST]);
     let ran = account.run(&["status"]).exits(0).says(&["warehouse wh9527 of account", "warehouse wh9528 of account"]);
-    assert!(ran.out.starts_with("SynxDB is healthy: 1 of 1 members ready"), "{}", ran.shown());
+    assert!(ran.out.starts_with("SynxDB is healthy: 1 of 1 pods ready"), "{}", ran.shown());
     let report = account.run(&["verify", "-o", "json"]).exits(0).json();
     for (kind, expected) in
         [("connection", "passed"), ("segments", "skipped"), ("write", "skipped"), ("spread", "skipped")]
@@ -153,7 +153,7 @@ fn a_suspended_account_is_neither_healthy_nor_degraded() {
     assert_eq!(status["suspended"][0]["warehouse"], Value::Null);
 
     // Nothing is verified, and nothing failed.
-    let ran = account.run(&["verify"]).exits(8).says(&["Not proven: nothing could be asked", "suspended"]);
+    let ran = account.run(&["verify"]).exits(8).says(&["Unverified: nothing could be checked", "suspended"]);
     assert!(!ran.out.contains("failed"), "{}", ran.shown());
     let ran = account.run(&["verify", "--against", file.to_str().unwrap()]).exits(8);
     ran.says(&["it is in the baseline, but suspended: nothing could be compared"]);

@@ -118,7 +118,7 @@ fn pods_that_cannot_be_failed_over() {
     let ran = refuse(&["failover", "grafana-0", "-n", "cloud007", "--yes"]);
     assert_snapshot!("no-member", ran.snapshot());
     // The same without naming its namespace.
-    refuse(&["failover", "grafana-0", "--yes"]).warns(&["is no SynxDB member"]);
+    refuse(&["failover", "grafana-0", "--yes"]).warns(&["is not a SynxDB component"]);
 
     // It also mounts another pod's claim.
     pod("wh1-0", &spec);
@@ -127,7 +127,7 @@ fn pods_that_cannot_be_failed_over() {
     // Without an owner, its name alone does not make it a member, whatever is overridden.
     let overridden = ["failover", "wh1-0", "--keep-pvc", "--allow", "unmanaged-pod", "--confirm", "wh1-0"];
     refuse(&overridden).warns(&["is a stranger: no controller owns it"]);
-    refuse(&["failover", "wh9527-1", "--yes"]).warns(&["claim data-wh9527-1 is mounted by wh1-0 too"]);
+    refuse(&["failover", "wh9527-1", "--yes"]).warns(&["claim data-wh9527-1 is also mounted by wh1-0"]);
     assert!(cluster.get("pods", ACCOUNT, "wh1-0").is_some());
 }
 
@@ -224,7 +224,7 @@ fn credentials_and_rights() {
     assert_snapshot!("impersonated-without-rights", ran.snapshot());
     cluster.run(&["--as", "jane", "--as-group", READERS, "--as-group", "dba", "--as-uid", "7", "status"]).exits(0);
     let ran = cluster.run(&["--as", "jane", "--as-group", READERS, "failover", "safekeeper-0", "--yes"]).exits(4);
-    ran.warns(&["you may not delete pods"]);
+    ran.warns(&["missing permission: delete pods"]);
     // A user who may not impersonate is told so.
     let ran = cluster.run(&["--kubeconfig", &without, "--token", "readonly", "--as", "jane", "status"]);
     assert!(ran.code != Some(0), "{}", ran.shown());

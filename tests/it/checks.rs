@@ -68,7 +68,7 @@ fn a_budget_without_disruptions() {
     let numbers = "PodDisruptionBudget safekeepers allows 0 disruptions (3 of 3 healthy, 3 wanted)";
     has_check(&cluster, &["safekeeper-0", "--keep-pvc"], "budget", "block", numbers);
     let text = cluster.run(&["failover", "safekeeper-0", "--dry-run"]).exits(4);
-    text.says(&[numbers, "(--allow disruption-budget overrides this)"]).warns(&["--allow disruption-budget"]);
+    text.says(&[numbers, "(override with --allow disruption-budget)"]).warns(&["--allow disruption-budget"]);
     let allowed = ["safekeeper-0", "--allow", "disruption-budget"];
     has_check(&cluster, &allowed, "budget", "warn", numbers);
     assert_eq!(checks(&cluster, &["pageserver-0"], "budget").0, Vec::<Value>::new());
@@ -102,7 +102,7 @@ fn unschedulable_nodes() {
     for node in cluster.store().list("nodes", None).0 {
         cordon(node["metadata"]["name"].as_str().unwrap());
     }
-    has_check(&cluster, &["wh9527-0"], "node", "block", "0 of 2 nodes are Ready and take pods (2 cordoned)");
+    has_check(&cluster, &["wh9527-0"], "node", "block", "0 of 2 nodes are Ready and schedulable (2 cordoned)");
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_scaled_down_set() {
         store.get(&pod).is_some_and(|pod| !pod["metadata"]["deletionTimestamp"].is_null())
     });
     let words =
-        "StatefulSet safekeeper has 2 replicas, safekeeper-0 to safekeeper-1: it would not re-create safekeeper-2";
+        "StatefulSet safekeeper has 2 replicas, safekeeper-0 to safekeeper-1: it would not recreate safekeeper-2";
     has_check(&cluster, &["safekeeper-2", "--allow", "quorum-loss"], "controller", "block", words);
     has_check(&cluster, &["safekeeper-2", "--keep-pvc"], "pod", "warn", "the pod has been Terminating for");
 }
@@ -153,7 +153,7 @@ fn a_missing_storage_class() {
         &["safekeeper-0"],
         "storage-class",
         "block",
-        "there is no default one, and no volume is free for claim data-safekeeper-0",
+        "there is no default, and no volume is Available for claim data-safekeeper-0",
     );
     has_check(&cluster, &["safekeeper-0", "--allow", "storage-class"], "storage-class", "warn", "no default one");
     assert_eq!(checks(&cluster, &["safekeeper-0", "--keep-pvc"], "storage-class"), (Vec::new(), Some(0)));

@@ -488,7 +488,7 @@ impl Folders {
 fn it_is_installed_next_to_the_plugin_and_removed_again() {
     let folders = Folders::with_plugin_in("second");
     let file = folders.file("second");
-    let told = format!("to {}:", file.display());
+    let told = format!("Will write {}:", file.display());
 
     // No terminal for the prompt.
     let refused = folders.runs("completion install");
@@ -497,14 +497,14 @@ fn it_is_installed_next_to_the_plugin_and_removed_again() {
     // Declined.
     let mut terminal = Terminal::start(folders.command("completion install"));
     terminal.expect("exec kubectl-synxdb __complete \"$@\"");
-    terminal.expect("Write it? [y/N]");
+    terminal.expect("Continue? [y/N]");
     terminal.send("n\r");
     let left = terminal.end();
     assert_eq!((left.code, file.exists()), (5, false), "{}", left.text);
     assert!(left.text.contains("nothing was changed") && left.text.replace('\n', "").contains(&told), "{}", left.text);
     // Accepted.
     let mut terminal = Terminal::start(folders.command("completion install"));
-    terminal.expect("Write it? [y/N]");
+    terminal.expect("Continue? [y/N]");
     terminal.send("y\r");
     let left = terminal.end();
     assert_eq!(left.code, 0, "{}", left.text);
@@ -519,7 +519,7 @@ fn it_is_installed_next_to_the_plugin_and_removed_again() {
     // Repeating it changes nothing; a file from another version is renewed.
     let again = folders.runs("completion install");
     assert_eq!(again.code, Some(0), "{}", again.err);
-    assert!(again.out.contains("there already"), "{}", again.out);
+    assert!(again.out.contains("Already installed"), "{}", again.out);
     let old = "#!/bin/sh\n# Of old (made by: kubectl synxdb completion install)\n";
     std::fs::write(&file, old).unwrap();
     let renewed = folders.runs("completion install --yes");

@@ -133,11 +133,11 @@ fn an_unknown_kind() {
     let near = run(&["schema", "FailoverPlam"]);
     near.error();
     near.warns(&[
-        "there is no kind of document \"FailoverPlam\"",
-        "near it: FailoverPlan,",
+        "unknown document kind \"FailoverPlam\"",
+        "did you mean: FailoverPlan,",
         "kubectl synxdb schema lists",
     ]);
-    run(&["schema", "xyz"]).warns(&["there is no kind of document \"xyz\"\nnext: kubectl synxdb schema lists them"]);
+    run(&["schema", "xyz"]).warns(&["unknown document kind \"xyz\"\nnext: to list them: kubectl synxdb schema"]);
 }
 
 /// `REGENERATE=1` updates the page.

@@ -110,7 +110,7 @@ fn each_component_recovers_and_loses_nothing() {
     ] {
         let before = Before::of(&cluster, namespace, pod);
         assert_eq!(before.claims.len(), claims);
-        let ran = cluster.run(&["failover", target, "--yes"]).exits(0).says(&["Recovered: ", "proof: ", proof]);
+        let ran = cluster.run(&["failover", target, "--yes"]).exits(0).says(&["Recovered: ", "verified by ", proof]);
         before.is_replaced(&cluster);
         let record = before.is_recorded(&cluster, "recovered");
         assert!(!record["finished"].is_null() && record["healed"] == 0, "{record:#}");
@@ -221,7 +221,7 @@ fn timed_out_and_resumed() {
     cluster.replaced_pods(ReplacedPods::StayUnready);
     let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
     let late = cluster.run(&["failover", "safekeeper-0", "--yes", "--timeout", "10s"]).exits(6);
-    assert!(late.out.starts_with("Timed out: safekeeper-0 is not back after"), "{}", late.shown());
+    assert!(late.out.starts_with("Timed out: safekeeper-0 has not recovered after"), "{}", late.shown());
     let late = late.says(&["containers with unready status: [safekeeper]", "Done so far:", "pod safekeeper-0 deleted"]);
     assert_snapshot!("timed-out", account(&late));
     assert_eq!(before.is_recorded(&cluster, "in-progress")["finished"], Value::Null);
@@ -286,9 +286,13 @@ fn killed_and_resumed() {
     assert_eq!(before.deletes(&cluster), (1, 1));
     // It is finished: this is reported instead of repeating it. `--anew` starts a new one.
     let again = cluster.run(&["failover", "safekeeper-2", "--yes"]).exits(4).silent();
-    let said = format!("it was failed over just now ({}) and has recovered", id.as_str().unwrap());
+    let said = format!("ago ({}), and has recovered", id.as_str().unwrap());
     let error = crate::support::unwrapped(again.error());
-    assert!(error.contains(&said) && error.contains("--anew"), "{}", again.shown());
+    assert!(
+        error.contains("safekeeper-2 was failed over ") && error.contains(&said) && error.contains("--anew"),
+        "{}",
+        again.shown()
+    );
     assert_eq!(before.deletes(&cluster), (1, 1));
     let new = ["failover", "safekeeper-2", "--anew", "--dry-run=client", "-o", "json"];
     let plan = cluster.run(&new).exits(0).json();
@@ -307,7 +311,7 @@ fn what_no_dry_run_finds_out_is_unknown_and_does_not_block() {
     }
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: "]);
     ran.warns(&[
-        "warn  whether the API server takes it is not known: persistentvolumeclaim/data-safekeeper-0 created (",
+        "warn  unknown whether the API server would accept: persistentvolumeclaim/data-safekeeper-0 created (",
         "pod/safekeeper-0 created (admission webhook \"guard.example.com\" does not support dry run)",
     ]);
     assert!(!cluster.rehearsals().is_empty());
@@ -320,7 +324,7 @@ fn what_no_dry_run_finds_out_is_unknown_and_does_not_block() {
     };
     let cluster = Cluster::start(Options { deny: vec![deny("pods"), deny(CLAIMS)], ..bare("healthy") });
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: "]);
-    ran.warns(&["you may not create pods in namespace synxdb-system: what the API server would refuse of the new pod"]);
+    ran.warns(&["missing permission: create pods in namespace synxdb-system; a rejection of the new pod"]);
     let created: Vec<String> = cluster.rehearsals().into_iter().filter(|one| one.starts_with("POST")).collect();
     assert_eq!(created, Vec::<String>::new(), "what may not be done is not tried");
 }
@@ -356,7 +360,7 @@ fn a_page_that_serves_no_metrics_proves_nothing() {
     for pod in ["safekeeper-0", "pageserver-0"] {
         let before = Before::of(&cluster, SYSTEM, pod);
         let ran = cluster.run(&["failover", pod, "--yes"]).exits(8);
-        assert!(ran.out.starts_with(&format!("Not proven: {pod} is Ready after ")), "{}", ran.shown());
+        assert!(ran.out.starts_with(&format!("Unverified: {pod} is Ready after ")), "{}", ran.shown());
         let ran = ran.says(&["nothing could be compared: its metrics could not be read: /metrics answers 404"]);
         assert!(!ran.out.contains("all is there"), "{}", ran.shown());
         ran.warns(&["warn  before: status endpoint, no metrics"]);
@@ -386,7 +390,7 @@ fn replaced_by_another_operator_during_the_prompt() {
     terminal.send("y\r");
     let left = terminal.end();
     assert_eq!(left.code, 4, "{}", left.text);
-    for words in ["Stopped: the cluster is not as planned", &replacement, "Nothing was deleted.", "next: "] {
+    for words in ["Stopped: the cluster changed since the plan", &replacement, "Nothing was deleted.", "next: "] {
         assert!(left.text.contains(words), "no {words:?}\n{}", left.text);
     }
     assert_eq!(cluster.writes(), Vec::<String>::new());
@@ -411,7 +415,7 @@ fn data_on_the_replaced_disk() {
     let cluster = Cluster::start(full("local-disk"));
     let before = Before::of(&cluster, ACCOUNT, "cloudberry-proxy-0");
     let ran = cluster.run(&["failover", "cloud007/cloudberry-proxy-0", "--yes"]).exits(7);
-    assert!(ran.out.starts_with("Not recovered: cloudberry-proxy-0 is Ready"), "{}", ran.shown());
+    assert!(ran.out.starts_with("Data missing: cloudberry-proxy-0 is Ready"), "{}", ran.shown());
     let ran = ran.says(&["test_db", "projects"]);
     assert_snapshot!("data-missing", account(&ran));
     before.is_replaced(&cluster);
@@ -427,11 +431,14 @@ fn quorum() {
         assert_eq!(cluster.writes(), Vec::<String>::new());
         assert_eq!(cluster.pod_uid(SYSTEM, "safekeeper-0"), before.uid);
     };
-    let numbers = "safekeeper-1 is not Ready: 1 of 3 safekeepers would be left, and a majority is 2";
+    let numbers = "safekeeper-1 is not Ready: only 1 of 3 safekeepers would remain (quorum is 2)";
     refused(&["failover", "safekeeper-0", "--yes"], &[numbers, "--allow quorum-loss"]);
     let confirm = "--confirm safekeeper-0";
     refused(&["failover", "safekeeper-0", "--allow", "quorum-loss"], &[confirm]);
-    refused(&["failover", "safekeeper-0", "--allow", "quorum-loss", "--yes"], &["--yes does not answer it", confirm]);
+    refused(
+        &["failover", "safekeeper-0", "--allow", "quorum-loss", "--yes"],
+        &["--yes is not enough for a high-risk operation", confirm],
+    );
     let other = ["failover", "safekeeper-0", "--allow", "quorum-loss", "--confirm", "safekeeper-1"];
     refused(&other, &[confirm]);
     let ran = cluster.run(&["failover", "safekeeper-0", "--allow", "quorum-loss", "--confirm", "safekeeper-0"]);
@@ -445,7 +452,7 @@ fn forbidden() {
     let versions = cluster.versions();
     let ran = cluster.run(&["failover", "wh9527-0", "--yes"]).exits(4).silent();
     let error = ran.error();
-    assert!(error.contains("you may not delete persistentvolumeclaims in namespace"), "{error}");
+    assert!(error.contains("missing permission: delete persistentvolumeclaims in namespace"), "{error}");
     assert_snapshot!("forbidden", normal(error));
     let lines = cluster.run(&["failover", "wh9527-0", "--yes", "-o", "json"]).exits(4).json_lines();
     assert_eq!((&lines[0]["kind"], &lines[1]["kind"]), (&json!("FailoverPlan"), &json!("Error")));
@@ -489,7 +496,7 @@ fn a_component_that_is_down_already() {
     cluster.replaced_pods(ReplacedPods::BecomeReadyFromNowOn);
     let before = Before::of(&cluster, ACCOUNT, "wh9527-1");
     let ran = cluster.run(&["failover", "wh9527-1", "--yes"]).exits(0).says(&["Recovered: "]);
-    let ran = ran.warns(&["afterwards it is compared with the stored baseline of"]);
+    let ran = ran.warns(&["it will be compared with the stored baseline of"]);
     assert!(!ran.out.contains("canary"), "there was none\n{}", ran.shown());
     ran.says(&[
         "verified by SQL: 2",
@@ -506,7 +513,7 @@ fn without_postgresql_it_is_unverified() {
     cluster.run(&["status"]).exits(0);
     let before = Before::of(&cluster, ACCOUNT, "wh9527-0");
     let ran = cluster.run(&["failover", "wh9527-0", "--yes"]).exits(8);
-    assert!(ran.out.starts_with("Not proven: wh9527-0 is Ready"), "{}", ran.shown());
+    assert!(ran.out.starts_with("Unverified: wh9527-0 is Ready"), "{}", ran.shown());
     let ran = ran.says(&["PostgreSQL"]).warns(&["will not be proven"]);
     assert_snapshot!("not-proven", account(&ran));
     before.is_replaced(&cluster);

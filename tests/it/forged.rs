@@ -84,7 +84,7 @@ fn an_unfinished_record_is_resumed_as_far_as_the_cluster_confirms_it() {
         write(&cluster, &forged);
         let (pod, volume) = (cluster.pod_uid(SYSTEM, POD), cluster.volume_of(SYSTEM, CLAIM));
         let ran = cluster.run(&["failover", POD, "--yes"]).exits(0);
-        let ran = ran.warns(&[&format!("the record of {ID} of {SYSTEM}/{POD} does not fit the cluster")]);
+        let ran = ran.warns(&[&format!("the record of {ID} of {SYSTEM}/{POD} does not match the cluster")]);
         let ran = ran.says(&["Recovered: safekeeper-0"]);
         assert!(!ran.out.contains(&format!("undo {ID}")), "{what}: {}", ran.shown());
         assert_ne!(cluster.pod_uid(SYSTEM, POD), pod, "{what}: {}", ran.shown());
@@ -98,7 +98,7 @@ fn an_unfinished_record_is_resumed_as_far_as_the_cluster_confirms_it() {
     fits["started"] = json!(jiff::Timestamp::now().to_string());
     write(&cluster, &fits);
     let ran = cluster.run(&["failover", POD, "--yes"]).exits(0);
-    assert!(!ran.err.contains("does not fit"), "{}", ran.shown());
+    assert!(!ran.err.contains("does not match"), "{}", ran.shown());
     ran.warns(&[ID]);
 }
 
@@ -113,7 +113,7 @@ fn a_failover_that_ended_in_the_future_blocks_nothing() {
     write(&cluster, &forged);
     let pod = cluster.pod_uid(SYSTEM, POD);
     let ran = cluster.run(&["failover", POD, "--yes"]).exits(0);
-    ran.warns(&["f0f0f0f0 is on record as finished in the future (2030-01-01T00:01:00Z): clock skew, or forged"]);
+    ran.warns(&["f0f0f0f0 ended in the future (2030-01-01T00:01:00Z): clock skew, or a forged record"]);
     assert_ne!(cluster.pod_uid(SYSTEM, POD), pod);
 }
 

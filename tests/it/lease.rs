@@ -56,7 +56,7 @@ fn the_second_of_two_in_a_namespace_is_blocked() {
     assert_eq!(lease(&cluster, SYSTEM)["spec"]["holderIdentity"], Value::Null);
     // The Lease was released: the next one waits for nothing.
     let ran = cluster.run(&["failover", "pageserver-0", "--keep-pvc", "--yes", "--anew"]).exits(0);
-    ran.warns(&["pass no other failover is under way in namespace synxdb-system"]);
+    ran.warns(&["pass no other failover in progress in namespace synxdb-system"]);
 }
 
 /// While a run waits at the prompt, its plan may become stale.
@@ -85,7 +85,7 @@ fn two_namespaces_recover_at_the_same_time() {
     let account = in_progress(&cluster, "wh9527-0");
     let system = Running::start(cluster.plugin(&["failover", "safekeeper-0", "--yes"])).end().exits(0);
     let told = format!("warn another failover is in progress in namespace {ACCOUNT}: failover ");
-    system.says(&["Recovered: "]).warns(&[&told, "pass no other failover is under way in namespace synxdb-system"]);
+    system.says(&["Recovered: "]).warns(&[&told, "pass no other failover in progress in namespace synxdb-system"]);
     cluster.replaced_pods(ReplacedPods::BecomeReady);
     account.end().exits(0).says(&["Recovered: "]);
 }
@@ -103,7 +103,7 @@ fn the_lease_of_a_killed_run_is_taken_over_at_once() {
     let id = holder.split(' ').nth(1).unwrap();
 
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: "]);
-    let ran = ran.warns(&[&format!("finishes failover {id}"), &format!("one was: {holder}")]);
+    let ran = ran.warns(&[&format!("resuming failover {id}"), &format!("the last was {holder}")]);
     assert!(!ran.err.contains("waits "), "{}", ran.shown());
     assert_eq!(lease(&cluster, SYSTEM)["spec"]["leaseTransitions"], 1);
 }
@@ -135,7 +135,7 @@ fn the_lease_of_a_run_killed_on_another_machine_is_waited_for() {
     cluster.run(&["failover", "pageserver-0", "--yes"]).exits(4).silent().warns(&[ahead]);
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: "]);
     ran.warns(&[
-        "an earlier run of this failover may be under way: ",
+        "an earlier run of this failover may be in progress: ",
         "waiting 10 s for it to expire: failover ",
         " at elsewhere/",
     ]);

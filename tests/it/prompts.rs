@@ -81,7 +81,7 @@ fn an_interruption_at_the_prompt_changes_nothing() {
 fn a_name_of_several_pods_offers_a_choice() {
     let practice = Practice::shared();
     let person = Person::at(&practice);
-    let list = "cloudberry-proxy-0 may be any of these. Which?";
+    let list = "cloudberry-proxy-0 is ambiguous. Select one:";
     let (account, system) = (format!("{ACCOUNT}/cloudberry-proxy-0"), "synxdb-system/cloudberry-proxy-0");
 
     // The arrow keys select: first one, then the other.
@@ -132,19 +132,19 @@ fn yes_recovers_and_the_progress_table_disappears() {
     let left = terminal.end();
     assert_eq!(left.code, 0, "{}", left.screen);
     in_order("a failover", &left);
-    assert!(left.screen.contains("Recovered: wh9527-0 is back after "), "{}", left.screen);
+    assert!(left.screen.contains("Recovered: wh9527-0 in "), "{}", left.screen);
     assert_ne!(practice.pod_uid(ACCOUNT, "wh9527-0"), old);
 
     // The table was redrawn many times, and is gone: the result follows the prompt.
     let drawn = crate::support::terminal::plain(left.raw.as_bytes());
-    for row in ["replaced  waiting", "replaced  done", "answers   done"] {
+    for row in ["recreate  waiting", "recreate  done", "verify    done"] {
         assert!(drawn.contains(row), "no {row:?} was drawn:\n{drawn}");
     }
     let rows = drawn.matches("replaced  waiting").count();
     assert!(rows > 1, "the running row was drawn {rows} times");
     let mut after = left.screen.lines().skip_while(|line| !line.starts_with(QUESTION)).skip(1);
     assert!(after.next().unwrap().starts_with("Recovered: "), "{}", left.screen);
-    for phase in ["retain", "claim", "pod", "replaced", "ready", "answers"] {
+    for phase in ["retain", "claim", "pod", "recreate", "ready", "verify"] {
         let row = |line: &&str| line.starts_with(&format!("  {phase:<9} "));
         let left_over = |line: &&str| line.starts_with(&format!("{phase:<9} "));
         assert_eq!(after.clone().filter(left_over).count(), 0, "{}", left.screen);
@@ -165,7 +165,7 @@ fn what_is_dropped_while_the_plan_is_read_is_not_missing() {
     terminal.send("y\r");
     let left = terminal.end();
     assert_eq!(left.code, 0, "{}", left.screen);
-    assert!(left.screen.contains("Recovered: wh9527-0 is back after "), "{}", left.screen);
+    assert!(left.screen.contains("Recovered: wh9527-0 in "), "{}", left.screen);
     let told = left.text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
         told.contains("missing missing since the plan was made: test_db: table public.projects is missing"),
@@ -205,17 +205,17 @@ fn high_risk_is_confirmed_only_by_the_name() {
 
     // Without a target, unhealthy members are listed first.
     let mut terminal = person.types("failover");
-    terminal.expect("Fail over which member?");
+    terminal.expect("Fail over which pod?");
     terminal.expect("synxdb-system/cloudberry-proxy-0");
     terminal.send(key::ESCAPE);
     let left = terminal.end();
     person.finds_nothing_changed("Esc at the list of members", &left, 5);
     let offered = crate::support::terminal::plain(left.raw.as_bytes());
-    let first = offered.split_once("Fail over which member?").unwrap().1.lines().find(|line| line.contains('/'));
+    let first = offered.split_once("Fail over which pod?").unwrap().1.lines().find(|line| line.contains('/'));
     assert!(first.unwrap().contains("synxdb-system/safekeeper-1 (safekeeper): "), "{offered}");
     assert_eq!(offered.matches("synxdb-system/safekeeper-").count(), 3, "{offered}");
 
-    let question = "Type the pod's name, safekeeper-0, to go on";
+    let question = "Type safekeeper-0 to continue";
     let risky = "failover safekeeper-0 --allow=quorum-loss --yes";
     for (what, keys, code) in [
         ("a wrong name", "safekeeper-1\r", 5),
@@ -242,7 +242,7 @@ fn high_risk_is_confirmed_only_by_the_name() {
     terminal.send("safekeeper-0\r");
     let left = terminal.end();
     assert_eq!(left.code, 0, "{}", left.screen);
-    assert!(left.screen.contains("Recovered: safekeeper-0 is back"), "{}", left.screen);
+    assert!(left.screen.contains("Recovered: safekeeper-0 in "), "{}", left.screen);
     assert_ne!(practice.pod_uid("synxdb-system", "safekeeper-0"), old);
 }
 

@@ -119,15 +119,13 @@ fn each_component_keeps_its_promise() {
     cluster.sandbox().requests().clear();
     let dry_run = ["failover", "safekeeper-0", "--dry-run", "--anew", "--allow", "quorum-loss"];
     let ran = cluster.run(&dry_run).exits(0);
-    ran.says(&["SQL is asked 5 times a second meanwhile", &format!("stays {system}"), &format!("stays {account}")]);
+    ran.says(&["one query every 200 ms", &format!("no outage {system}"), &format!("no outage {account}")]);
     let asked = cluster.sandbox().requests().entries();
     assert!(!asked.iter().any(|(_, path)| path.contains(&format!("{PROXY}/portforward"))), "{asked:#?}");
 
     // In text.
     let ran = cluster.run(&["failover", "wh9527-0", "--yes", "--anew"]).exits(0);
-    assert!(
-        ran.says(&[&format!("SQL on every segment on {account} was unreachable for ")]).err.contains("briefly away")
-    );
+    assert!(ran.says(&[&format!("SQL on every segment on {account} outage ")]).err.contains("brief outage"));
     let again = ["failover", "safekeeper-0", "--anew", "--yes"];
     let ran = cluster.run(&[&again, &all_the_same[..], &["safekeeper-0"]].concat()).exits(0);
     let told = unwrapped(&ran.out);
@@ -170,8 +168,8 @@ fn a_broken_promise_is_a_finding() {
     cluster.replaced_pods(ReplacedPods::BecomeReady);
     let ran = running.end().exits(0).says(&[
         "Recovered: safekeeper-0 is back",
-        &format!("SQL on every segment on {ACCOUNT}/{PROXY} was unreachable for "),
-        "finding: it should stay reachable while a safekeeper is replaced",
+        &format!("SQL on every segment on {ACCOUNT}/{PROXY} outage "),
+        "finding: SQL should stay available while a safekeeper is replaced",
     ]);
     assert_eq!(ran.out.matches("finding:").count(), 1, "{}", ran.shown());
     assert!(unwrapped(&ran.out).contains(&format!("on {SYSTEM}/{PROXY}")), "{}", ran.shown());
@@ -187,10 +185,7 @@ fn interrupted_late_and_resumed() {
     running.until_warns("containers with unready status");
     is_away(&cluster);
     running.signal(Signal::INT);
-    let ran = running
-        .end()
-        .exits(130)
-        .says(&[&format!("SQL on every segment on {target} was unreachable for "), ", and still is ("]);
+    let ran = running.end().exits(130).says(&[&format!("SQL on every segment on {target} outage "), ", ongoing ("]);
     let resume = ran.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
     let running = Running::start(cluster.plugin(&[&resume[..], &["--yes", "-o", "json"]].concat()));
@@ -221,9 +216,9 @@ fn a_database_still_unreachable_at_the_timeout() {
 fn what_is_not_measured_is_reported() {
     let cluster = Cluster::start(bare("healthy"));
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0);
-    let whose = format!("SQL was not measured on {SYSTEM}/{PROXY}, {ACCOUNT}/{PROXY}: ");
+    let whose = format!("availability not measured on {SYSTEM}/{PROXY}, {ACCOUNT}/{PROXY}: ");
     let ran = ran.says(&[&whose, "PostgreSQL is not installed here"]).warns(&["not measured"]);
-    assert!(!ran.out.contains("reachable"), "{}", ran.shown());
+    assert!(!ran.out.contains("outage") && !ran.out.contains("reachable"), "{}", ran.shown());
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes", "--anew", "-o", "json"]).exits(0);
     let rows = reachability(&ran);
     assert_eq!(rows.len(), 2);
@@ -232,17 +227,17 @@ fn what_is_not_measured_is_reported() {
         assert!(row["notMeasured"].as_str().unwrap().contains("PostgreSQL is not installed here"), "{row:#}");
     }
     // It is planned anyway.
-    cluster.run(&["failover", "safekeeper-1", "--dry-run"]).exits(0).says(&["Reachability", "not measured"]);
+    cluster.run(&["failover", "safekeeper-1", "--dry-run"]).exits(0).says(&["Availability probe", "not measured"]);
 }
 
 #[test]
 fn an_impossible_probe_is_rejected_before_any_change() {
     let cluster = Cluster::read_only();
     for (probe, words) in [
-        ("cloudberry-proxy-0", "names no namespace"),
+        ("cloudberry-proxy-0", "has no namespace"),
         ("nowhere/cloudberry-proxy-0", "there is no such namespace"),
-        ("cloud007/no-such-0", "is no SynxDB member"),
-        ("cloud007/wh9527-0", "takes no SQL: it is a warehouse node"),
+        ("cloud007/no-such-0", "is not a SynxDB component"),
+        ("cloud007/wh9527-0", "does not accept SQL: it is a warehouse node"),
     ] {
         let ran = cluster.run(&["failover", "safekeeper-0", "--yes", "--probe", probe]).exits(2).silent();
         assert!(ran.err.contains(words), "{}", ran.shown());

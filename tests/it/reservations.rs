@@ -131,7 +131,7 @@ fn an_undo_that_ended_on_another_volume_tries_again() {
     let status = cluster.run(&["status"]).exits(8);
     status
         .says(&["SynxDB is degraded", &format!("{POD}: undo of {id} ("), "is unfinished"])
-        .says(&[&format!("try kubectl synxdb undo {id}")]);
+        .says(&[&format!("next: kubectl synxdb undo {id}")]);
 
     let again = resumed(&cluster, &ran).exits(0);
     cluster.run(&["status"]).exits(0);

@@ -197,7 +197,7 @@ fn a_terminating_namespace_is_recognized_without_permission_to_list_others() {
     cluster.store().update(&key, &Preconditions::none(), false, held).unwrap();
     cluster.store().delete(&Key::new("namespaces", "", ACCOUNT), &DeleteOptions::default()).unwrap();
     let ran = cluster.run(&["status", "-n", ACCOUNT]).exits(8);
-    ran.says(&[&format!("because namespace {ACCOUNT} is being deleted")]);
+    ran.says(&[&format!("reason: namespace {ACCOUNT} is being deleted")]);
     cluster.run(&["failover", "wh9527-0", "-n", ACCOUNT, "--yes"]).exits(4).silent().warns(&["is being deleted"]);
 }
 
@@ -257,7 +257,7 @@ fn a_silent_node_makes_its_pods_unknown() {
     let then = (jiff::Timestamp::now() - jiff::SignedDuration::from_secs(40)).strftime("%Y-%m-%dT%H:%M:%S%.6fZ");
     let then = then.to_string();
     cluster.update(&Key::new("leases", "kube-node-lease", node), |lease| lease["spec"]["renewTime"] = json!(then));
-    let ran = cluster.run(&["status"]).exits(8).says(&["Whether SynxDB is healthy is unknown"]);
+    let ran = cluster.run(&["status"]).exits(8).says(&["SynxDB health unknown"]);
     ran.says(&[&format!("unknown: readiness of safekeeper-0: its node {node} has not reported for")]);
     // A user who may not read Leases gets what the pods report, as before.
     let denied = Options { deny: vec![deny("list", "leases", "*")], ..bare("healthy") };

@@ -70,8 +70,8 @@ fn lost_data_is_found_by_the_stored_baseline() {
     let kept = stored(&cluster, ACCOUNT, PROXY);
     let old = is_down(&cluster, ACCOUNT, PROXY);
     let ran = cluster.run(&["failover", TARGET, "--yes"]).exits(7);
-    let ran = ran.warns(&["it does not answer now", "compared with the stored baseline of", "2 databases, 1 table"]);
-    let ran = ran.says(&["Not recovered: ", "what the stored baseline of", "database test_db is missing"]);
+    let ran = ran.warns(&["it does not respond now", "compared with the stored baseline of", "2 databases, 1 table"]);
+    let ran = ran.says(&["Data missing: ", "data in the stored baseline of", "database test_db is missing"]);
     assert!(!ran.out.contains("canary"), "there was none\n{}", ran.shown());
     // The stored baseline is kept: nothing was verified that could replace it.
     assert_eq!(stored(&cluster, ACCOUNT, PROXY), kept);
@@ -110,13 +110,13 @@ fn without_a_baseline_it_is_unverified() {
         .run(&["failover", TARGET, "--yes"])
         .exits(8)
         .warns(&["no baseline, it does not answer now", "none is stored"]);
-    let ran = ran.says(&["Not proven: ", "no baseline to compare with"]);
+    let ran = ran.says(&["Unverified: ", "no baseline to compare with"]);
     let next = next_after(&ran, "while it is healthy, this stores one");
     assert_eq!(next[..3], ["verify", "-n", ACCOUNT]);
     assert!(!is_stored(&cluster, ACCOUNT, PROXY), "nothing was proven");
     // Running it again verifies nothing more.
     let again = ["failover", TARGET, "--pod-uid", "00000000-0000-4000-8000-000000000000", "--yes"];
-    cluster.run(&again).exits(8).warns(&["no baseline: none is stored"]).says(&["Not proven: "]);
+    cluster.run(&again).exits(8).warns(&["no baseline: none is stored"]).says(&["Unverified: "]);
     // The printed command stores one; it is of the new disk, and proves nothing about the data before.
     cluster.run(&next.iter().map(String::as_str).collect::<Vec<_>>()).exits(0);
     assert!(is_stored(&cluster, ACCOUNT, PROXY));
@@ -143,7 +143,7 @@ fn a_resumed_run_compares_with_the_same_baseline() {
         document["content"]["said"]["databases"].as_array_mut().unwrap().retain(|one| one["name"] != "test_db");
     });
     let ran = cluster.run(&["failover", TARGET, "--yes"]).exits(7);
-    ran.warns(&["finishes failover"]).says(&["database test_db is missing"]);
+    ran.warns(&["resuming failover"]).says(&["database test_db is missing"]);
 }
 
 /// Anyone who can write ConfigMaps can write anything into one.
@@ -169,7 +169,12 @@ fn a_forged_baseline_proves_nothing() {
         ("no baseline that this version reads", &|document| document["content"] = "".into()),
     ] {
         let ran = cluster.run_with(&dry, |_| forge(&cluster, PROXY, change)).exits(0);
-        ran.says(&["no baseline, it does not answer now", "the stored one is not used:", why, "will not be proven"]);
+        ran.says(&[
+            "no baseline, it does not respond now",
+            "the stored one cannot be used:",
+            why,
+            "will not be verified",
+        ]);
         let key = Key::new("configmaps", ACCOUNT, format!("kubectl-synxdb-baseline-{PROXY}"));
         cluster.update(&key, |map| map["data"]["baseline.json"] = kept.to_string().into());
     }
@@ -183,7 +188,7 @@ fn an_empty_baseline_never_counts_as_recovered() {
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     forge(&cluster, PROXY, |document| document["content"]["said"]["databases"] = serde_json::json!([]));
     is_down(&cluster, ACCOUNT, PROXY);
-    cluster.run(&["failover", TARGET, "--yes"]).exits(8).says(&["Not proven: "]);
+    cluster.run(&["failover", TARGET, "--yes"]).exits(8).says(&["Unverified: "]);
 }
 
 /// The same applies to components with a status endpoint only.
@@ -239,7 +244,7 @@ fn a_pageserver_without_tenants_is_accepted_if_nothing_speaks_against_it() {
     let accepting: Vec<&str> = failover.iter().copied().chain(names.iter().map(String::as_str)).collect();
     is_down(&cluster, SYSTEM, "pageserver-0");
     let ran = cluster.run(&accepting).exits(8);
-    ran.says(&["Not proven: ", "no tenant is active, and it suspects that it lost its data"]);
+    ran.says(&["Unverified: ", "no tenant is active, and it suspects that it lost its data"]);
 
     // Deleted everywhere.
     settings(serde_json::json!({"computes": {"tenants": 0}}));
@@ -283,5 +288,5 @@ fn what_is_stored_and_when() {
     let key = Key::new("configmaps", SYSTEM, "kubectl-synxdb-baseline-pageserver-0");
     cluster.update(&key, |map| map["metadata"]["labels"] = serde_json::json!({}));
     let ran = cluster.run(&pages).exits(0);
-    ran.warns(&["no baseline of synxdb-system/pageserver-0 is stored", "refusing to overwrite ConfigMap"]);
+    ran.warns(&["no baseline stored for synxdb-system/pageserver-0", "refusing to overwrite ConfigMap"]);
 }

@@ -82,8 +82,8 @@ fn data_that_a_failover_lost_is_restored() {
     let (claim, volume) = first.first_key_value().unwrap();
 
     let lost = cluster.run(&["failover", target, "--yes"]).exits(7);
-    assert!(lost.out.starts_with("Not recovered: cloudberry-proxy-0 is Ready"), "{}", lost.shown());
-    let lost = lost.says(&["test_db", "projects", "The old volume, which may have what is missing, can be put back:"]);
+    assert!(lost.out.starts_with("Data missing: cloudberry-proxy-0 is Ready"), "{}", lost.shown());
+    let lost = lost.says(&["test_db", "projects", "To restore the old volume, which may have the missing data:"]);
     let undo = lost.resume();
     let failover = undo[1].clone();
     assert_eq!(undo[0], "undo");
@@ -99,23 +99,23 @@ fn data_that_a_failover_lost_is_restored() {
     assert_eq!(cluster.versions(), before);
     let told = cluster.run(&["history"]).exits(0);
     told.says(&[
-        "1 act on record, 1 can be undone, 1 volume kept",
+        "1 operation, 1 can be undone, 1 volume retained",
         &failover,
         "data missing",
         &format!("kubectl synxdb undo {failover}"),
     ]);
 
     let ran = cluster.run(&[&words(&undo)[..], &["--yes"]].concat()).exits(0);
-    assert!(ran.out.starts_with("Recovered: cloudberry-proxy-0 is back after"), "{}", ran.shown());
+    assert!(ran.out.starts_with("Recovered: cloudberry-proxy-0 in "), "{}", ran.shown());
     let ran = ran.says(&[
-        &format!("on what {failover} had set aside"),
+        &format!("on the volumes retained by {failover}"),
         "the canary table",
-        &format!("volume {volume} is in use again"),
+        &format!("volume {volume} restored"),
     ]);
     ran.warns(&[
         &format!("Undo of {failover} on cloudberry-proxy-0"),
         &format!("volume {volume} ("),
-        ") comes back for claim",
+        ") is restored as claim",
     ]);
     assert_eq!(cluster.query(door, "test_db", projects), rows);
     let canaries = "select nspname::text from pg_namespace where nspname like 'kubectl_synxdb%'";
@@ -150,7 +150,7 @@ fn data_that_a_failover_lost_is_restored() {
     let kept = &second[claim];
     release(&undone, &[]).exits(4).silent().warns(&["--confirm cloudberry-proxy-0", &format!("volume {kept} (")]);
     release(&undone, &["--confirm", "wh9527-0"]).exits(4).silent().warns(&["nothing was changed"]);
-    let question = "This cannot be undone. Type the pod's name, cloudberry-proxy-0, to go on";
+    let question = "This cannot be undone. Type cloudberry-proxy-0 to continue";
     for (keys, code) in [("cloudberry-proxy\r", 5), (key::CTRL_C, 130)] {
         let mut terminal = Terminal::start(cluster.plugin(&["history", "release", &undone]));
         terminal.expect(question);
@@ -161,17 +161,17 @@ fn data_that_a_failover_lost_is_restored() {
     }
     assert_eq!(state(&cluster, kept).0, "Retain");
     let ran = release(&undone, &["--confirm", pod]).exits(0);
-    ran.says(&[
-        "Released: 1 volume of cloudberry-proxy-0",
-        &format!("volume {kept} is on Delete again: Kubernetes removes it"),
-    ]);
+    ran.says(&["Released: 1 volume of cloudberry-proxy-0", &format!("volume {kept}: reclaim policy set to Delete")]);
     cluster.until("Kubernetes removes the volume", |_| cluster.get(VOLUMES, "", kept).is_none());
-    assert_eq!(history(&cluster, &[])[0]["volumes"][0]["reason"], "it is gone");
+    assert_eq!(history(&cluster, &[])[0]["volumes"][0]["reason"], "it no longer exists");
     // After that, the undo itself cannot be undone.
     let ran = cluster.run(&["undo", &undone, "--yes"]).exits(4).silent();
-    ran.warns(&[&format!("volume {kept}, which was kept for claim {claim}, is gone"), "next: kubectl synxdb history"]);
+    ran.warns(&[
+        &format!("volume {kept}, retained for claim {claim}, no longer exists"),
+        "next: kubectl synxdb history",
+    ]);
     let ran = release(&undone, &["--confirm", pod]).exits(4).silent();
-    ran.warns(&[&format!("volume {kept}: it is gone")]);
+    ran.warns(&[&format!("volume {kept}: it no longer exists")]);
     assert_eq!(cluster.query(door, "test_db", projects), rows);
     cluster.run(&["status"]).exits(0);
 }
@@ -216,7 +216,7 @@ fn an_undo_of_an_undo() {
         &format!("Undo of {failover} on pageserver-0"),
         "reserve volume",
         "pass",
-        "is set aside with it, and kept",
+        ", with everything written since, is retained",
     ]);
     cluster.sandbox().requests().clear();
     let server = cluster.run(&["undo", pod, "--dry-run=server"]).exits(0);
@@ -248,7 +248,7 @@ fn an_undo_of_an_undo() {
     let left = terminal.end();
     assert_eq!(left.code, 5, "{}", left.text);
     assert!(left.text.contains("declined; nothing was changed"), "{}", left.text);
-    cluster.run(&["undo", pod]).exits(4).silent().warns(&["--yes answers the question"]);
+    cluster.run(&["undo", pod]).exits(4).silent().warns(&["to skip the prompt, add --yes"]);
     cluster.run(&["undo", pod, "--confirm", "safekeeper-0"]).exits(4).silent().warns(&["--confirm pageserver-0"]);
     assert_eq!(cluster.versions(), versions);
 
@@ -276,13 +276,13 @@ fn an_undo_of_an_undo() {
     assert_ne!(undone, failover);
 
     // Restored a moment ago: a failover now is taken for a mistake, an undo of the undo is not.
-    cluster
-        .run(&["failover", pod, "--yes"])
-        .exits(4)
-        .silent()
-        .warns(&[&format!("it was put back just now ({undone})"), "--anew"]);
+    cluster.run(&["failover", pod, "--yes"]).exits(4).silent().warns(&[
+        "pageserver-0 was restored ",
+        &format!(" ago ({undone}), and has recovered"),
+        "to repeat, add --anew",
+    ]);
     let ran = cluster.run(&["undo", pod, "--yes"]).exits(0);
-    ran.says(&["Recovered: pageserver-0", &format!("on what {undone} had set aside")]);
+    ran.says(&["Recovered: pageserver-0", &format!("on the volumes retained by {undone}")]);
     assert_eq!(disks(&cluster, SYSTEM, pod), second);
     are_in_use(&cluster, &second);
     are_kept(&cluster, &first);
@@ -308,16 +308,13 @@ fn an_id_cannot_be_looked_up_while_volumes_cannot_be_read() {
     let versions = cluster.versions();
     let ran = cluster.run(&["undo", &id, "--yes"]).exits(1).silent();
     ran.warns(&[
-        &format!("there is no pod \"{id}\", and whether it is an ID cannot be looked up"),
+        &format!("pod \"{id}\" not found, and IDs cannot be looked up"),
         "volumes carry the records: cannot list persistentvolumes",
         "nothing was changed",
         &format!("next: kubectl synxdb undo {id}"),
     ]);
     let ran = cluster.run(&["undo", "pageserver-0", "--yes"]).exits(1).silent();
-    ran.warns(&[
-        "what can be undone of synxdb-system/pageserver-0 is unknown",
-        "next: kubectl synxdb undo pageserver-0",
-    ]);
+    ran.warns(&["unknown what can be undone for synxdb-system/pageserver-0", "next: kubectl synxdb undo pageserver-0"]);
     // A failed read is retried, and is no reason to override a check.
     let ran = cluster.run(&["failover", "pageserver-0", "--yes"]).exits(4).silent();
     let ran = ran.warns(&["volumes cannot be read", "next: kubectl synxdb failover synxdb-system/pageserver-0"]);
@@ -335,7 +332,7 @@ fn an_id_cannot_be_looked_up_while_volumes_cannot_be_read() {
     };
     let cluster = Cluster::start(Options { deny: vec![denied], ..bare("healthy") });
     let ran = cluster.run(&["undo", "0a1b2c3d", "--yes"]).exits(4).silent().warns(&[
-        "there is no pod \"0a1b2c3d\", and whether it is an ID cannot be looked up",
+        "pod \"0a1b2c3d\" not found, and IDs cannot be looked up",
         "next: kubectl auth can-i list persistentvolumes -A",
     ]);
     assert!(!ran.err.contains("next: kubectl synxdb undo"), "{}", ran.shown());
@@ -354,21 +351,21 @@ fn nothing_to_undo_unknown_and_unnamed() {
     refused(
         4,
         &["undo", "pageserver-0", "--yes"],
-        &["there is nothing to undo of synxdb-system/pageserver-0", "no volume of it is on record as set aside", &none],
+        &["nothing to undo for synxdb-system/pageserver-0", "it has no retained volume on record", &none],
     );
     refused(1, &["undo", "0a1b2c3d", "--yes"], &["0a1b2c3d", "next: kubectl synxdb "]);
     refused(2, &["undo", "--yes"], &["undo takes an ID or a target", "next: kubectl synxdb history"]);
     refused(
         1,
         &["history", "release", "0a1b2c3d", "--confirm", "x"],
-        &["there is no act \"0a1b2c3d\" on record", "next: kubectl synxdb history -A"],
+        &["no failover or undo with ID 0a1b2c3d", "next: kubectl synxdb history -A"],
     );
     let lines = cluster.run(&["undo", "pageserver-0", "--yes", "-o", "json"]).exits(4).json_lines();
     assert_eq!((lines.len(), &lines[0]["kind"], &lines[0]["exitCode"]), (1, &json!("Error"), &json!(4)));
     let mut terminal = Terminal::start(cluster.plugin(&["undo"]));
-    terminal.expect("there is nothing to undo");
+    terminal.expect("nothing to undo");
     assert_eq!(terminal.end().code, 4);
-    assert_eq!(cluster.run(&["history"]).exits(0).out, "Nothing is on record\n");
+    assert_eq!(cluster.run(&["history"]).exits(0).out, "No operations recorded\n");
     assert_eq!(cluster.versions(), versions);
 }
 
@@ -455,7 +452,8 @@ fn interrupted_and_resumed() {
     assert_eq!((&acts[0]["outcome"], &acts[1]["undoneBy"]), (&json!("in-progress"), &Value::Null));
     cluster.replaced_pods(ReplacedPods::BecomeReady);
     // Nothing is left to confirm.
-    let ran = cluster.run(&words(&resume)).exits(0).warns(&["finishes undo", "left is to wait and to prove"]);
+    let ran =
+        cluster.run(&words(&resume)).exits(0).warns(&["resuming undo", "deletions are done; waiting and verifying"]);
     ran.says(&["Recovered: safekeeper-0"]);
     assert_eq!(disks(&cluster, SYSTEM, "safekeeper-0"), first);
     are_in_use(&cluster, &first);
@@ -519,12 +517,12 @@ fn records_that_no_volume_carries_are_in_the_journal() {
     assert_eq!(cluster.claims_of(SYSTEM, "safekeeper-1"), claims);
     let files = journal(state.join("kubectl-synxdb"));
     assert_eq!((files.len(), &files[0].1["outcome"]), (1, &json!("recovered")));
-    run(&["history"]).exits(0).says(&["1 act on record, 0 can be undone", &id, "recovered"]);
-    run(&["undo", &id, "--yes"]).exits(4).silent().warns(&[&format!("{id} set nothing aside: its claims stayed")]);
-    run(&["undo", "safekeeper-1", "--yes"]).exits(4).silent().warns(&["there is nothing to undo"]);
+    run(&["history"]).exits(0).says(&["1 operation, 0 can be undone", &id, "recovered"]);
+    run(&["undo", &id, "--yes"]).exits(4).silent().warns(&[&format!("{id} retained no volume: it kept its claims")]);
+    run(&["undo", "safekeeper-1", "--yes"]).exits(4).silent().warns(&["nothing to undo"]);
     run(&["history", "release", &id, "--confirm", "safekeeper-1"])
         .exits(4)
-        .warns(&[&format!("{id} set nothing aside")]);
+        .warns(&[&format!("{id} retained no volume")]);
 }
 
 /// The old volume cannot be retained, and cannot carry the record: it is written here before anything is deleted.
@@ -565,9 +563,9 @@ fn without_permission_to_change_volumes_the_record_is_local() {
     cluster.until("the old volumes are lost, as was said", |_| {
         old.values().all(|volume| cluster.get(VOLUMES, "", volume).is_none())
     });
-    cluster.run(&["history"]).exits(0).says(&["1 act on record, 0 can be undone", &id]);
+    cluster.run(&["history"]).exits(0).says(&["1 operation, 0 can be undone", &id]);
     let ran = cluster.run(&["undo", &id, "--yes"]).exits(4).silent();
-    ran.warns(&[&format!("{id} set nothing aside: no volume was kept")]);
+    ran.warns(&[&format!("{id} retained no volume: none could be")]);
 }
 
 /// A journal that cannot be written is detected before anything is deleted.

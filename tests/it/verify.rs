@@ -8,7 +8,7 @@ use crate::support::{Cluster, bare, full};
 fn a_safekeeper_that_is_not_ready_is_named() {
     let cluster = Cluster::start(bare("no-quorum"));
     let ran = cluster.run(&["verify", "safekeeper"]).exits(8);
-    let ran = ran.says(&["Not proven: nothing failed, and 1 of 5 checks is unknown"]);
+    let ran = ran.says(&["Unverified: nothing failed, but 1 of 5 checks is unknown"]);
     let ran = ran.says(&["unknown: synxdb-system/safekeeper-1 page: /v1/status answers 503 Service Unavailable"]);
     ran.says(&["2 of 3 respond (quorum is 2)", "1 timeline flushed by a majority, up to 0/2A55E98"]);
 }
@@ -18,7 +18,7 @@ fn a_safekeeper_that_is_not_ready_is_named() {
 fn a_database_that_cannot_be_queried_is_unknown() {
     let cluster = Cluster::read_only();
     let ran = cluster.run(&["verify", "-n", "cloud007"]).exits(8);
-    ran.says(&["Not proven: nothing failed, and 3 of 4 checks are unknown", "PostgreSQL is not installed here"]);
+    ran.says(&["Unverified: nothing failed, but 3 of 4 checks are unknown", "PostgreSQL is not installed here"]);
     let yaml = cluster.run(&["verify", "-n", "cloud007", "-o", "yaml"]).exits(8);
     let read: serde_json::Value = serde_saphyr::from_str(&yaml.out).unwrap();
     assert_eq!((&read["kind"], &read["result"]), (&"Verification".into(), &"unknown".into()));
@@ -73,10 +73,10 @@ fn files_ending(folder: &std::path::Path, path: &str) -> Vec<std::path::PathBuf>
 fn impossible_requests_are_rejected_at_once() {
     let cluster = Cluster::read_only();
     let missing = cluster.run(&["verify", "--against", "/nowhere/file"]).exits(1).silent();
-    assert!(missing.err.contains("the baseline /nowhere/file cannot be read"), "{}", missing.shown());
+    assert!(missing.err.contains("cannot read the baseline /nowhere/file"), "{}", missing.shown());
     let nowhere = cluster.run(&["verify", "--save", "/nowhere/file", "-n", "synxdb-system"]).exits(1);
-    assert!(nowhere.err.contains("the baseline /nowhere/file cannot be written"), "{}", nowhere.shown());
+    assert!(nowhere.err.contains("cannot write the baseline /nowhere/file"), "{}", nowhere.shown());
     let unknown = cluster.run(&["verify", "no-such-0"]).exits(1).silent();
-    assert!(unknown.error().contains("there is no SynxDB member \"no-such-0\""), "{}", unknown.shown());
+    assert!(unknown.error().contains("SynxDB pod \"no-such-0\" not found"), "{}", unknown.shown());
     cluster.run(&["verify", "--save", "a", "--against", "b"]).exits(2).silent();
 }

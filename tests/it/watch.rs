@@ -29,7 +29,7 @@ fn delete_node(cluster: &Cluster) {
 fn each_change_is_a_line_without_a_terminal() {
     let cluster = healthy();
     let mut lines = watches(&cluster, "status -w");
-    lines.line_with("SynxDB is healthy: 8 of 8 members ready");
+    lines.line_with("SynxDB is healthy: 8 of 8 pods ready");
     lines.line_with(&format!("{ACCOUNT}/wh9527-0  Running 1/1"));
     let mut documents = watches(&cluster, "status -w -n cloud007 -o json");
     let document = |line: &str| serde_json::from_str::<Value>(line).unwrap();
@@ -63,7 +63,7 @@ fn each_change_is_a_line_without_a_terminal() {
 fn a_terminal_is_updated_in_place_and_restored() {
     let cluster = healthy();
     let mut terminal = Terminal::start(cluster.plugin(&["status", "-w"]));
-    terminal.expect("SynxDB is healthy: 8 of 8 members ready");
+    terminal.expect("SynxDB is healthy: 8 of 8 pods ready");
     terminal.expect("wh9527-0");
     delete_node(&cluster);
     terminal.expect("SynxDB is degraded");
@@ -118,7 +118,7 @@ fn what_it_may_not_read_is_unknown() {
     };
     let cluster = Cluster::start(Options { deny: vec![denied], ..bare("healthy") });
     let mut lines = watches(&cluster, "status -w");
-    lines.line_with("Whether SynxDB is healthy is unknown");
+    lines.line_with("SynxDB health unknown");
     lines.signal(Signal::INT);
     assert_eq!(lines.end().code, Some(8));
 }

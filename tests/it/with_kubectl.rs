@@ -170,11 +170,11 @@ fn the_plugin_is_a_command_of_kubectl() {
     let plugins = user.kubectl("plugin list");
     assert!(plugins.out.contains("/bin/kubectl-synxdb\n"), "{}{}", plugins.out, plugins.err);
     let status = user.out("synxdb status");
-    assert!(status.starts_with("SynxDB is healthy: 8 of 8 members ready"), "{status}");
+    assert!(status.starts_with("SynxDB is healthy: 8 of 8 pods ready"), "{status}");
     // Flags and exit codes are passed through.
     let near = user.kubectl("synxdb failover wh9527-9 -n {ns} --yes");
     assert_eq!(near.code, Some(1), "{}", near.err);
-    holds(&near.err, &["error: there is no pod \"wh9527-9\"", "next: kubectl synxdb failover wh9527-"]);
+    holds(&near.err, &["error: pod \"wh9527-9\" not found", "next: kubectl synxdb failover wh9527-"]);
 }
 
 /// Returns READY and STATUS of a pod from a line of a watch.
@@ -193,7 +193,7 @@ fn a_watch_shows_the_stages_of_a_failover() {
 
     let failover = user.kubectl("synxdb failover wh9527-0 --yes");
     assert_eq!(failover.code, Some(0), "{}{}", failover.out, failover.err);
-    assert!(failover.out.starts_with("Recovered: wh9527-0 is back after "), "{}", failover.out);
+    assert!(failover.out.starts_with("Recovered: wh9527-0 in "), "{}", failover.out);
 
     // In this order, with anything in between.
     for wanted in ["Terminating", "0/1 Pending", "0/1 ContainerCreating", "0/1 Running", "1/1 Running"] {

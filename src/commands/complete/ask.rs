@@ -1,5 +1,5 @@
-//! The questions that completion asks of files, of the cluster and of its databases. Each is one that may stay without an
-//! answer: `None` and an empty list are the same to whoever types.
+//! The lookups of completion: in files, in the cluster and in its databases. Each may fail: `None` and an empty list are the
+//! same to the user.
 
 use super::super::context::options;
 use super::super::namespaces::scope_in;
@@ -20,33 +20,33 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use std::time::Duration;
 
-/// Most servers that are asked for their databases.
+/// Maximum number of servers that are queried for their databases.
 const MOST_SERVERS: usize = 4;
 
-/// What there is.
+/// The topology for completion.
 struct Installation {
     topology: Topology,
-    /// The names of all namespaces, as far as they are known.
+    /// Names of all namespaces, as far as known.
     existing: Vec<String>,
     /// The layout in force.
     layout: Layout,
 }
 
-/// What is asked.
+/// A lookup.
 pub(super) struct Question<'q> {
-    /// What was typed before.
+    /// The words typed before.
     pub(super) typed: &'q Typed,
-    /// What there is of these.
+    /// The kind of names.
     pub(super) names: Names,
-    /// How it begins.
+    /// The prefix.
     pub(super) begun: &'q str,
-    /// What the cluster's part of the answer may take.
+    /// Time limit for the cluster.
     pub(super) deadline: Duration,
 }
 
 impl Question<'_> {
-    /// Learns what there is.
-    pub(super) fn ask(&self) -> Vec<Candidate> {
+    /// Returns the candidates.
+    pub(super) fn candidates(&self) -> Vec<Candidate> {
         let typed = &Typed { global: at_home(&self.typed.global), ..self.typed.clone() };
         let question = Question { typed, ..*self };
         match self.names {
@@ -63,7 +63,7 @@ impl Question<'_> {
     fn bounded(&self) -> Option<Vec<Candidate>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
         let answer = runtime.block_on(async { tokio::time::timeout(self.deadline, self.of_cluster()).await });
-        // A host name that is still being looked up is nobody's business any more.
+        // Do not wait for a host name that is still being resolved.
         runtime.shutdown_background();
         answer.ok().flatten()
     }
@@ -76,7 +76,7 @@ impl Question<'_> {
         let now = Timestamp::now();
         Some(match names {
             Names::Namespace => {
-                let around = Surroundings::look(chosen, cluster, deadline).await.ok()?;
+                let around = Surroundings::read(chosen, cluster, deadline).await.ok()?;
                 names::namespaces(&known(around.namespaces(cluster, deadline).await)?, &around.layout)
             }
             Names::Undoable => acts::undoable(&build(&cluster.volumes(deadline).await, layout), begun, now),
@@ -86,29 +86,29 @@ impl Question<'_> {
                 let namespace = namespace(typed, Some(begun));
                 let Installation { topology, existing, layout } =
                     self.installation(namespace.as_deref(), cluster, chosen).await?;
-                members(&topology, names, begun, &typed.targets, Called::Shortly(&existing, &layout), Some(now))
+                members(&topology, names, begun, &typed.targets, Called::Shortened(&existing, &layout), Some(now))
             }
         })
     }
 
-    /// The pods of the namespaces that are meant, and nothing else: of one that was named in whole, at once; otherwise of
-    /// those that there are, the system's in the same wave as the list of them.
+    /// Reads only the pods of the relevant namespaces: of one that was named in full, at once; otherwise of the existing ones, the
+    /// system's concurrently with the list of namespaces.
     async fn installation(&self, namespace: Option<&str>, cluster: &Cluster, chosen: Chosen) -> Option<Installation> {
         let (all, deadline) = (self.typed.all_namespaces, self.deadline);
         let of_context = cluster.namespace().filter(|name| *name != "default" && !all);
-        let whole = namespace.or(of_context).map(without_mark);
-        let whole = whole.filter(|name| chosen.layout.space_kind(name).is_some()).map(str::to_owned);
+        let full_name = namespace.or(of_context).map(without_mark);
+        let full_name = full_name.filter(|name| chosen.layout.space_kind(name).is_some()).map(str::to_owned);
         let system = [chosen.layout.system_namespace.clone()];
-        let look = Surroundings::look(chosen, cluster, deadline);
-        let (snapshot, existing, layout) = match whole {
+        let surroundings = Surroundings::read(chosen, cluster, deadline);
+        let (snapshot, existing, layout) = match full_name {
             Some(name) => {
                 let only = [name.clone()];
-                let (around, snapshot) = futures::join!(look, cluster.pods(&only, deadline));
+                let (around, snapshot) = futures::join!(surroundings, cluster.pods(&only, deadline));
                 (snapshot, vec![name], around.ok()?.layout)
             }
             None => {
                 let scoped = async {
-                    let around = look.await.ok()?;
+                    let around = surroundings.await.ok()?;
                     let scope = scope_in(&around, cluster, namespace, all, deadline).await.ok()?;
                     Some((scope, around.layout))
                 };
@@ -126,8 +126,8 @@ impl Question<'_> {
         Some(Installation { topology: build(&snapshot, &layout), existing, layout })
     }
 
-    /// The databases of the servers that the targets mean, or else of the accounts' coordinators and proxies, each with its server's pod.
-    /// Asked without a password; a server that does not answer is left out.
+    /// Reads the databases of the servers that the targets match, or else of the accounts' coordinators and proxies, each with its
+    /// server's pod. Without a password; a server that does not respond is left out.
     async fn databases(&self, cluster: &Cluster, chosen: Chosen) -> Option<Vec<(String, String)>> {
         let (typed, deadline) = (self.typed, self.deadline);
         let targets: Vec<TargetName> = typed.targets.iter().map(|target| TargetName::parse(target)).collect();
@@ -139,7 +139,7 @@ impl Question<'_> {
         } else {
             targets.iter().flat_map(|target| found(match_target(&topology, None, &target.name))).collect()
         };
-        // TAB is no consent: no password is looked for, and no Secret is read. A role and TLS are no secrets.
+        // TAB is not consent: no password is looked up, and no Secret is read. A role and TLS settings are not secret.
         let args = LoginArgs { password_secret: None, ..typed.login.clone() };
         let login = Login::resolve(&args, &no_credentials()).ok()?.login;
         let mut servers: Vec<(&str, String, SqlEndpoint)> = Vec::new();
@@ -161,7 +161,7 @@ impl Question<'_> {
                 login,
                 database: endpoint.database,
                 otherwise,
-                // Names of databases are the catalog's.
+                // Database names are in the catalog.
                 warehouse: None,
             };
             let names = Sql::over(cluster, target).databases(deadline).await.ok()?;
@@ -171,7 +171,7 @@ impl Question<'_> {
     }
 }
 
-/// What of the environment a login is made from that shows no secret.
+/// Returns the environment of a login without secrets.
 fn no_credentials() -> login::Environment {
     let login::Environment { sslmode, sslrootcert, default_sslrootcert, .. } = login::Environment::of_process();
     login::Environment { sslmode, sslrootcert, default_sslrootcert, ..login::Environment::default() }
@@ -184,7 +184,7 @@ fn known<T>(read: Read<T>) -> Option<T> {
     }
 }
 
-/// The namespace that the line is about: that of a target, before the flag's.
+/// Returns the namespace of a target, or else of the flag.
 fn namespace(typed: &Typed, target: Option<&str>) -> Option<String> {
     target.and_then(|target| TargetName::parse(target).namespace).or_else(|| typed.global.namespace.clone())
 }
@@ -197,8 +197,8 @@ fn found<'t>(target: TargetMatch<'t>) -> Vec<&'t Member> {
     }
 }
 
-/// The process' environment, in which nobody can be asked anything: not on the standard input, and a credential plugin not
-/// on the terminal itself either. Where this process cannot leave the terminal, no plugin is run.
+/// Returns the process' environment without prompts: not on standard input, and for credential plugins not on the terminal
+/// either. If this process cannot leave the terminal, no plugin is run.
 fn environment() -> Environment {
     Environment { stdin_is_terminal: false, no_plugins: !leave_terminal(), ..Environment::of_process() }
 }
@@ -213,7 +213,7 @@ fn leave_terminal() -> bool {
     false
 }
 
-/// The same with paths as the shell would have made them of `~/`: words are completed before it does.
+/// Expands `~/` in paths: words are completed before the shell does that.
 fn at_home(global: &Global) -> Global {
     let mut global = global.clone();
     let Some(home) = std::env::home_dir() else { return global };
@@ -232,7 +232,7 @@ fn at_home(global: &Global) -> Global {
     global
 }
 
-/// What a practice cluster of the chosen scenario will hold, from its manifests. Nothing is started.
+/// Returns candidates for a practice cluster of the chosen scenario, from its manifests. Nothing is started.
 pub(super) fn practice(typed: &Typed, names: Names, begun: &str) -> Option<Vec<Candidate>> {
     let layout = chosen(&at_home(&typed.global), |name| std::env::var_os(name)).ok()?.layout;
     let sets = sandbox::stateful_sets(typed.global.scenario.as_deref())?;
@@ -257,5 +257,5 @@ pub(super) fn practice(typed: &Typed, names: Names, begun: &str) -> Option<Vec<C
         namespaces.retain(|objects| objects.namespace.starts_with(without_mark(&wanted)));
     }
     let topology = build(&Snapshot { namespaces, ..Snapshot::default() }, &layout);
-    Some(members(&topology, names, begun, &typed.targets, Called::Shortly(&existing, &layout), None))
+    Some(members(&topology, names, begun, &typed.targets, Called::Shortened(&existing, &layout), None))
 }

@@ -1,14 +1,14 @@
-//! psql's arguments: what of them says where it connects, so that this is the forward and nowhere else. Pure.
+//! psql's arguments: which of them say where to connect, so that psql connects to the forward and nowhere else. Pure.
 //!
-//! They are read as psql 9.4 to 18 do: options by getopt_long, the first two positional ones are a database and a role where
-//! no option names them, and a database may be a connection string or a URI, whose parts count more than options
-//! (PostgreSQL's documentation, "psql" and "Connection Strings").
+//! They are read as by psql 9.4 to 18: options by getopt_long; the first two positional ones are a database and a role unless
+//! options name them; and a database may be a connection string or a URI, whose parts override options (PostgreSQL's
+//! documentation, "psql" and "Connection Strings").
 
 use std::ffi::{OsStr, OsString};
 
-/// Options of one letter that have a value.
+/// Short options with a value.
 const WITH_VALUE: &str = "cdfFhLopPRTUv";
-/// Options by their long names, and whether they have a value.
+/// Long options, and whether they have a value.
 const LONG: &[(&str, bool)] = &[
     ("echo-all", false),
     ("no-align", false),
@@ -48,31 +48,31 @@ const LONG: &[(&str, bool)] = &[
     ("help", false),
 ];
 
-/// What psql's arguments say.
+/// psql's parsed arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Arguments {
     /// A database's name, a connection string or a URI.
     pub(super) database: Option<OsString>,
     /// A role.
     pub(super) user: Option<OsString>,
-    /// Whether a port is named: that is the forward's to say.
+    /// Whether a port is named: the forward sets it.
     pub(super) port: bool,
-    /// All others, as they are.
+    /// All others, unchanged.
     pub(super) others: Vec<OsString>,
 }
 
-/// What one argument is to psql.
+/// The kind of an argument.
 enum Word<'w> {
-    /// A database, a role or anything else that is positional.
+    /// A positional one: a database, a role or another.
     Positional,
-    /// An option without a value, or with its own.
-    Whole,
-    /// An option of this letter, with this value, after these letters of others.
+    /// An option without a value, or with its value attached.
+    Complete,
+    /// An option of this letter, with this value, after other letters.
     Valued { letter: char, value: Option<OsString>, before: &'w str },
 }
 
 impl Arguments {
-    /// Reads them.
+    /// Parses them.
     pub(super) fn read(arguments: &[OsString]) -> Self {
         let mut read = Self::default();
         let mut positional = Vec::new();
@@ -84,12 +84,12 @@ impl Arguments {
             }
             match kind(word) {
                 Word::Positional => positional.push(word.clone()),
-                Word::Whole => read.others.push(word.clone()),
+                Word::Complete => read.others.push(word.clone()),
                 Word::Valued { letter, value, before } => {
                     let value = value.or_else(|| words.next().cloned());
                     let known = matches!(letter, 'd' | 'U' | 'p');
                     if !known {
-                        // As it was: in one word or two.
+                        // Unchanged: in one word or two.
                         read.others.push(word.clone());
                         read.others.extend(value.filter(|_| takes_the_next(word)));
                         continue;
@@ -101,7 +101,7 @@ impl Arguments {
                         ('d', Some(value)) => read.database = Some(value),
                         ('U', Some(value)) => read.user = Some(value),
                         ('p', Some(_)) => read.port = true,
-                        // psql says what is missing.
+                        // psql reports what is missing.
                         _ => read.others.push(word.clone()),
                     }
                 }
@@ -116,7 +116,7 @@ impl Arguments {
         }
         let rest: Vec<OsString> = positional.collect();
         if !rest.is_empty() {
-            // psql warns of each.
+            // psql warns about each.
             read.others.push("--".into());
             read.others.extend(rest);
         }
@@ -133,13 +133,13 @@ fn kind(word: &OsStr) -> Word<'_> {
         };
         return match long_option(name) {
             Some((known, true)) => Word::Valued { letter: letter(known), value, before: "" },
-            _ => Word::Whole,
+            _ => Word::Complete,
         };
     }
     match text.strip_prefix('-') {
         None | Some("") => Word::Positional,
         Some(letters) => match letters.find(|letter| WITH_VALUE.contains(letter)) {
-            None => Word::Whole,
+            None => Word::Complete,
             Some(at) => {
                 let (before, rest) = letters.split_at(at);
                 let mut characters = rest.chars();
@@ -151,17 +151,17 @@ fn kind(word: &OsStr) -> Word<'_> {
     }
 }
 
-/// One that is no text may still be a file's name or a database's: only what begins with a dash is an option.
+/// Returns the kind of an argument that is not UTF-8: it may name a file or a database; only one with a dash is an option.
 fn of_bytes(word: &OsStr) -> Word<'_> {
-    if word.as_encoded_bytes().starts_with(b"-") { Word::Whole } else { Word::Positional }
+    if word.as_encoded_bytes().starts_with(b"-") { Word::Complete } else { Word::Positional }
 }
 
-/// An option by its name or the beginning of it, where no other begins so.
+/// Finds a long option by its name or a unique prefix.
 fn long_option(typed: &str) -> Option<(&'static str, bool)> {
-    let whole = LONG.iter().find(|(name, _)| *name == typed);
+    let exact = LONG.iter().find(|(name, _)| *name == typed);
     let mut begin = LONG.iter().filter(|(name, _)| name.starts_with(typed));
     let only = begin.next().filter(|_| begin.next().is_none());
-    whole.or(only).copied()
+    exact.or(only).copied()
 }
 
 fn letter(long: &str) -> char {
@@ -173,7 +173,7 @@ fn letter(long: &str) -> char {
     }
 }
 
-/// Whether an option's value is the word that follows it.
+/// Returns whether an option's value is the next argument.
 fn takes_the_next(word: &OsStr) -> bool {
     let text = word.to_str().unwrap_or_default();
     match text.strip_prefix("--") {
@@ -224,7 +224,7 @@ mod tests {
             (&["-", "role"], Some("-"), Some("role"), &[]),
             (&["-h", "host", "db"], Some("db"), None, &["-h", "host"]),
             (&["-?", "-l"], None, None, &["-?", "-l"]),
-            // What psql complains of is psql's to complain of.
+            // psql reports these errors.
             (&["-d"], None, None, &["-d"]),
             (&["--nonsense", "db"], Some("db"), None, &["--nonsense"]),
             (&["--s", "db"], Some("db"), None, &["--s"]),

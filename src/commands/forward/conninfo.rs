@@ -1,7 +1,7 @@
-//! What psql connects to, as one connection string: a user's own, or a database's name, led to the forward. Pure.
+//! The connection string for psql: the user's own, or a database's name, redirected to the forward. Pure.
 //!
-//! In a connection string the last word on a keyword counts, and in a URI a parameter counts more than what stands before
-//! it, so that what is added at the end decides (libpq's documentation, "Connection Strings").
+//! In a connection string the last value of a keyword counts, and in a URI a parameter overrides earlier parts, so that what
+//! is appended decides (libpq's documentation, "Connection Strings").
 
 use std::net::IpAddr;
 
@@ -21,27 +21,27 @@ pub(super) struct Way<'w> {
     pub(super) place: Place<'w>,
     /// The local port.
     pub(super) port: u16,
-    /// The database if none is named.
+    /// The default database.
     pub(super) database: &'w str,
 }
 
-/// What a connection string says of who logs in where.
+/// The parts of a connection string that identify the login.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parts {
     /// The database.
     pub(super) database: Option<String>,
     /// The role.
     pub(super) user: Option<String>,
-    /// Whether it says what the password is, or which file has it.
+    /// Whether it has a password or a password file.
     pub(super) password: bool,
     /// Whether it names several hosts.
     several: bool,
 }
 
-/// A connection string that leads to the forward.
+/// Returns a connection string that connects to the forward.
 pub(super) fn through(way: Way<'_>, database: Option<&str>) -> String {
     let Way { place, port, database: otherwise } = way;
-    // An empty address is none: a socket is found by the host's name alone.
+    // An empty address counts as none: a socket is found by the host only.
     let (host, address) = match place {
         Place::Address(address) => (None, address.to_string()),
         Place::Folder(folder) => (Some(folder), String::new()),
@@ -80,7 +80,7 @@ pub(super) fn through(way: Way<'_>, database: Option<&str>) -> String {
     }
 }
 
-/// What a database's name, a connection string or a URI says.
+/// Parses a database's name, a connection string or a URI.
 pub(super) fn parts(text: &str) -> Parts {
     if is_uri(text) {
         return of_uri(text);
@@ -113,7 +113,7 @@ fn is_uri(text: &str) -> bool {
     text.starts_with("postgresql://") || text.starts_with("postgres://")
 }
 
-/// A keyword, its value, and what follows; `None` at the end, and where libpq will complain.
+/// Returns a keyword, its value, and the rest; `None` at the end, and if libpq will report an error.
 fn pair(text: &str) -> Option<(&str, String, &str)> {
     let (keyword, rest) = text.split_once('=')?;
     let rest = rest.trim_start();
@@ -159,7 +159,7 @@ fn of_uri(uri: &str) -> Parts {
     parts
 }
 
-/// `%XX` for its byte.
+/// Decodes `%XX`.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -179,13 +179,13 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A value as a URI has it.
+/// Encodes a value for a URI.
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
-/// A value as a connection string has it.
+/// Quotes a value for a connection string.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
@@ -197,7 +197,7 @@ mod tests {
     const WAY: Way<'_> =
         Way { place: Place::Address(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)), port: 15432, database: "cloud'meta" };
 
-    /// What is added comes last, and so counts.
+    /// What is appended comes last, and so counts.
     #[test]
     fn every_way_of_naming_a_database_leads_to_the_forward() {
         let at = "hostaddr=127.0.0.1 port=15432";
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(through(six, Some("postgresql:///x")), "postgresql:///x?hostaddr=%3A%3A1&port=15432");
     }
 
-    /// A socket has no address: one that the user names would lead elsewhere.
+    /// A socket has no address: one that the user names would connect elsewhere.
     #[test]
     fn every_way_leads_to_a_socket_too() {
         let socket = Way { place: Place::Folder("/run/it's"), port: 5432, ..WAY };

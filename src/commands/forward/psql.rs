@@ -1,4 +1,4 @@
-//! psql on a forward: it has the terminal, and Ctrl-C, until it ends.
+//! psql on a forward: it owns the terminal, and Ctrl-C, until it ends.
 
 use super::arguments::Arguments;
 use super::conninfo::{Parts, Place, Way, parts, through};
@@ -21,16 +21,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
-/// How long psql may take to end when it is asked to.
+/// Time limit for psql to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The variable by which psql is given a password.
+/// The environment variable with psql's password.
 const PGPASSWORD: &str = "PGPASSWORD";
 
-/// psql while it runs.
+/// A running psql.
 pub(super) struct Psql {
     child: Child,
-    /// Ctrl-C is psql's while this is set.
+    /// While set, Ctrl-C goes to psql.
     keyboard: Arc<AtomicBool>,
     _terminal: Lent,
 }
@@ -42,19 +42,19 @@ pub(super) struct Psql {
 fn find() -> Result<PathBuf> {
     programs::find("psql").ok_or_else(|| {
         Error::failure("psql is not installed")
-            .because("there is none on PATH")
+            .because("it is not on PATH")
             .hint("apt-get install postgresql-client")
-            .hint("kubectl synxdb forward, without --psql, for any other client")
+            .hint("for another client: kubectl synxdb forward, without --psql")
     })
 }
 
-/// What psql is run with, read before anything is opened.
+/// psql and its arguments, read before anything is opened.
 pub(super) struct Run {
     program: PathBuf,
     arguments: Arguments,
 }
 
-/// Where the forward is, and what it leads to.
+/// The forward, and its destination.
 pub(super) struct Leads<'l> {
     /// The local port or socket.
     pub(super) at: &'l At,
@@ -62,9 +62,9 @@ pub(super) struct Leads<'l> {
     pub(super) address: IpAddr,
     /// Namespace and name of the pod.
     pub(super) pod: (&'l str, &'l str),
-    /// Whether the pod is trusted with a password.
+    /// Whether the pod may be sent a password.
     pub(super) trusted: bool,
-    /// The pod's own port, and who logs in where unless psql's arguments say it.
+    /// The pod's port, and the default user and database.
     pub(super) sql: &'l SqlEndpoint,
 }
 
@@ -76,17 +76,17 @@ impl Run {
     pub(super) fn of(arguments: &[OsString]) -> Result<Self> {
         let arguments = Arguments::read(arguments);
         if arguments.port {
-            return Err(Error::usage("psql's argument for the port is not taken: the port is the forward's")
-                .hint("--port PORT, before --, chooses the local port"));
+            return Err(Error::usage("psql's port argument is not supported: the forward sets the port")
+                .hint("to choose the local port, put --port PORT before --"));
         }
         Ok(Self { program: find()?, arguments })
     }
 
-    /// The command that connects through the forward: by `hostaddr`, which is where it connects whatever the host's name
-    /// is. The name is what password files and certificates are for.
+    /// Returns the command that connects through the forward: `hostaddr` says where to connect, and the host name is only used
+    /// for password files and certificates.
     fn command(&self, leads: &Leads<'_>) -> Command {
         let Leads { at, address, sql, .. } = leads;
-        // A socket that psql cannot find was refused before.
+        // A socket that psql cannot find was rejected before.
         let (folder, port) = for_libpq(at).unwrap_or_default();
         let (place, host) = match at {
             At::Port { .. } => (Place::Address(*address), "localhost"),
@@ -97,10 +97,10 @@ impl Run {
         let mut command = Command::new(&self.program);
         command.args(["-h", host, "-p", &port.to_string(), "-U"]);
         command.arg(self.arguments.user.as_deref().unwrap_or(layouts));
-        // It would be taken before the host.
+        // It would take precedence over the host.
         command.env_remove("PGHOSTADDR");
         match self.arguments.database.as_deref().map(|database| (database, database.to_str())) {
-            // A name that is no text cannot be part of one.
+            // A name that is not UTF-8 cannot be part of a connection string.
             Some((bytes, None)) => {
                 command.arg("-d").arg(bytes);
                 if let Place::Address(address) = place {
@@ -121,27 +121,27 @@ impl Run {
         command
     }
 
-    /// The password file's for the pod, where neither the environment nor a connection string says what it is: psql looks
-    /// for that of the local port itself.
+    /// Returns the password file's password for the pod, unless the environment or a connection string has one: psql itself would
+    /// look up the local port.
     fn password(&self, leads: &Leads<'_>) -> Option<OsString> {
         if !leads.trusted || std::env::var_os(PGPASSWORD).is_some_and(|password| !password.is_empty()) {
             return None;
         }
         let text = |text: &Option<OsString>| text.as_deref().map(OsStr::to_str).map(|text| text.map(str::to_owned));
-        let said = match text(&self.arguments.database) {
+        let given = match text(&self.arguments.database) {
             None => Parts::default(),
             Some(text) => parts(&text?),
         };
-        if said.password {
+        if given.password {
             return None;
         }
-        let user = match (said.user, text(&self.arguments.user)) {
+        let user = match (given.user, text(&self.arguments.user)) {
             (Some(user), _) => user,
             (None, Some(user)) => user?,
             (None, None) => leads.sql.user.clone(),
         };
-        let database = said.database.unwrap_or_else(|| leads.sql.database.clone());
-        // What is wrong with files and settings is psql's to say.
+        let database = given.database.unwrap_or_else(|| leads.sql.database.clone());
+        // psql reports errors in files and settings.
         let login = Login::resolve(&LoginArgs::default(), &Environment::of_process()).ok()?.login;
         login.password_text(leads.pod, leads.sql.port, &database, &user)
     }
@@ -168,22 +168,22 @@ impl Psql {
         Ok(Self { child, keyboard, _terminal: terminal })
     }
 
-    /// Waits until it has ended; its exit code is ours.
+    /// Waits until it has ended, and returns its exit code.
     ///
     /// # Errors
-    /// How it ended cannot be known.
+    /// The exit status cannot be read.
     pub(super) async fn ended(&mut self) -> Result<Exit> {
         let ended = self.child.wait().await;
         self.keyboard.store(false, Ordering::SeqCst);
-        ended.map(exit).map_err(|error| Error::failure("psql is lost").because_of(error))
+        ended.map(exit).map_err(|error| Error::failure("cannot wait for psql").because_of(error))
     }
 
-    /// Asks it to end.
+    /// Terminates it.
     ///
     /// # Errors
     /// As [`Psql::ended`].
     pub(super) async fn terminate(mut self) -> Result<Exit> {
-        ask_to_end(&mut self.child);
+        terminate_child(&mut self.child);
         match tokio::time::timeout(PATIENCE, self.ended()).await {
             Ok(ended) => ended,
             // Killed when it is dropped.
@@ -192,22 +192,22 @@ impl Psql {
     }
 }
 
-/// SIGTERM; one that is gone already is just as well.
+/// Sends SIGTERM; a child that is gone already does not matter.
 #[cfg(unix)]
-fn ask_to_end(child: &mut Child) {
+fn terminate_child(child: &mut Child) {
     use rustix::process::{Pid, Signal, kill_process};
     if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
         let _ = kill_process(pid, Signal::TERM);
     }
 }
 
-/// There is no way to ask.
+/// Kills the child: there is no SIGTERM.
 #[cfg(not(unix))]
-fn ask_to_end(child: &mut Child) {
+fn terminate_child(child: &mut Child) {
     let _ = child.start_kill();
 }
 
-/// As a shell has it: 128 and the signal's number where one ended it.
+/// Returns the exit code as a shell does: 128 plus the number of the signal that ended it.
 #[cfg(unix)]
 fn exit(status: ExitStatus) -> Exit {
     use std::os::unix::process::ExitStatusExt as _;

@@ -102,10 +102,10 @@ impl fmt::Display for Resolution {
         match self {
             Self::KeepClaims => f.write_str("--keep-pvc replaces the pod and keeps its claims"),
             Self::KeepClaimsOfUnmanaged => {
-                f.write_str("--keep-pvc --allow unmanaged-pod deletes the pod alone, for something else to re-create")
+                f.write_str("--keep-pvc --allow unmanaged-pod deletes the pod alone, for something else to recreate")
             }
             Self::Override(allow) => write!(f, "--allow {} overrides this check", allow.flag()),
-            Self::Retry => f.write_str("run it again: it is read again"),
+            Self::Retry => f.write_str("rerun the command: it reads the cluster again"),
             Self::Words(words) => f.write_str(words),
         }
     }
@@ -168,27 +168,4 @@ pub(crate) fn block(id: CheckId, reason: impl Into<String>, next: impl Into<Reso
 pub(crate) fn unread(check: Check, gap: Option<&Gap>) -> Check {
     let retry = check.verdict == Verdict::Block && gap.is_some_and(|gap| gap.transient);
     if retry { Check { next: Some(Resolution::Retry), ..check } } else { check }
-}
-
-pub(crate) fn are(names: &[&str]) -> String {
-    format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
-}
-
-/// `1 node`, `2 nodes`.
-pub(crate) fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-/// A time in words, of two units at most: `12 s`, `3 min 20 s`, `2 h`.
-pub(crate) fn span(seconds: i64) -> String {
-    let two = |whole: i64, unit: &str, rest: i64, rest_unit: &str| match rest {
-        0 => format!("{whole} {unit}"),
-        rest => format!("{whole} {unit} {rest} {rest_unit}"),
-    };
-    match seconds {
-        ..60 => format!("{seconds} s"),
-        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
-        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
-    }
 }

@@ -1,4 +1,4 @@
-//! What the checks look at.
+//! The inputs of the checks.
 
 use super::Resolution;
 use super::check::{Check, CheckId, block, warn};
@@ -9,7 +9,7 @@ use crate::storage::Readings;
 use crate::topology::{Claim, Component, Member, Topology, Volume};
 use jiff::Timestamp;
 
-/// What the checks look at.
+/// The inputs of the checks.
 pub(crate) struct CheckContext<'s> {
     pub(crate) topology: &'s Topology,
     pub(crate) member: &'s Member,
@@ -20,22 +20,22 @@ pub(crate) struct CheckContext<'s> {
     pub(crate) rights: &'s [(Permission, Allowed)],
     pub(crate) before: &'s Before,
     pub(crate) baseline: &'s ComparedWith,
-    /// Of this failover.
+    /// ID of this operation.
     pub(crate) id: &'s str,
     pub(crate) in_flight: &'s InFlight,
-    /// What the storage components of the member's namespace say.
+    /// What the storage components of the namespace report.
     pub(crate) storage: &'s Readings,
     pub(crate) proof: &'s Proof,
-    /// Volumes that the new claims will be bound to: none is made for them.
+    /// Retained volumes that the new claims will be bound to: none is provisioned for them.
     pub(crate) returning: &'s [&'s Volume],
-    /// All acts on record, the oldest first.
+    /// All recorded operations, the oldest first.
     pub(crate) records: &'s [Record],
     /// The time now.
     pub(crate) now: Timestamp,
 }
 
 impl<'s> CheckContext<'s> {
-    /// Whether the pod is going to be deleted.
+    /// Returns whether the pod will be deleted.
     pub(crate) fn deletes_pod(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::DeletePod { .. }))
     }
@@ -44,45 +44,45 @@ impl<'s> CheckContext<'s> {
         self.steps.iter().any(|step| matches!(step, Step::DeleteClaim { claim, .. } if claim == name))
     }
 
-    /// The claims that are going to be deleted.
+    /// Returns the claims that will be deleted by a step.
     pub(crate) fn deleted_claims(&self) -> impl Iterator<Item = &'s Claim> {
         self.member.claims.iter().filter(|claim| self.deletes_claim(&claim.name))
     }
 
-    /// Whether a claim is going to be gone: it is deleted, or goes with the pod, as one does that belongs to it or that
-    /// somebody has deleted already.
+    /// Returns whether a claim will be gone: it is deleted by a step, or with the pod because it belongs to it or is being
+    /// deleted already.
     pub(crate) fn goes(&self, claim: &Claim) -> bool {
         let with_pod = (claim.ephemeral || claim.terminating) && claim.uid.is_some();
         self.deletes_claim(&claim.name) || with_pod && self.deletes_pod()
     }
 
-    /// The claims that are going to be gone.
+    /// Returns the claims that will be gone.
     pub(crate) fn going_claims(&self) -> impl Iterator<Item = &'s Claim> {
         self.member.claims.iter().filter(|claim| self.goes(claim))
     }
 
-    /// The claims that the new pod will find as they are.
+    /// Returns the claims that the new pod will use unchanged.
     pub(crate) fn kept_claims(&self) -> impl Iterator<Item = &'s Claim> {
         self.member.claims.iter().filter(|claim| !claim.terminating && !self.goes(claim))
     }
 
-    /// Whether the volume of this claim is going to be kept.
+    /// Returns whether the volume of this claim will be retained.
     pub(crate) fn retains(&self, name: &str) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Retain { claim, .. } if claim == name))
     }
 
-    /// Whether anything is going to be deleted: what is done already is not refused any more.
+    /// Returns whether anything will be deleted: what is done already is not blocked any more.
     pub(crate) fn deletes(&self) -> bool {
         self.deletes_pod() || self.deleted_claims().next().is_some()
     }
 
-    /// Seconds since then; none where that lies ahead, as a clock may that is not the server's.
+    /// Returns the seconds since then; 0 for a time in the future, because clocks differ.
     pub(crate) fn seconds_since(&self, then: Timestamp) -> i64 {
         (self.now.as_second() - then.as_second()).max(0)
     }
 }
 
-/// A block that one named flag overrides: then it is a warning, and the risk is high.
+/// Returns a block that one flag overrides; with that flag a warning, at high risk.
 pub(crate) fn overridable(context: &CheckContext<'_>, id: CheckId, reason: impl Into<String>, allow: Allow) -> Check {
     let check = if context.request.allow.contains(&allow) {
         Check { overridden: true, ..warn(id, reason) }

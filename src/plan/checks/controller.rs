@@ -1,4 +1,4 @@
-//! Who re-creates the pod and its claims: whether anybody does, when, and from which template.
+//! Which controller recreates the pod and its claims, when, and from which template.
 
 use super::{Check, CheckContext, CheckId, Resolution, block, overridable, pass, warn};
 use crate::cli::{Allow, quoted};
@@ -8,7 +8,7 @@ use crate::topology::{Known, Owner, Workload};
 pub(super) fn controller(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let id = CheckId::Controller;
     if context.member.pod.is_none() {
-        checks.push(warn(id, "its pod does not exist; nothing but its claims can be replaced"));
+        checks.push(warn(id, "the pod does not exist; only its claims can be replaced"));
         if let Some(why) = set_of(context, None).and_then(|(name, set)| idle(context, name, set)) {
             refuse(context, checks, why);
         }
@@ -17,20 +17,20 @@ pub(super) fn controller(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     match context.member.pod.as_ref().and_then(|pod| pod.owner.as_ref()) {
         Some(owner) if owner.is_stateful_set() => of_a_set(context, checks, owner),
         Some(owner) if context.keep_claims && owner.kind == "ReplicaSet" => {
-            checks.push(warn(id, format!("{} {} re-creates the pod, under another name", owner.kind, owner.name)));
+            checks.push(warn(id, format!("{} {} recreates the pod under another name", owner.kind, owner.name)));
         }
         Some(owner) if context.keep_claims => {
-            let how = "how it re-creates the pod, and under which name, is not known";
+            let how = "unknown how it recreates the pod, and under which name";
             checks.push(warn(id, format!("{} {} owns the pod: {how}", owner.kind, owner.name)));
         }
         Some(owner) => {
             let Owner { kind, name, .. } = owner;
             let why = if kind == "ReplicaSet" {
-                format!("{kind} {name} owns the pod, not a StatefulSet: nothing would re-create its claims")
+                format!("{kind} {name} owns the pod, not a StatefulSet: nothing would recreate its claims")
             } else {
                 format!(
-                    "{kind} {name} owns the pod, not a StatefulSet of Kubernetes' own: whether anything would re-create \
-                     its claims is not known"
+                    "{kind} {name} owns the pod, not a StatefulSet of Kubernetes: unknown whether anything would recreate \
+                     its claims"
                 )
             };
             checks.push(block(id, why, Resolution::KeepClaims));
@@ -38,12 +38,12 @@ pub(super) fn controller(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         None if context.keep_claims => checks.push(overridable(
             context,
             id,
-            "no controller owns the pod: nothing would re-create it",
+            "no controller owns the pod: nothing would recreate it",
             Allow::UnmanagedPod,
         )),
         None => checks.push(block(
             id,
-            "no StatefulSet owns the pod: nothing would re-create it or its claims",
+            "no StatefulSet owns the pod: nothing would recreate it or its claims",
             Resolution::KeepClaimsOfUnmanaged,
         )),
     }
@@ -53,11 +53,11 @@ fn of_a_set(context: &CheckContext<'_>, checks: &mut Vec<Check>, owner: &Owner) 
     let id = CheckId::Controller;
     let workload = context.component.map(|component| &component.workload);
     if let Some(Known::Unknown(why)) = workload {
-        let why = format!("whether StatefulSet {} would re-create the pod is not known: {why}", owner.name);
+        let why = format!("unknown whether StatefulSet {} would recreate the pod: {why}", owner.name);
         return checks.push(warn(id, why));
     }
     let why = match set_of(context, Some(owner)) {
-        None => Some(format!("StatefulSet {}, which owns the pod, does not exist any more", owner.name)),
+        None => Some(format!("StatefulSet {}, which owns the pod, no longer exists", owner.name)),
         Some((name, set)) => idle(context, name, set),
     };
     if let Some(why) = why {
@@ -69,10 +69,10 @@ fn of_a_set(context: &CheckContext<'_>, checks: &mut Vec<Check>, owner: &Owner) 
         .map(|claim| claim.name.as_str())
         .collect();
     if strange.is_empty() {
-        checks.push(pass(id, format!("StatefulSet {} re-creates the pod and its claims", owner.name)));
+        checks.push(pass(id, format!("StatefulSet {} recreates the pod and its claims", owner.name)));
     } else {
         let why = format!(
-            "StatefulSet {} has no template for {}: nothing would re-create {}",
+            "StatefulSet {} has no template for {}: nothing would recreate {}",
             owner.name,
             strange.join(", "),
             if strange.len() == 1 { "it" } else { "them" }
@@ -85,17 +85,17 @@ fn makes(set: &Workload, context: &CheckContext<'_>, claim: &str) -> bool {
     set.template_of(claim, &context.member.name).is_some()
 }
 
-/// The StatefulSet of the member's component; the one that owns the pod, where that is asked for.
+/// Returns the StatefulSet of the component, if it has the given owner's UID.
 fn set_of<'s>(context: &CheckContext<'s>, owner: Option<&Owner>) -> Option<(&'s str, &'s Workload)> {
     let component = context.component?;
     let set = component.set().filter(|set| owner.is_none_or(|owner| set.uid == owner.uid))?;
     Some((component.name.as_str(), set))
 }
 
-/// Why a StatefulSet would not create this member's pod.
+/// Returns why a StatefulSet would not create this pod; `None` if it would.
 fn idle(context: &CheckContext<'_>, name: &str, set: &Workload) -> Option<String> {
     if set.terminating {
-        return Some(format!("StatefulSet {name} is being deleted: it would not re-create {}", context.member.name));
+        return Some(format!("StatefulSet {name} is being deleted: it would not recreate {}", context.member.name));
     }
     let ordinal = context.member.ordinal()?;
     if set.covers(ordinal) {
@@ -107,10 +107,10 @@ fn idle(context: &CheckContext<'_>, name: &str, set: &Workload) -> Option<String
         1 => format!("StatefulSet {name} has 1 replica, {name}-{first}"),
         many => format!("StatefulSet {name} has {many} replicas, {name}-{first} to {name}-{last}"),
     };
-    Some(format!("{wants}: it would not re-create {}", context.member.name))
+    Some(format!("{wants}: it would not recreate {}", context.member.name))
 }
 
-/// Nothing would bring back what is deleted.
+/// Blocks because nothing would recreate what is deleted.
 fn refuse(context: &CheckContext<'_>, checks: &mut Vec<Check>, why: String) {
     let id = CheckId::Controller;
     checks.push(if !context.deletes() {
@@ -122,7 +122,7 @@ fn refuse(context: &CheckContext<'_>, checks: &mut Vec<Check>, why: String) {
     });
 }
 
-/// An ordered StatefulSet creates no pod while one of a lower ordinal is not Ready: what is deleted stays away.
+/// Checks whether an ordered StatefulSet would recreate the pod now: it creates none while one of a lower ordinal is not Ready.
 pub(super) fn order(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let Some((set, lower)) = context.component.and_then(|component| component.keeps_away(context.member)) else {
         return;
@@ -131,16 +131,16 @@ pub(super) fn order(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     checks.push(if context.deletes_pod() {
         block(
             CheckId::Order,
-            format!("{why}: the pod would stay away until it is"),
+            format!("{why}: the pod would not be recreated until then"),
             format!("kubectl synxdb failover {}", quoted(&lower.path())),
         )
     } else {
-        warn(CheckId::Order, format!("{why}: the pod will stay away until it is"))
+        warn(CheckId::Order, format!("{why}: the pod will not be recreated until then"))
     });
 }
 
-/// The new pod may be another one than the old: its StatefulSet's template may have changed, and the old pod, by
-/// OnDelete or a partition, may not have been told.
+/// Checks whether the new pod would be like the old one: its StatefulSet's template may have changed, and the old pod may not
+/// have been updated because of OnDelete or a partition.
 pub(super) fn revision(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let Some(pod) = context.member.pod.as_ref().filter(|_| context.deletes_pod()) else { return };
     let Some((set, ordinal)) = set_of(context, pod.owner.as_ref()).zip(context.member.ordinal()) else { return };
@@ -152,16 +152,15 @@ pub(super) fn revision(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         Some(new) => {
             let of = if set.revisions.on_delete { ", which replaces pods on deletion only," } else { "" };
             let why = format!(
-                "the template of StatefulSet {name}{of} has changed: the new pod will be of revision {new}, the old one \
-                 is of {old}"
+                "the template of StatefulSet {name}{of} has changed: the new pod will have revision {new}, the old one \
+                 has {old}"
             );
             checks.push(warn(id, why));
         }
         None => {
-            let why = format!(
-                "which revision of StatefulSet {name} the new pod will be of is not known yet: it has just changed"
-            );
-            checks.push(warn(id, format!("{why} (the old one is of {old})")));
+            let why =
+                format!("unknown yet which revision of StatefulSet {name} the new pod will have: it has just changed");
+            checks.push(warn(id, format!("{why} (the old one has {old})")));
         }
     }
 }

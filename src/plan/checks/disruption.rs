@@ -1,28 +1,33 @@
-//! What deleting a pod that others count on comes to: budgets, which a deletion bypasses, finalizers of others, and pods
-//! that are going or have just come.
+//! Whether deleting the pod disrupts others: disruption budgets, which a deletion bypasses, foreign finalizers, and pods that
+//! are terminating or new.
 
 use super::quorum::{arrived_later, last_record};
-use super::{Check, CheckContext, CheckId, counted, overridable, pass, span, warn};
+use super::{Check, CheckContext, CheckId, overridable, pass, warn};
 use crate::cli::Allow;
+use crate::duration::{age_of, format_seconds};
+use crate::text::{counted, noun};
 use crate::topology::{Budget, Claim, Known};
 use jiff::Timestamp;
 
-/// A pod that is younger may be somebody else's replacement.
+/// Age in seconds below which a pod may be another operation's replacement.
 const JUST_NOW: i64 = 60;
 
-/// A pod that is going already, or that came a moment ago.
+/// Checks whether the pod is terminating already, or was just created.
 pub(super) fn pod(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let Some(pod) = &context.member.pod else { return };
     let id = CheckId::Pod;
     if let Some(due) = pod.terminating {
-        // The time of deletion is when its grace period ends.
+        // The deletion timestamp is when the grace period ends.
         let grace = pod.grace_seconds.unwrap_or(0);
         let over = context.now.as_second() - due.as_second();
-        let since = span((over + grace).max(0));
+        let (since, grace) = (format_seconds(over + grace), format_seconds(grace));
         let why = if over > 0 {
-            format!("the pod has been Terminating for {since}, {} longer than its {grace} s of grace", span(over))
+            format!(
+                "the pod has been Terminating for {since}, {} longer than its grace period of {grace}",
+                format_seconds(over)
+            )
         } else {
-            format!("the pod has been Terminating for {since} of its {grace} s of grace")
+            format!("the pod has been Terminating for {since} of its grace period of {grace}")
         };
         return checks.push(warn(id, why));
     }
@@ -36,21 +41,21 @@ pub(super) fn pod(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     };
     let claims = &context.member.claims;
     let replaced = arrived_later(component, context.member, pod.created) && claims.iter().all(new);
-    // What this program did is on record, and is weighed by that.
+    // What this program did is on record, and judged by another check.
     let ours = last_record(context, context.member).is_some_and(|record| {
         let finished = record.finished.as_deref().and_then(|time| time.parse::<Timestamp>().ok());
         finished.is_none_or(|finished| pod.created.is_some_and(|created| finished >= created))
     });
     if replaced && !ours {
         let what = if claims.is_empty() { "the pod was" } else { "the pod and its claims were" };
-        checks.push(warn(id, format!("{what} created {} ago: it may have been replaced a moment ago", span(age))));
+        checks.push(warn(id, format!("{what} created {} ago: it may have been replaced a moment ago", age_of(age))));
     }
 }
 
-/// Budgets bind evictions only; a deletion does not ask them, so this does.
+/// Checks disruption budgets: they limit evictions only, and a deletion bypasses them.
 pub(super) fn budgets(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let Known::Is(budgets) = &context.member.budgets else { return };
-    // What is not Ready is not among the healthy ones that a budget counts.
+    // A pod that is not Ready is not among the healthy ones that a budget counts.
     if !context.deletes_pod() || !context.member.ready() {
         return;
     }
@@ -67,24 +72,23 @@ pub(super) fn budgets(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
                 overridable(context, CheckId::Budget, why, Allow::DisruptionBudget)
             }
             None => {
-                let why = format!(
-                    "how many disruptions PodDisruptionBudget {name} allows is not known yet: it has just changed"
-                );
+                let why =
+                    format!("unknown yet how many disruptions PodDisruptionBudget {name} allows: it has just changed");
                 warn(CheckId::Budget, why)
             }
         });
     }
 }
 
-/// A finalizer that none of Kubernetes' controllers removes keeps what is deleted Terminating until its owner does.
+/// Checks foreign finalizers: they keep a deleted object Terminating until their owner removes them.
 pub(super) fn finalizers(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let pod = context.member.pod.iter().filter(|_| context.deletes_pod());
     let pod = pod.map(|pod| (format!("pod {}", context.member.name), &pod.foreign_finalizers));
     let claims = context.going_claims().map(|claim| (format!("claim {}", claim.name), &claim.foreign_finalizers));
     for (what, foreign) in pod.chain(claims).filter(|(_, foreign)| !foreign.is_empty()) {
         let why = format!(
-            "{what} has {} {}: it would stay Terminating until whoever set that removes it",
-            if foreign.len() == 1 { "the finalizer" } else { "the finalizers" },
+            "{what} has {} {}: it would stay Terminating until the owner removes it",
+            noun(foreign.len(), "the finalizer"),
             foreign.join(", ")
         );
         checks.push(overridable(context, CheckId::Finalizers, why, Allow::ForeignFinalizer));

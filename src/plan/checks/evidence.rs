@@ -1,35 +1,35 @@
-//! How it will be proven that the component and its data are back.
+//! How recovery of the component and its data will be verified.
 
 use super::{Check, CheckContext, CheckId, pass, warn};
+use crate::duration::when;
 use crate::plan::{Before, ComparedWith, Proof};
 use crate::topology::Role;
-use crate::topology::when::when;
 use jiff::Timestamp;
 
 pub(super) fn evidence(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     if let Proof::Skipped { reason } = context.proof {
-        checks.push(warn(CheckId::Proof, format!("whether it is back will not be proven: {reason}")));
+        checks.push(warn(CheckId::Proof, format!("recovery will not be verified: {reason}")));
         return;
     }
     checks.extend(baseline(context));
     if context.baseline.earlier().is_none() && !context.request.accept_missing.is_empty() {
-        let why = "--accept-missing accepts nothing here: it is for what is missing since an earlier baseline";
+        let why = "--accept-missing has no effect: it is for data missing compared with an earlier baseline";
         checks.push(warn(CheckId::Baseline, why));
     }
 }
 
-/// What it is compared with afterwards.
+/// Returns the check of the baseline.
 fn baseline(context: &CheckContext<'_>) -> Option<Check> {
     if let ComparedWith::Inherited { from, taken, summary } = context.baseline {
         return Some(inherited(context, from, taken, summary));
     }
     let said = match context.before {
         Before::Answered { summary, lacks } => {
-            let (id, text) = (CheckId::Baseline, format!("before: {summary}"));
+            let (id, text) = (CheckId::Baseline, format!("baseline: {summary}"));
             return Some(if lacks.is_empty() { pass(id, text) } else { warn(id, text) });
         }
-        Before::Silent { reason } => Some(format!("it does not answer now ({reason})")),
-        Before::LoginRefused { reason } => Some(format!("it answers, and refuses the login ({reason})")),
+        Before::Silent { reason } => Some(format!("it does not respond now ({reason})")),
+        Before::LoginRefused { reason } => Some(format!("it rejects the login ({reason})")),
         Before::NotAsked => None,
     };
     let refused = matches!(context.before, Before::LoginRefused { .. });
@@ -37,8 +37,8 @@ fn baseline(context: &CheckContext<'_>) -> Option<Check> {
         (ComparedWith::Stored { taken, summary }, said) => {
             let when = taken.parse::<Timestamp>().map_or_else(|_| taken.clone(), |taken| when(taken, context.now));
             let said = said.map(|said| format!("{said}; ")).unwrap_or_default();
-            let mend = if refused { "; nothing can be verified with this login: fix it first" } else { "" };
-            format!("{said}afterwards it is compared with the stored baseline of {when}: {summary}{mend}")
+            let fix = if refused { "; nothing can be verified with this login: fix it first" } else { "" };
+            format!("{said}it will be compared with the stored baseline of {when}: {summary}{fix}")
         }
         (_, Some(said)) if refused => {
             format!("{said}: no baseline is taken, and nothing can be verified with this login; fix it first")
@@ -46,30 +46,28 @@ fn baseline(context: &CheckContext<'_>) -> Option<Check> {
         (ComparedWith::Nothing { reason }, said) => {
             let said = said.map_or_else(|| ": ".to_owned(), |said| format!(", {said}, and "));
             let proof = match context.member.role {
-                Role::Safekeeper | Role::Pageserver => {
-                    "afterwards it is compared with the other storage components alone"
-                }
-                _ => "whether its data is back will not be proven",
+                Role::Safekeeper | Role::Pageserver => "it will be compared with the other storage components only",
+                _ => "its data will not be verified",
             };
             format!("no baseline{said}{reason}; {proof}")
         }
-        (ComparedWith::Fresh { .. }, Some(said)) => format!("{said}; afterwards it must"),
+        (ComparedWith::Fresh { .. }, Some(said)) => format!("{said}; it must respond afterwards"),
         (ComparedWith::Fresh { .. }, None) | (ComparedWith::Inherited { .. }, _) => return None,
     };
     Some(warn(CheckId::Baseline, reason))
 }
 
-/// What an earlier act was compared with and did not find again is not made good by a newer state that lacks it.
+/// Returns the check of a baseline that an earlier operation did not find again: a newer state that lacks it does not replace it.
 fn inherited(context: &CheckContext<'_>, from: &str, taken: &str, summary: &str) -> Check {
     let when = taken.parse::<Timestamp>().map_or_else(|_| taken.to_owned(), |taken| when(taken, context.now));
     let now = match context.before {
         Before::Answered { summary, .. } => format!("now: {summary}; "),
-        Before::Silent { reason } => format!("it does not answer now ({reason}); "),
+        Before::Silent { reason } => format!("it does not respond now ({reason}); "),
         Before::LoginRefused { reason } => {
-            format!("it answers, and refuses the login ({reason}): fix that first, nothing can be verified with it; ")
+            format!("it rejects the login ({reason}): fix that first, nothing can be verified with it; ")
         }
         Before::NotAsked => String::new(),
     };
-    let compared = format!("afterwards it is compared with the baseline that {from} recorded, of {when}");
-    warn(CheckId::Baseline, format!("{now}{compared}, and that was not all found again: {summary}"))
+    let compared = format!("it will be compared with the baseline that {from} recorded at {when}");
+    warn(CheckId::Baseline, format!("{now}{compared}, which was not all found again: {summary}"))
 }

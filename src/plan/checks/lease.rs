@@ -1,5 +1,4 @@
-//! Whether another failover is under way: in the same namespace it is refused, in those that depend on each other it is
-//! told.
+//! Whether another failover is in progress: in the same namespace it blocks, in a namespace that depends on this one it warns.
 
 use super::{Check, CheckContext, CheckId, overridable, pass, warn};
 use crate::cli::Allow;
@@ -7,6 +6,7 @@ use crate::cluster::lease::Next;
 use crate::cluster::permission::Allowed;
 use crate::cluster::snapshot::Read;
 use crate::cluster::{LEASE, LeaseState};
+use crate::duration;
 use std::time::Duration;
 
 pub(super) fn check(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
@@ -17,12 +17,15 @@ pub(super) fn check(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     });
     let own = match (&context.in_flight.here, denied) {
         (_, Some(permission)) => {
-            let why = format!("you may not {permission}: another failover could not be kept away meanwhile");
+            let why = format!("missing permission: {permission}; no lock against concurrent failovers");
             Some(overridable(context, id, why, Allow::ConcurrentFailover))
         }
         (Read::NotAsked, None) => None,
         (Read::Unknown(part), None) => {
-            let why = format!("whether another failover is under way is not known, and asked again: {}", part.reason);
+            let why = format!(
+                "unknown whether another failover is in progress (checked again before the first change): {}",
+                part.reason
+            );
             Some(warn(id, why))
         }
         (Read::Known(standing), None) => Some(own(context, standing)),
@@ -31,7 +34,7 @@ pub(super) fn check(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     for (other, standing) in &context.in_flight.elsewhere {
         match standing {
             Read::Known(LeaseState::Held(tenure)) => {
-                checks.push(warn(id, format!("another failover is under way in namespace {other}: {tenure}")))
+                checks.push(warn(id, format!("another failover is in progress in namespace {other}: {tenure}")))
             }
             Read::Unknown(_) => unknown.push(other.as_str()),
             Read::Known(_) | Read::NotAsked => {}
@@ -42,30 +45,30 @@ pub(super) fn check(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
             let more = unknown.len().saturating_sub(3);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let named = unknown[..unknown.len().min(3)].join(", ");
-            check.reason = format!("{}; of {named}{more} that is not known", check.reason);
+            check.reason = format!("{}; unknown for {named}{more}", check.reason);
         }
         check
     }));
 }
 
-/// What follows from the Lease of the target's own namespace.
+/// Returns the check of the Lease in the target's namespace.
 fn own(context: &CheckContext<'_>, standing: &LeaseState) -> Check {
     let id = CheckId::Lease;
     let namespace = &context.member.namespace;
-    let none = format!("no other failover is under way in namespace {namespace}");
+    let none = format!("no other failover in progress in namespace {namespace}");
     match standing.next(context.id, Duration::ZERO) {
         Next::Take => match standing {
-            LeaseState::Left(tenure) | LeaseState::Expired(tenure) => pass(id, format!("{none}; one was: {tenure}")),
+            LeaseState::Left(tenure) | LeaseState::Expired(tenure) => pass(id, format!("{none}; the last was {tenure}")),
             LeaseState::Free | LeaseState::Held(_) => pass(id, none),
         },
         Next::Wait(left, tenure) => {
             let which = if tenure.id.as_deref() == Some(context.id) { "an earlier run of this" } else { "another" };
-            let seconds = left.as_secs();
-            let unless = format!("it goes on unless the Lease {LEASE} is renewed within {seconds} s");
-            warn(id, format!("{which} failover may be under way: {tenure}; {unless}"))
+            let left = duration::format(Duration::from_secs(left.as_secs()));
+            let unless = format!("this one continues unless Lease {LEASE} is renewed within {left}");
+            warn(id, format!("{which} failover may be in progress: {tenure}; {unless}"))
         }
         Next::Refused(tenure) => {
-            let why = format!("another failover is under way in namespace {namespace}: {tenure}");
+            let why = format!("another failover is in progress in namespace {namespace}: {tenure}");
             overridable(context, id, why, Allow::ConcurrentFailover)
         }
     }

@@ -1,4 +1,4 @@
-//! What is checked before anything is asked: each check passes, warns or blocks, with the numbers in its reason.
+//! The checks before confirmation: each passes, warns or blocks, with the numbers in its reason.
 
 mod check;
 mod context;
@@ -20,13 +20,12 @@ mod tests;
 mod volumes;
 
 pub use check::{Check, CheckId, Resolution, Verdict};
-use check::{are, counted, span};
 pub(super) use check::{block, pass, unread, warn};
 pub(super) use context::{CheckContext, overridable};
-pub(super) use provisioning::in_words;
+pub(super) use provisioning::misfit_text;
 pub(super) use volumes::may_not_patch_volumes;
 
-/// Every check of a plan, in the order in which they are told.
+/// Runs every check of a plan, in the order in which they are shown.
 pub(super) fn run(context: &CheckContext<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
     rights::permissions(context, &mut checks);
@@ -42,7 +41,7 @@ pub(super) fn run(context: &CheckContext<'_>) -> Vec<Check> {
     volumes::not_known_to_rehydrate(context, &mut checks);
     quorum::quorum(context, &mut checks);
     volumes::retention(context, &mut checks);
-    provisioning::comes_back_otherwise(context, &mut checks);
+    provisioning::recreated_differently(context, &mut checks);
     provisioning::storage_class(context, &mut checks);
     storage::remote_storage(context, &mut checks);
     storage::only_wal(context, &mut checks);

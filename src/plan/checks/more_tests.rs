@@ -68,7 +68,7 @@ fn a_volume_that_does_not_exist_cannot_be_retained() {
     assert_eq!(said(&planned(&read, "wh1-1", &[], false), id), [unread]);
     read.volumes = all;
     let denied = [(Permission::new("patch", "persistentvolumes"), Allowed::No(String::new()))];
-    let unchanged = "Block: the old volume of claim data-wh1-1 cannot be retained: you may not patch persistentvolumes \
+    let unchanged = "Block: the old volume of claim data-wh1-1 cannot be retained: missing permission: patch persistentvolumes \
                      [unretained-volume]";
     assert_eq!(said(&planned(&read, "wh1-1", &denied, false), id), [unchanged]);
     // Another right on volumes, or the same on another kind, is not the one that it takes.
@@ -87,7 +87,7 @@ fn who_else_is_not_ready_is_told_before() {
     assert!(said(true, true, true, "wh1-1").is_empty());
     // Its own state is no matter of its siblings.
     assert!(said(true, true, false, "wh1-1").is_empty());
-    let away = |who: &str| vec![format!("Warn: {who} not Ready either: SQL may stay away until all are")];
+    let away = |who: &str| vec![format!("Warn: {who} not Ready either: SQL may be unavailable until all are")];
     assert_eq!(said(true, false, true, "wh1-1"), away("wh1-0 is"));
     assert_eq!(said(false, true, true, "wh1-1"), away("cloudberry-proxy-0 is"));
     assert_eq!(said(false, false, false, "wh1-1"), away("wh1-0, cloudberry-proxy-0 are"));
@@ -110,13 +110,12 @@ fn one_of_the_two_rights_to_forward_may_do_and_none_does_not() {
     let right = |verb: &str| Permission::new(verb, "pods/portforward").in_namespace("a");
     let no = || Allowed::No(String::new());
     let unknown = || Allowed::Unknown("it did not answer".into());
-    let denied = |verb: &str| format!("you may not {verb} pods/portforward in namespace a");
-    let needed = |verb: &str| format!("Warn: {}; servers from 1.35 on need it for the proof", denied(verb));
+    let denied = |verb: &str| format!("missing permission: {verb} pods/portforward in namespace a");
+    let needed = |verb: &str| format!("Warn: {}; servers from 1.35 on need it for verification", denied(verb));
     let blocked = |verb: &str| format!("Block: {}", denied(verb));
-    let not_known = |verb: &str| {
-        format!("Warn: whether you may {verb} pods/portforward in namespace a is not known: it did not answer")
-    };
-    let fine = "Pass: you may do every step".to_owned();
+    let not_known =
+        |verb: &str| format!("Warn: unknown whether you may {verb} pods/portforward in namespace a: it did not answer");
+    let fine = "Pass: permissions: all granted".to_owned();
     for (get, create, expected) in [
         (Allowed::Yes, Allowed::Yes, vec![fine]),
         (Allowed::Yes, no(), vec![needed("create")]),
@@ -144,7 +143,7 @@ fn budgets_that_cannot_be_read_are_told_where_one_could_forbid_it() {
         (
             true,
             vec![
-                "Warn: disruption budgets cannot be read (poddisruptionbudgets is forbidden): not known is whether one \
+                "Warn: disruption budgets cannot be read (poddisruptionbudgets is forbidden): unknown whether one \
                  forbids it",
             ],
         ),
@@ -168,7 +167,7 @@ fn what_nothing_brings_back_is_refused_only_while_it_is_there() {
         let request = Request { pod_uid: pod_uid.map(str::to_owned), ..request(false) };
         said(&planned_by(&read, &Layout::shipped().unwrap(), "wh1-1", (&request, &[])), CheckId::Controller)
     };
-    let why = "StatefulSet wh1 has 1 replica, wh1-0: it would not re-create wh1-1";
+    let why = "StatefulSet wh1 has 1 replica, wh1-0: it would not recreate wh1-1";
     assert_eq!(of(None), [format!("Block: {why}")]);
     assert_eq!(of(Some("uid-wh1-1")), [format!("Block: {why}")]);
     assert_eq!(of(Some("replaced")), [format!("Warn: {why}")]);
@@ -197,16 +196,16 @@ claims:
         (
             bare,
             "cloudberry-proxy-5d9c-abcde",
-            "Warn: ReplicaSet cloudberry-proxy-5d9c re-creates the pod, under another name",
-            "Block: ReplicaSet cloudberry-proxy-5d9c owns the pod, not a StatefulSet: nothing would re-create its claims",
+            "Warn: ReplicaSet cloudberry-proxy-5d9c recreates the pod under another name",
+            "Block: ReplicaSet cloudberry-proxy-5d9c owns the pod, not a StatefulSet: nothing would recreate its claims",
         ),
         (
             kruise,
             "pageserver-0",
-            "Warn: StatefulSet.apps.kruise.io pageserver owns the pod: how it re-creates the pod, and under which name, is \
-             not known",
-            "Block: StatefulSet.apps.kruise.io pageserver owns the pod, not a StatefulSet of Kubernetes' own: whether \
-             anything would re-create its claims is not known",
+            "Warn: StatefulSet.apps.kruise.io pageserver owns the pod: unknown how it recreates the pod, and under \
+             which name",
+            "Block: StatefulSet.apps.kruise.io pageserver owns the pod, not a StatefulSet of Kubernetes: unknown \
+             whether anything would recreate its claims",
         ),
     ] {
         let read = snapshot(&[yaml]);
@@ -276,20 +275,20 @@ fn each_misfit_has_its_words() {
     let reference = ClaimReference { namespace: "a".into(), name: "data".into(), uid: None };
     let strings = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     for (misfit, expected) in [
-        (Misfit::Taken(reference), "is for claim a/data"),
-        (Misfit::TooSmall(Some("1Gi".into())), "has 1Gi, and 2Gi is asked for"),
-        (Misfit::TooSmall(None), "has no size, and 2Gi is asked for"),
+        (Misfit::Taken(reference), "belongs to claim a/data"),
+        (Misfit::TooSmall(Some("1Gi".into())), "has 1Gi, but 2Gi is requested"),
+        (Misfit::TooSmall(None), "has no size, but 2Gi is requested"),
         (Misfit::Terminating, "is being deleted"),
         (Misfit::AccessModes(strings(&["ReadWriteMany"])), "cannot be mounted ReadWriteMany"),
-        (Misfit::AttributesClass(Some("fast".into())), "has the VolumeAttributesClass fast, and none is asked for"),
+        (Misfit::AttributesClass(Some("fast".into())), "has VolumeAttributesClass fast, but none is requested"),
         (Misfit::Phase("Failed".into()), "is Failed, not Available"),
-        (Misfit::Labels, "lacks the labels that are asked for"),
-        (Misfit::Class(String::new()), "is of no storage class"),
-        (Misfit::Class("slow".into()), "is of storage class slow"),
-        (Misfit::Nodes(vec![]), "is tied to nodes, by its node affinity, of which there is none"),
+        (Misfit::Labels, "lacks the requested labels"),
+        (Misfit::Class(String::new()), "has no storage class"),
+        (Misfit::Class("slow".into()), "has storage class slow"),
+        (Misfit::Nodes(vec![]), "is tied by its node affinity to nodes that do not exist"),
         (Misfit::Nodes(strings(&["n1", "n2"])), "is tied to n1, n2, where no pod can start now"),
     ] {
-        assert_eq!(super::in_words(&misfit, &asked), expected);
+        assert_eq!(super::misfit_text(&misfit, &asked), expected);
     }
 }
 
@@ -301,28 +300,28 @@ fn rights_that_cost_the_same_are_told_together() {
         let rights: Vec<_> = denied.into_iter().map(|one| (one, Allowed::No(String::new()))).collect();
         said(&planned(&snapshot(&[&account(true, true, true)]), "wh1-1", &rights, false), CheckId::Permission)
     };
-    let less = "what is waited for is explained by less";
-    let untried = "what the API server would refuse of the new pod and claims shows only once the old ones are gone";
+    let less = "less detail while waiting";
+    let untried = "a rejection of the new pod or claims shows only after the old ones are gone";
     assert_eq!(
         of(vec![here("list", "events"), here("watch", "events")]),
-        [format!("Warn: you may not list, watch events in namespace a: {less}")]
+        [format!("Warn: missing permission: list, watch events in namespace a; {less}")]
     );
     // Of two kinds, though it means the same.
     assert_eq!(
         of(vec![here("create", "pods"), here("create", "persistentvolumeclaims")]),
         [
-            format!("Warn: you may not create pods in namespace a: {untried}"),
-            format!("Warn: you may not create persistentvolumeclaims in namespace a: {untried}"),
+            format!("Warn: missing permission: create pods in namespace a; {untried}"),
+            format!("Warn: missing permission: create persistentvolumeclaims in namespace a; {untried}"),
         ]
     );
     // Of one kind, and it means something else.
-    let unread = "a component that is down is compared with nothing afterwards (exit code 8)";
-    let unstored = "no baseline is stored: were a component down, nothing would say what it held";
+    let unread = "a component that is down before cannot be verified afterwards (exit code 8)";
+    let unstored = "no baseline is stored for a component that is down later";
     assert_eq!(
         of(["get", "create", "update"].map(|verb| here(verb, "configmaps")).into()),
         [
-            format!("Warn: you may not get configmaps in namespace a: {unread}"),
-            format!("Warn: you may not create, update configmaps in namespace a: {unstored}"),
+            format!("Warn: missing permission: get configmaps in namespace a; {unread}"),
+            format!("Warn: missing permission: create, update configmaps in namespace a; {unstored}"),
         ]
     );
 }
@@ -338,8 +337,8 @@ fn only_nodes_that_are_ready_count_as_cordoned() {
     let could_not = "the new pod could not start [unusable-node]";
     let nodes =
         format!("{{{own}, cordoned: true}}, {{{other}, lost: true}}, {{name: node-3, lost: true, cordoned: true}}");
-    assert_eq!(of(&nodes), [format!("Block: 0 of 3 nodes are Ready and take pods (1 cordoned): {could_not}")]);
-    let takes = "Pass: node node-1 is cordoned; 1 other node takes pods".to_owned();
+    assert_eq!(of(&nodes), [format!("Block: 0 of 3 nodes are Ready and schedulable (1 cordoned): {could_not}")]);
+    let takes = "Pass: node node-1 is cordoned; 1 other node is schedulable".to_owned();
     assert_eq!(of(&format!("{{{own}, cordoned: true}}, {{{other}}}")), [takes]);
     assert!(of(&format!("{{{own}}}, {{{other}, cordoned: true}}")).is_empty());
     assert!(of(&format!("{{{own}}}, {{{other}}}")).is_empty());

@@ -1,7 +1,8 @@
-//! Whether there is a node for the new pod, and the node that the old one is on.
+//! The node of the old pod, and nodes that could run the new one.
 
-use super::{Check, CheckContext, CheckId, are, counted, overridable, pass, warn};
+use super::{Check, CheckContext, CheckId, overridable, pass, warn};
 use crate::cli::Allow;
+use crate::text::{are, counted};
 use crate::topology::{Known, NodeFacts, Place, Volume};
 
 pub(super) fn node(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
@@ -11,8 +12,8 @@ pub(super) fn node(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         checks.push(warn(
             id,
             format!(
-                "node {node} is not Ready: the pod will stay Terminating until the node is back, or is declared \
-                 out of service or deleted after the machine is verified off; nothing is force-deleted"
+                "node {node} is not Ready: the pod will stay Terminating until the node is back, or is marked \
+                 out of service or deleted after its machine is verified to be off; nothing is force-deleted"
             ),
         ));
     }
@@ -24,22 +25,22 @@ pub(super) fn node(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     if usable == 0 {
         let cordoned = nodes.iter().filter(|node| node.ready && node.cordoned).count();
         let why = format!(
-            "0 of {} are Ready and take pods ({cordoned} cordoned): the new pod could not start",
+            "0 of {} are Ready and schedulable ({cordoned} cordoned): the new pod could not start",
             counted(nodes.len(), "node")
         );
         return checks.push(overridable(context, id, why, Allow::UnusableNode));
     }
-    // What the pod has now is where the pod is; where one was used that comes back is not known.
+    // A volume in use is on the pod's node; the node of a retained one is unknown.
     let kept = context.kept_claims().filter_map(|claim| Some((claim.volume.as_known()?.as_ref()?, on)));
     for (volume, on) in kept.chain(context.returning.iter().map(|volume| (*volume, None))) {
         let name = &volume.name;
         match (&volume.place, on, nodes.as_slice()) {
-            // Of one node it can only be that.
+            // With a single node it can only be that one.
             (Place::Folder, None, [_, _, ..]) => checks.push(warn(
                 id,
                 format!(
-                    "volume {name} is a folder of a node (hostPath), of which is not known: what it holds is there only if \
-                     the new pod starts on that node"
+                    "volume {name} is a folder on an unknown node (hostPath): its data is there only if the new pod starts on \
+                     that node"
                 ),
             )),
             _ => {
@@ -51,18 +52,18 @@ pub(super) fn node(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         }
     }
     if let Some(node) = nodes.iter().find(|node| Some(&node.name) == on && node.ready && node.cordoned) {
-        let others = if usable == 1 { "1 other node takes" } else { &format!("{usable} other nodes take") };
-        checks.push(pass(id, format!("node {} is cordoned; {others} pods", node.name)));
+        let others = if usable == 1 { "1 other node is" } else { &format!("{usable} other nodes are") };
+        checks.push(pass(id, format!("node {} is cordoned; {others} schedulable", node.name)));
     }
 }
 
-/// Why no node that takes pods has this volume.
+/// Returns why no schedulable node has access to this volume; `None` if one has.
 fn out_of_reach(volume: &Volume, on: Option<&String>, nodes: &[NodeFacts]) -> Option<String> {
     let (tied, tie) = match &volume.place {
         Place::Anywhere => return None,
         Place::Nodes(names) => (names.clone(), "is tied to"),
         Place::Folder => match on.or(nodes.first().map(|node| &node.name)) {
-            Some(node) => (vec![node.clone()], "is a folder of"),
+            Some(node) => (vec![node.clone()], "is a folder on"),
             None => return None,
         },
     };
@@ -71,16 +72,16 @@ fn out_of_reach(volume: &Volume, on: Option<&String>, nodes: &[NodeFacts]) -> Op
         return None;
     }
     let state = |name: &String| match at(name) {
-        None => format!("{name}, which is gone"),
+        None => format!("{name}, which no longer exists"),
         Some(node) if !node.ready => format!("{name}, which is not Ready"),
         Some(_) => format!("{name}, which is cordoned"),
     };
     Some(match tied.as_slice() {
-        [] => "is tied to nodes, by its node affinity, of which there is none".to_owned(),
+        [] => "is tied by its node affinity to nodes that do not exist".to_owned(),
         [one] => format!("{tie} node {}", state(one)),
         many => {
             let names: Vec<&str> = many.iter().map(String::as_str).collect();
-            format!("{tie} nodes of which none takes pods ({} not Ready, or cordoned)", are(&names))
+            format!("{tie} nodes of which none is schedulable ({} not Ready or cordoned)", are(&names))
         }
     })
 }

@@ -1,20 +1,21 @@
-//! Where the new claims get their volumes from, and what is different about a claim that is made from its template again.
+//! Where the volumes of new claims come from, and how a claim that is recreated from its template differs from the old one.
 
 use super::{Check, CheckContext, CheckId, overridable, pass, warn};
 use crate::cli::Allow;
+use crate::text::noun;
 use crate::topology::binding::{Misfit, Wanted, chosen, misfit, reserved};
 use crate::topology::{Claim, ClaimSpec, Known, NodeFacts, StorageClassFacts, Volume};
 
-/// Most volumes of which it is said why they do not fit.
+/// Maximum number of volumes that are explained.
 const MOST_NAMED: usize = 3;
 
-/// A claim that is made again, and the template that it is made from.
+/// A claim that is recreated, and its template.
 struct Again<'s> {
     claim: &'s Claim,
     spec: &'s ClaimSpec,
 }
 
-/// The claims that go and are made again from a template.
+/// Returns the claims that are recreated from a template.
 fn made_again<'s>(context: &CheckContext<'s>) -> Vec<Again<'s>> {
     let Some(set) = context.component.and_then(|component| component.set()) else { return Vec::new() };
     let template = |claim: &'s Claim| {
@@ -24,13 +25,13 @@ fn made_again<'s>(context: &CheckContext<'s>) -> Vec<Again<'s>> {
     context.going_claims().filter_map(template).collect()
 }
 
-/// The class that a claim gets which names this one, or none: the default class, or none of all. Empty for none.
+/// Returns the class of a claim that names this one or none (then the default class). Empty for no class.
 fn class_of<'c>(named: Option<&'c str>, classes: &'c [StorageClassFacts]) -> &'c str {
     let default = || classes.iter().find(|class| class.default).map(|class| class.name.as_str());
     named.or_else(default).unwrap_or_default()
 }
 
-/// Where the volumes of the new claims come from: a class makes them, or somebody has.
+/// Checks where the volumes of the new claims come from: a storage class provisions them, or they exist.
 pub(super) fn storage_class(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     if !context.returning.is_empty() {
         return;
@@ -60,33 +61,35 @@ fn of_class(
     let id = CheckId::StorageClass;
     let name = class_of(named, classes);
     let class = classes.iter().find(|class| class.name == name && !name.is_empty());
-    let new = if claims.len() == 1 { "the new volume" } else { "the new volumes" };
+    let new = noun(claims.len(), "the new volume");
     let supply = Supply::of(context, name, claims);
     let why = match (named, class) {
         (_, Some(class)) if class.provisions => {
-            let default = if named.is_none() { ", the default," } else { "" };
+            let default = if named.is_none() { "default " } else { "" };
             let (mode, policy) = (&class.binding_mode, &class.reclaim_policy);
-            checks
-                .push(pass(id, format!("storage class {name}{default} makes {new} ({mode}, reclaim policy {policy})")));
-            // What is free comes before what would be made, whatever lies on it.
+            checks.push(pass(
+                id,
+                format!("{default}storage class {name} will provision {new} ({mode}, reclaim policy {policy})"),
+            ));
+            // An Available volume is bound before one is provisioned, whatever is on it.
             checks.extend(supply.iter().flat_map(|supply| &supply.found).map(|(claim, volume)| {
                 let (volume, size) = (&volume.name, sized(volume));
                 let first =
-                    format!("volume {volume} ({size}) is free, and fits: Kubernetes may give it to claim {claim}");
-                warn(id, format!("{first}, with what is on it, rather than make one"))
+                    format!("volume {volume} ({size}) is Available and fits: Kubernetes may bind it to claim {claim}");
+                warn(id, format!("{first}, with its current contents, instead of provisioning one"))
             }));
             return;
         }
-        (_, Some(class)) => format!("storage class {} makes no volumes", class.name),
-        (None, None) => "the claim template names no storage class, and there is no default one".to_owned(),
+        (_, Some(class)) => format!("storage class {} does not provision volumes", class.name),
+        (None, None) => "the claim template names no storage class, and there is no default".to_owned(),
         (Some(""), None) => "the claim template asks for no storage class".to_owned(),
         (Some(name), None) => format!("storage class {name} does not exist"),
     };
     checks.push(match supply {
-        None => warn(id, format!("{why}, and whether a volume is free for the new claim is not known")),
+        None => warn(id, format!("{why}; unknown whether a volume is Available for the new claim")),
         Some(supply) if supply.lacking.is_empty() => {
             let each = supply.found.iter().map(|(claim, volume)| {
-                let how = if volume.claim.is_some() { "reserved" } else { "free" };
+                let how = if volume.claim.is_some() { "reserved" } else { "Available" };
                 format!("volume {} ({}) is {how} for claim {claim}", volume.name, sized(volume))
             });
             pass(id, format!("{why}; {}", each.collect::<Vec<_>>().join(", ")))
@@ -94,28 +97,28 @@ fn of_class(
         Some(supply) => {
             let lacking = supply.lacking.join(", ");
             let but = if supply.near.is_empty() { String::new() } else { format!(" ({})", supply.near.join("; ")) };
-            let why = format!("{why}, and no volume is free for claim {lacking}{but}");
+            let why = format!("{why}, and no volume is Available for claim {lacking}{but}");
             overridable(context, id, why, Allow::StorageClass)
         }
     });
 }
 
-/// What there is for some new claims.
+/// Existing volumes for new claims.
 struct Supply<'s> {
-    /// Claims that get a volume that is there, and that volume.
+    /// Claims that get an existing volume, and that volume.
     found: Vec<(&'s str, &'s Volume)>,
-    /// Claims for which there is none.
+    /// Claims without one.
     lacking: Vec<&'s str>,
-    /// Why the volumes of their class do not fit, in words.
+    /// Why the volumes of their class do not fit.
     near: Vec<String>,
 }
 
 impl<'s> Supply<'s> {
-    /// `None` where volumes cannot be read.
+    /// Returns what exists; `None` if volumes cannot be read.
     fn of(context: &CheckContext<'s>, class: &str, claims: &[Again<'s>]) -> Option<Self> {
         let volumes = context.topology.unbound_volumes.as_known()?;
         let nodes = context.topology.nodes.as_known().map(Vec::as_slice);
-        // What is on record is set aside for an undo.
+        // A recorded volume is retained for an undo.
         let aside = volumes.iter().filter(|volume| !volume.records.is_empty()).map(|volume| volume.name.as_str());
         let mut taken: Vec<&str> = aside.collect();
         let mut supply = Supply { found: Vec::new(), lacking: Vec::new(), near: Vec::new() };
@@ -142,36 +145,36 @@ impl<'s> Supply<'s> {
     }
 }
 
-/// Why a volume that might have been meant for a claim is not for it, in words.
+/// Returns why a candidate volume does not fit a claim; `None` if it does.
 fn why_not(volume: &Volume, wanted: &Wanted<'_>, nodes: Option<&[NodeFacts]>) -> Option<String> {
     if !volume.records.is_empty() {
-        return Some(format!("volume {} is set aside, and on record", volume.name));
+        return Some(format!("volume {} is retained by an earlier operation", volume.name));
     }
-    misfit(volume, wanted, nodes).map(|misfit| format!("volume {} {}", volume.name, in_words(&misfit, wanted.spec)))
+    misfit(volume, wanted, nodes).map(|misfit| format!("volume {} {}", volume.name, misfit_text(&misfit, wanted.spec)))
 }
 
-/// Why a volume does not fit, in words that follow its name.
-pub(crate) fn in_words(misfit: &Misfit, asked: &ClaimSpec) -> String {
+/// Returns why a volume does not fit, as text that follows its name.
+pub(crate) fn misfit_text(misfit: &Misfit, asked: &ClaimSpec) -> String {
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
     match misfit {
-        Misfit::Taken(claim) => format!("is for claim {}/{}", claim.namespace, claim.name),
+        Misfit::Taken(claim) => format!("belongs to claim {}/{}", claim.namespace, claim.name),
         Misfit::TooSmall(size) => {
             let size = size.as_deref().unwrap_or("no size");
-            format!("has {size}, and {} is asked for", asked.size.as_deref().unwrap_or("more"))
+            format!("has {size}, but {} is requested", asked.size.as_deref().unwrap_or("more"))
         }
-        Misfit::Mode(mode) => format!("is of volume mode {mode}, and {} is asked for", asked.mode),
+        Misfit::Mode(mode) => format!("has volume mode {mode}, but {} is requested", asked.mode),
         Misfit::Terminating => "is being deleted".to_owned(),
         Misfit::AccessModes(lacks) => format!("cannot be mounted {}", lacks.join(", ")),
         Misfit::AttributesClass(class) => {
             let (has, asked) = (or_none(class), or_none(&asked.attributes_class));
-            format!("has the VolumeAttributesClass {has}, and {asked} is asked for")
+            format!("has VolumeAttributesClass {has}, but {asked} is requested")
         }
         Misfit::Phase(phase) => format!("is {phase}, not Available"),
-        Misfit::Labels => "lacks the labels that are asked for".to_owned(),
-        Misfit::Class(class) if class.is_empty() => "is of no storage class".to_owned(),
-        Misfit::Class(class) => format!("is of storage class {class}"),
+        Misfit::Labels => "lacks the requested labels".to_owned(),
+        Misfit::Class(class) if class.is_empty() => "has no storage class".to_owned(),
+        Misfit::Class(class) => format!("has storage class {class}"),
         Misfit::Nodes(names) if names.is_empty() => {
-            "is tied to nodes, by its node affinity, of which there is none".to_owned()
+            "is tied by its node affinity to nodes that do not exist".to_owned()
         }
         Misfit::Nodes(names) => format!("is tied to {}, where no pod can start now", names.join(", ")),
     }
@@ -181,8 +184,8 @@ fn sized(volume: &Volume) -> &str {
     volume.capacity.as_deref().unwrap_or("of unknown size")
 }
 
-/// A claim that was changed since it was made, or whose template was, comes back as the template has it.
-pub(super) fn comes_back_otherwise(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+/// Warns about claims that the template would recreate differently.
+pub(super) fn recreated_differently(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     if !context.returning.is_empty() {
         return;
     }
@@ -191,7 +194,7 @@ pub(super) fn comes_back_otherwise(context: &CheckContext<'_>, checks: &mut Vec<
         let changes = differences(&claim.spec, spec, context.topology.classes.as_known().map(Vec::as_slice));
         if !changes.is_empty() {
             let why = format!(
-                "claim {} comes back as the template of StatefulSet {set} has it: {}",
+                "claim {} is recreated from the template of StatefulSet {set}, with changes: {}",
                 claim.name,
                 changes.join("; ")
             );
@@ -200,12 +203,11 @@ pub(super) fn comes_back_otherwise(context: &CheckContext<'_>, checks: &mut Vec<
     }
 }
 
-/// What a claim has now that its template would make otherwise, in words. What one of the two does not say is not
-/// compared.
+/// Returns how a claim differs from its template. A field that one of the two does not set is not compared.
 fn differences(now: &ClaimSpec, then: &ClaimSpec, classes: Option<&[StorageClassFacts]>) -> Vec<String> {
     use crate::topology::quantity::Quantity;
     let none = || "none".to_owned();
-    let change = |what: &str, then: &str, now: &str| format!("{what} {then}, where it has {now} now");
+    let change = |what: &str, then: &str, now: &str| format!("{what} {then} (now {now})");
     let mut changes = Vec::new();
     if let (Some(has), Some(gets)) = (&now.size, &then.size)
         && Quantity::parse(has) != Quantity::parse(gets)

@@ -29,29 +29,30 @@ fn only_a_volume_that_fits_the_claim_is_free_for_it() {
     let id = CheckId::StorageClass;
     let none = |why: &str| {
         format!(
-            "Block: storage class standard makes no volumes, and no volume is free for claim data-wh1-1{why} [storage-class]"
+            "Block: storage class standard does not provision volumes, and no volume is Available for claim data-wh1-1{why} [storage-class]"
         )
     };
-    let fits =
-        |volume: &str| format!("Pass: storage class standard makes no volumes; volume {volume} for claim data-wh1-1");
+    let fits = |volume: &str| {
+        format!("Pass: storage class standard does not provision volumes; volume {volume} for claim data-wh1-1")
+    };
     let on_record = "{name: pv-x, class: standard, size: 2Gi}]
 records: [{id: f1, pod: wh1-0, age: 300, took: 5, claims: [{name: data-wh1-0, uid: c, volume: pv-x, policy: Delete}]}";
     for (volumes, expected) in [
-        ("{name: pv-x, class: standard, size: 2Gi}", fits("pv-x (2Gi) is free")),
+        ("{name: pv-x, class: standard, size: 2Gi}", fits("pv-x (2Gi) is Available")),
         (
             "{name: pv-x, class: standard, size: 9Gi}, {name: pv-y, class: standard, size: 3Gi}",
             fits("pv-y (3Gi) is free"),
         ),
-        ("{name: pv-x, class: standard, size: 1Gi}", none(" (volume pv-x has 1Gi, and 2Gi is asked for)")),
+        ("{name: pv-x, class: standard, size: 1Gi}", none(" (volume pv-x has 1Gi, but 2Gi is requested)")),
         (
             "{name: pv-x, class: standard, size: 2Gi, mode: Block}",
-            none(" (volume pv-x is of volume mode Block, and Filesystem is asked for)"),
+            none(" (volume pv-x has volume mode Block, but Filesystem is requested)"),
         ),
         (
             "{name: pv-x, class: standard, size: 2Gi, on: node-2}",
             none(" (volume pv-x is tied to node-2, where no pod can start now)"),
         ),
-        ("{name: pv-x, class: standard, size: 2Gi, on: node-1}", fits("pv-x (2Gi) is free")),
+        ("{name: pv-x, class: standard, size: 2Gi, on: node-1}", fits("pv-x (2Gi) is Available")),
         (
             "{name: pv-x, class: standard, size: 2Gi, phase: Released}",
             none(" (volume pv-x is Released, not Available)"),
@@ -63,12 +64,12 @@ records: [{id: f1, pod: wh1-0, age: 300, took: 5, claims: [{name: data-wh1-0, ui
         ("{name: pv-x, class: other, size: 2Gi, reservedFor: data-wh1-1}", fits("pv-x (2Gi) is reserved")),
         (
             "{name: pv-x, class: other, size: 1Gi, reservedFor: data-wh1-1}",
-            none(" (volume pv-x has 1Gi, and 2Gi is asked for)"),
+            none(" (volume pv-x has 1Gi, but 2Gi is requested)"),
         ),
         ("{name: pv-x, class: standard, size: 2Gi, reservedFor: data-wh1-0}", none("")),
         ("{name: pv-x, class: standard, size: 2Gi, reservedFor: b/data-wh1-1}", none("")),
         // Set aside for an undo.
-        (on_record, none(" (volume pv-x is set aside, and on record)")),
+        (on_record, none(" (volume pv-x is retained by an earlier operation)")),
     ] {
         let more = format!(
             "classes: [{{name: standard, provisioner: kubernetes.io/no-provisioner}}]
@@ -100,7 +101,9 @@ fn each_new_claim_needs_a_volume_of_its_own() {
         "wh1-1",
         false,
         CheckId::StorageClass,
-        &["Block: storage class standard makes no volumes, and no volume is free for claim log-wh1-1 [storage-class]"],
+        &[
+            "Block: storage class standard does not provision volumes, and no volume is Available for claim log-wh1-1 [storage-class]",
+        ],
     );
     says(
         &yaml(&format!("{one}, {{name: pv-y, class: standard}}")),
@@ -108,8 +111,8 @@ fn each_new_claim_needs_a_volume_of_its_own() {
         false,
         CheckId::StorageClass,
         &[
-            "Pass: storage class standard makes no volumes; volume pv-x (of unknown size) is free for claim data-wh1-1, \
-           volume pv-y (of unknown size) is free for claim log-wh1-1",
+            "Pass: storage class standard does not provision volumes; volume pv-x (of unknown size) is Available for claim data-wh1-1, \
+           volume pv-y (of unknown size) is Available for claim log-wh1-1",
         ],
     );
 }
@@ -117,9 +120,10 @@ fn each_new_claim_needs_a_volume_of_its_own() {
 /// What lies about is taken before anything is made.
 #[test]
 fn a_free_volume_that_the_new_claim_may_get_is_told() {
-    let makes = "Pass: storage class standard makes the new volume (WaitForFirstConsumer, reclaim policy Delete)";
-    let first = "Warn: volume pv-x (1Gi) is free, and fits: Kubernetes may give it to claim data-wh1-1, with what is on it, \
-                 rather than make one";
+    let makes =
+        "Pass: storage class standard will provision the new volume (WaitForFirstConsumer, reclaim policy Delete)";
+    let first = "Warn: volume pv-x (1Gi) is Available and fits: Kubernetes may bind it to claim data-wh1-1, with its current \
+                 contents, instead of provisioning one";
     let more = "volumes: [{name: pv-x, class: standard, size: 1Gi}]";
     says(&node("", "", "", more), "wh1-1", false, CheckId::StorageClass, &[makes, first]);
     says(&node("size: 2Gi", "", "", more), "wh1-1", false, CheckId::StorageClass, &[makes]);
@@ -128,28 +132,20 @@ fn a_free_volume_that_the_new_claim_may_get_is_told() {
 /// A claim is made from its template again, whatever was done to it since.
 #[test]
 fn what_a_claim_loses_when_it_is_made_again_is_told() {
-    let comes_back = "Warn: claim data-wh1-1 comes back as the template of StatefulSet wh1 has it: ";
+    let comes_back = "Warn: claim data-wh1-1 is recreated from the template of StatefulSet wh1, with changes: ";
     for (set, claim, expected) in [
         ("size: 1Gi", "size: 1Gi", None),
         ("size: 1Gi", "size: 1024Mi", None),
-        ("size: 1Gi", "size: 3Gi", Some("size 1Gi, where it has 3Gi now")),
-        ("size: 3Gi", "size: 1Gi", Some("size 3Gi, where it has 1Gi now")),
-        ("class: fast", "class: standard", Some("storage class fast, where it has standard now")),
+        ("size: 1Gi", "size: 3Gi", Some("size 1Gi (now 3Gi)")),
+        ("size: 3Gi", "size: 1Gi", Some("size 3Gi (now 1Gi)")),
+        ("class: fast", "class: standard", Some("storage class fast (now standard)")),
         ("class: default", "class: standard", None),
-        ("class: default", "class: fast", Some("storage class standard, where it has fast now")),
-        ("class: ''", "class: standard", Some("storage class none, where it has standard now")),
-        (
-            "modes: [ReadWriteOnce]",
-            "modes: [ReadWriteMany]",
-            Some("access modes ReadWriteOnce, where it has ReadWriteMany now"),
-        ),
+        ("class: default", "class: fast", Some("storage class standard (now fast)")),
+        ("class: ''", "class: standard", Some("storage class none (now standard)")),
+        ("modes: [ReadWriteOnce]", "modes: [ReadWriteMany]", Some("access modes ReadWriteOnce (now ReadWriteMany)")),
         ("modes: [a, b]", "modes: [b, a]", None),
-        ("", "attributes: gold", Some("VolumeAttributesClass none, where it has gold now")),
-        (
-            "size: 1Gi",
-            "size: 3Gi, attributes: gold",
-            Some("size 1Gi, where it has 3Gi now; VolumeAttributesClass none, where it has gold now"),
-        ),
+        ("", "attributes: gold", Some("VolumeAttributesClass none (now gold)")),
+        ("size: 1Gi", "size: 3Gi, attributes: gold", Some("size 1Gi (now 3Gi); VolumeAttributesClass none (now gold)")),
     ] {
         let expected = expected.map(|changes| format!("{comes_back}{changes}"));
         let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
@@ -169,7 +165,7 @@ fn a_volume_of_another_claim_is_left_alone() {
     };
     let told = |whose: &str| {
         format!(
-            "Warn: claim data-wh1-1 names volume billing, which {whose}: it is not this claim's, and stays as it is"
+            "Warn: claim data-wh1-1 names volume billing, which {whose}: the volume is not this claim's, and stays unchanged"
         )
     };
     for (volume, whose) in [
@@ -184,7 +180,7 @@ fn a_volume_of_another_claim_is_left_alone() {
             "is bound to claim synxdb-513d75d5-3033-4649-b913-07f6115ec41a/data-wh1-1",
         ),
         ("reservedFor: b/data-wh1-1, releasedBy: uid-data-wh1-1, phase: Bound", "is bound to claim b/data-wh1-1"),
-        ("phase: Available", "is bound to no claim"),
+        ("phase: Available", "is not bound to any claim"),
     ] {
         let plan = plan_of(&names(volume), false);
         assert_eq!(steps(&plan), ["delete claim data-wh1-1", "delete pod wh1-1"], "{volume}");
@@ -203,7 +199,7 @@ fn a_volume_of_another_claim_is_left_alone() {
 fn what_belongs_to_the_pod_is_kept_before_the_pod_goes() {
     let yaml = node("ephemeral: [scratch]", "ephemeral: [scratch]", "", "")
         .replace("claims: [{name: data-wh1-1", "claims: [{name: wh1-1-scratch, volume: pv-2}, {name: data-wh1-1");
-    let goes = "Warn: claim wh1-1-scratch belongs to the pod and goes with it: the new pod gets a new, empty one";
+    let goes = "Warn: claim wh1-1-scratch belongs to the pod and is deleted with it: the new pod gets a new, empty one";
     for (keep, expected) in [
         (
             false,
@@ -271,11 +267,11 @@ fn an_owner_of_another_api_group_is_named_as_it_is() {
         (
             false,
             format!(
-                "Block: {owner} owns the pod, not a StatefulSet of Kubernetes' own: whether anything would re-create its \
-                 claims is not known"
+                "Block: {owner} owns the pod, not a StatefulSet of Kubernetes: unknown whether anything would recreate its \
+                 claims"
             ),
         ),
-        (true, format!("Warn: {owner} owns the pod: how it re-creates the pod, and under which name, is not known")),
+        (true, format!("Warn: {owner} owns the pod: unknown how it recreates the pod, and under which name")),
     ] {
         says(
             &node("", "api: apps.kruise.io/v1beta1, owner: k1", "", ""),
@@ -301,5 +297,5 @@ claims: [{name: data-pageserver-0, volume: pv-1}]
     let allowed = Request { allow: vec![Allow::UnretainedVolume], ..request(false) };
     let plan = planned(&unread, &Layout::shipped().unwrap(), "pageserver-0", &allowed);
     let told = said(&plan, CheckId::RemoteStorage);
-    assert!(!told[0].contains("kept"), "{told:?}");
+    assert!(!told[0].contains("is retained"), "{told:?}");
 }

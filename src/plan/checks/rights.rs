@@ -1,4 +1,4 @@
-//! What the user may do, and what is not known because they may not read it.
+//! Missing permissions, and what is unknown because it cannot be read.
 
 use super::{Check, CheckContext, CheckId, block, pass, warn};
 use crate::cli::quoted;
@@ -8,7 +8,7 @@ use crate::topology::Known;
 
 pub(super) fn permissions(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let before = checks.len();
-    // Verbs on one resource whose lack means the same are one line.
+    // Verbs on one resource with the same loss are one line.
     let mut lacking: Vec<(Permission, &str)> = Vec::new();
     for (permission, allowed) in context.rights {
         match allowed {
@@ -20,50 +20,52 @@ pub(super) fn permissions(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
                     None => lacking.push((permission.clone(), less)),
                 }
             }
-            // Weighed by the checks of the volumes, and of other failovers.
+            // Covered by the retention check and the lease check.
             Allowed::No(_) if matches!(permission.resource.as_str(), "persistentvolumes" | "leases") => {}
             Allowed::No(reason) => {
-                let mut why = format!("you may not {permission}");
+                let mut why = format!("missing permission: {permission}");
                 if !reason.is_empty() {
                     why = format!("{why} ({reason})");
                 }
                 let portforward = permission.subresource.as_deref() == Some("portforward");
-                // `get` alone was enough before 1.35, `create` is what later servers ask for.
+                // Servers before 1.35 need `get` only, later ones `create`.
                 let other = |verb| {
                     context.rights.iter().any(|(p, a)| {
                         p.subresource.as_deref() == Some("portforward") && p.verb == verb && *a == Allowed::Yes
                     })
                 };
                 if portforward && (other("get") || other("create")) {
-                    checks
-                        .push(warn(CheckId::Permission, format!("{why}; servers from 1.35 on need it for the proof")));
+                    checks.push(warn(
+                        CheckId::Permission,
+                        format!("{why}; servers from 1.35 on need it for verification"),
+                    ));
                 } else if portforward {
-                    checks.push(block(CheckId::Permission, why, "--no-verify goes on without proof"));
+                    checks.push(block(CheckId::Permission, why, "to skip verification, add --no-verify"));
                 } else {
                     checks.push(block(CheckId::Permission, why, can_i(permission)));
                 }
             }
             Allowed::Unknown(reason) => {
-                checks.push(warn(CheckId::Permission, format!("whether you may {permission} is not known: {reason}")));
+                checks.push(warn(CheckId::Permission, format!("unknown whether you may {permission}: {reason}")));
             }
         }
     }
-    let lacking = lacking.into_iter().map(|(permission, less)| format!("you may not {permission}: {less}"));
+    let lacking = lacking.into_iter().map(|(permission, less)| format!("missing permission: {permission}; {less}"));
     checks.extend(lacking.map(|reason| warn(CheckId::Permission, reason)));
     if checks.len() == before && !context.rights.is_empty() {
-        checks.push(pass(CheckId::Permission, "you may do every step"));
+        checks.push(pass(CheckId::Permission, "permissions: all granted"));
     }
 }
 
 fn can_i(permission: &Permission) -> String {
     let namespace = permission.namespace.as_ref().map(|name| format!(" -n {}", quoted(name))).unwrap_or_default();
     format!(
-        "ask for that right; to see yours: kubectl auth can-i {} {}{namespace}",
+        "request that permission; to check yours: kubectl auth can-i {} {}{namespace}",
         permission.verb, permission.resource
     )
 }
 
-/// What could not be read, and what is therefore not known: one line, however much it is.
+/// Warns about what could not be read, and what is unknown as a result, in one line.
 pub(super) fn unread(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     fn why<T>(part: &Known<T>) -> Option<&str> {
         match part {
@@ -75,8 +77,8 @@ pub(super) fn unread(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let new_disks = context.returning.is_empty() && context.going_claims().next().is_some();
     let disrupts = context.deletes_pod() && context.member.ready();
     let sources = [
-        (context.deletes_pod(), why(&topology.nodes), "nodes", "a node can take the new pod"),
-        (new_disks, why(&topology.classes), "storage classes", "the new claims' class exists"),
+        (context.deletes_pod(), why(&topology.nodes), "nodes", "a node can run the new pod"),
+        (new_disks, why(&topology.classes), "storage classes", "the storage class of the new claims exists"),
         (disrupts, why(&context.member.budgets), "disruption budgets", "one forbids it"),
     ];
     let unread: Vec<_> = sources
@@ -89,7 +91,7 @@ pub(super) fn unread(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         let questions: Vec<String> = unread.iter().map(|(.., question)| format!("whether {question}")).collect();
         checks.push(warn(
             CheckId::Unread,
-            format!("{} cannot be read ({why}): not known is {}", parts.join(", "), questions.join(", ")),
+            format!("{} cannot be read ({why}): unknown {}", parts.join(", "), questions.join(", ")),
         ));
     }
 }

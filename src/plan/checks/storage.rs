@@ -1,24 +1,25 @@
-//! The storage layer beside the target: what the pageserver holds elsewhere, and that no second storage component is away.
+//! The storage layer: what the pageserver has in remote storage, and whether a second storage component is down.
 
 use super::quorum::{last_record, unrecovered};
-use super::{Check, CheckContext, CheckId, are, overridable, pass, warn};
+use super::{Check, CheckContext, CheckId, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::plan::Outcome;
 use crate::storage::pageserver::{OnlyWal, only_wal as wal_of};
-use crate::storage::words::{bytes, counted};
+use crate::storage::words::bytes;
+use crate::text::{are, counted};
 use crate::topology::Member;
 use crate::topology::health::majority;
 use crate::topology::layout::Role;
 
-/// Whether a pageserver's disk goes, and no other one of its comes back.
+/// Returns whether a pageserver loses its disk, and no retained one is restored.
 fn loses_disk(context: &CheckContext<'_>) -> bool {
     context.component.is_some_and(|component| component.role == Role::Pageserver)
         && context.returning.is_empty()
         && context.deleted_claims().next().is_some()
 }
 
-/// What a pageserver's disk alone holds is not on the new one. Its own metrics say what is in remote storage; the layout
-/// overrides them.
+/// Checks whether the pageserver's layers are in remote storage, and not only on the disk that it loses: by its own metrics,
+/// which the layout overrides.
 pub(super) fn remote_storage(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     if !loses_disk(context) {
         return;
@@ -27,39 +28,40 @@ pub(super) fn remote_storage(context: &CheckContext<'_>, checks: &mut Vec<Check>
     let layout = context.component.and_then(|component| component.remote_storage);
     let facts = context.storage.of(&context.member.name).and_then(|reading| reading.pageserver());
     let measured = facts.and_then(|facts| facts.remote_bytes);
-    // Without a tenant there is nothing that it could have there.
+    // Without a tenant there is nothing to upload.
     let serves = facts.is_some_and(|facts| facts.active() > 0);
     checks.push(match (layout, measured) {
         (Some(true), Some(0)) if serves => warn(
             id,
-            "the layout says that the pageserver keeps its layers in remote storage, and its metrics say that nothing is \
+            "the layout says that the pageserver keeps its layers in remote storage, but its metrics report nothing \
              there",
         ),
         (Some(true), _) => pass(id, "the layout says that the pageserver keeps its layers in remote storage"),
         (Some(false), _) => overridable(
             context,
             id,
-            "the layout says that the pageserver has no remote storage: its layers are on the old disk alone",
+            "the layout says that the pageserver has no remote storage: its layers exist only on the old disk",
             Allow::LocalLayers,
         ),
         (None, Some(0)) if serves => overridable(
             context,
             id,
-            "the pageserver has nothing in remote storage: its layers are on the old disk alone",
+            "the pageserver has nothing in remote storage: its layers exist only on the old disk",
             Allow::LocalLayers,
         ),
         (None, Some(there @ 1..)) => pass(id, format!("the pageserver has {} in remote storage", bytes(there))),
         (None, _) => {
-            let why = "whether the pageserver keeps its layers in remote storage is not known: what only the disk holds \
-                       would be lost with it";
-            // Only where every one of them is.
+            let why = "unknown whether the pageserver keeps its layers in remote storage: data that exists only on \
+                       the old disk would be missing";
+            // Only if every one of them is retained.
             let kept = context.deleted_claims().all(|claim| context.retains(&claim.name));
-            warn(id, if kept { format!("{why}; the old volume is kept") } else { why.to_owned() })
+            warn(id, if kept { format!("{why}; the old volume is retained") } else { why.to_owned() })
         }
     });
 }
 
-/// WAL that the pageserver has taken in and not uploaded is on safekeepers alone once its disk is gone.
+/// Checks whether the safekeepers have the WAL that the pageserver has ingested and not uploaded: they are its only copies once
+/// the disk is gone.
 pub(super) fn only_wal(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     if !loses_disk(context) {
         return;
@@ -69,25 +71,31 @@ pub(super) fn only_wal(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let Some(facts) = reading.and_then(|reading| reading.pageserver()) else {
         let why = reading.and_then(|reading| reading.unread());
         let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
-        checks.push(warn(id, format!("how much WAL is on safekeepers alone is not known: its metrics are not{why}")));
+        checks.push(warn(
+            id,
+            format!("unknown how much WAL exists only on safekeepers: the pageserver's metrics are unavailable{why}"),
+        ));
         return;
     };
     let safekeepers = &context.storage.safekeepers;
     let Some(only) = wal_of(facts, safekeepers) else {
-        checks.push(warn(id, "how much WAL is on safekeepers alone is not known: its metrics give no positions"));
+        checks.push(warn(
+            id,
+            "unknown how much WAL exists only on safekeepers: the pageserver's metrics have no positions",
+        ));
         return;
     };
     let (all, needed) = (safekeepers.len() as u64, majority(safekeepers.len()) as u64);
     let total: u64 = only.iter().map(|wal| wal.bytes).sum();
     let what = format!("{} of WAL in {}", bytes(total), counted(only.len() as u64, "timeline"));
     let line = |wal: &OnlyWal| {
-        let open = if wal.unknown > 0 { format!(", and of {} it is not known", wal.unknown) } else { String::new() };
-        format!("of timeline {} {} of {all} have it{open}", wal.timeline, wal.held_by)
+        let open = if wal.unknown > 0 { format!(", unknown for {}", wal.unknown) } else { String::new() };
+        format!("timeline {}: {} of {all} have it{open}", wal.timeline, wal.held_by)
     };
     let lost = only.iter().find(|wal| wal.held_by == 0 && wal.unknown == 0);
     let open = only.iter().find(|wal| wal.held_by < needed);
     checks.push(match (lost, open) {
-        _ if only.is_empty() => pass(id, "all WAL that the pageserver has taken in is in remote storage"),
+        _ if only.is_empty() => pass(id, "all WAL that the pageserver has ingested is in remote storage"),
         (Some(lost), _) => {
             let why = format!("{what} is not in remote storage yet, and no safekeeper has all of it: {}", line(lost));
             overridable(context, id, why, Allow::LocalLayers)
@@ -101,47 +109,47 @@ pub(super) fn only_wal(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     });
 }
 
-/// Never two storage components at once: what one of them lacks another one has to have.
+/// Checks that no second storage component is down: what one of them lacks, another one must have.
 pub(super) fn others(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let storage = [Role::Safekeeper, Role::Pageserver];
     if !storage.contains(&context.member.role) || !context.deletes() {
         return;
     }
-    // The safekeepers among themselves are held to more.
+    // Safekeepers among themselves have the stricter quorum check.
     let counts = |other: &&Member| {
         let safekeepers = context.member.role == Role::Safekeeper && other.role == Role::Safekeeper;
         storage.contains(&other.role) && other.name != context.member.name && !safekeepers
     };
     let space = context.topology.space(&context.member.namespace);
     let others: Vec<&Member> = space.into_iter().flat_map(|space| space.members()).filter(counts).collect();
-    let (mut open, mut told) = (Vec::new(), Vec::new());
+    let (mut open, mut minor) = (Vec::new(), Vec::new());
     for other in &others {
         let Some(record) = last_record(context, other) else { continue };
         let Some(why) = unrecovered(record) else { continue };
-        // One that was not proven may well be whole: nobody asked it, or nothing could be compared.
-        if record.outcome == Outcome::Unproven { told.push(why) } else { open.push(why) }
+        // An unverified one may have all data: it was not queried, or nothing could be compared.
+        if record.outcome == Outcome::Unproven { minor.push(why) } else { open.push(why) }
     }
     let down: Vec<&str> = others.iter().filter(|other| !other.ready()).map(|other| other.name.as_str()).collect();
     if !down.is_empty() {
         let why = format!("{} not Ready", are(&down));
-        // Where both are down, one of them has to be the first.
-        if context.member.ready() { open.push(why) } else { told.push(why) }
+        // If both are down, one of them must be replaced first.
+        if context.member.ready() { open.push(why) } else { minor.push(why) }
     }
     if let Some(gap) = context.topology.unread_volumes().filter(|_| !others.is_empty()) {
         let names: Vec<&str> = others.iter().map(|other| other.name.as_str()).collect();
         let why = &gap.why;
-        told.push(format!(
-            "how the last failover of {} ended is unknown: volumes cannot be read: {why}",
+        minor.push(format!(
+            "unknown how the last failover of {} ended: volumes cannot be read: {why}",
             names.join(", ")
         ));
     }
     let id = CheckId::Storage;
-    let check = match (open.is_empty(), told.is_empty()) {
+    let check = match (open.is_empty(), minor.is_empty()) {
         (true, true) => return,
-        (true, false) => warn(id, told.join(", ")),
+        (true, false) => warn(id, minor.join(", ")),
         (false, _) => {
-            open.extend(told);
-            let why = format!("{}: two storage components would be away at once", open.join(", "));
+            open.extend(minor);
+            let why = format!("{}: two storage components would be down at once", open.join(", "));
             overridable(context, id, why, Allow::SecondStorage)
         }
     };

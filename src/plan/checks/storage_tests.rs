@@ -54,9 +54,9 @@ fn three() -> Readings {
 /// however old it is.
 #[test]
 fn a_safekeeper_goes_only_while_each_other_one_has_all_committed_wal() {
-    let left = "1 of 3 safekeepers would be left, and a majority is 2 [quorum-loss]";
+    let left = "only 1 of 3 safekeepers would remain (quorum is 2) [quorum-loss]";
     let whole =
-        "Pass: 2 of 3 safekeepers stay Ready; a majority is 2; each has all committed WAL of 1 timeline".to_owned();
+        "Pass: 2 of 3 safekeepers stay Ready (quorum is 2); each has all committed WAL of 1 timeline".to_owned();
     let idle = || {
         let idle = |id| level().id(id).without("aa/11");
         readings([idle(1), idle(2), idle(3)])
@@ -64,19 +64,19 @@ fn a_safekeeper_goes_only_while_each_other_one_has_all_committed_wal() {
     let behind = || readings([level(), level().id(2).timeline("aa/11", 92, 92, 3), level().id(3)]);
     for (records, storage, expected) in [
         (String::new(), three(), whole.clone()),
-        (String::new(), idle(), "Pass: 2 of 3 safekeepers stay Ready; a majority is 2; no timeline is active".to_owned()),
+        (String::new(), idle(), "Pass: 2 of 3 safekeepers stay Ready (quorum is 2); no active timelines".to_owned()),
         (
             String::new(),
             behind(),
             format!(
-                "Block: safekeeper-1 is short: 8 bytes behind on timeline aa/11 (at 0/5C; safekeeper-0 has 0/64 \
+                "Block: safekeeper-1 lacks WAL: 8 bytes behind on timeline aa/11 (at 0/5C; safekeeper-0 has 0/64 \
                  committed): {left}"
             ),
         ),
         (
             String::new(),
             readings([level(), level().id(2).unread(), level().id(3)]),
-            "Warn: 2 of 3 safekeepers stay Ready; a majority is 2; whether safekeeper-1 has all committed WAL is unknown: \
+            "Warn: 2 of 3 safekeepers stay Ready (quorum is 2); unknown whether safekeeper-1 has all committed WAL: \
              /metrics returned 401 Unauthorized"
                 .to_owned(),
         ),
@@ -101,7 +101,7 @@ fn a_safekeeper_goes_only_while_each_other_one_has_all_committed_wal() {
         (
             record("safekeeper-1", "unproven"),
             readings([level(), level().id(2).unread(), level().id(3)]),
-            format!("Block: failover old1 of safekeeper-1 was not proven: {left}"),
+            format!("Block: failover old1 of safekeeper-1 is unverified: {left}"),
         ),
     ] {
         for keep in [false, true] {
@@ -113,12 +113,12 @@ fn a_safekeeper_goes_only_while_each_other_one_has_all_committed_wal() {
     let young = world(&[], "").replace("uid: uid-safekeeper-1,", "uid: uid-safekeeper-1, age: 30,");
     assert!(said(&beside(&young, "safekeeper-0", false, &three()), CheckId::Quorum)[0].starts_with("Pass"));
     let blind = said(&beside(&young, "safekeeper-0", false, &Readings::default()), CheckId::Quorum);
-    assert!(blind[0].contains("has a disk that is 30 s old"), "{blind:?}");
+    assert!(blind[0].contains("'s disk is 30s old"), "{blind:?}");
 }
 
 #[test]
 fn never_two_storage_components_at_once() {
-    let at_once = "two storage components would be away at once [second-storage]";
+    let at_once = "two storage components would be down at once [second-storage]";
     let unfinished = |pod: &str| format!("Block: failover old1 of {pod} is unfinished: {at_once}");
     for (down, records, pod, expected) in [
         (&[][..], String::new(), "pageserver-0", None),
@@ -135,7 +135,7 @@ fn never_two_storage_components_at_once() {
             &[],
             record("pageserver-0", "unproven"),
             "safekeeper-0",
-            Some("Warn: failover old1 of pageserver-0 was not proven".to_owned()),
+            Some("Warn: failover old1 of pageserver-0 is unverified".to_owned()),
         ),
         (
             &["safekeeper-1", "safekeeper-2"],
@@ -167,7 +167,7 @@ fn never_two_storage_components_at_once() {
     let mut read = snapshot(&[&world(&[], &record("safekeeper-1", "in-progress"))]);
     read.volumes = crate::testing::unreadable("persistentvolumes", None);
     let plan = planned_beside(&read, &Layout::shipped().unwrap(), "pageserver-0", (&request(true), &[], &three()));
-    let unknown = "Warn: how the last failover of safekeeper-0, safekeeper-1, safekeeper-2 ended is unknown: volumes cannot be \
+    let unknown = "Warn: unknown how the last failover of safekeeper-0, safekeeper-1, safekeeper-2 ended: volumes cannot be \
                    read: persistentvolumes is forbidden";
     assert_eq!(said(&plan, CheckId::Storage), [unknown]);
 }
@@ -209,13 +209,13 @@ fn a_safekeepers_old_disk_comes_back_only_if_it_could_not_vote_twice() {
     };
     let (ordinary, high) = (crate::plan::Risk::Ordinary, crate::plan::Risk::High);
     let (said, _) = of(", terms: {aa/11: 3}", &three(), &[]);
-    assert_eq!(said, ["Pass: no safekeeper voted since old1: the old disk remembers every vote"]);
-    let why = "the old disk could vote twice: safekeepers voted since old1 (term 3 of timeline aa/11 by safekeeper-1, 2 then) \
+    assert_eq!(said, ["Pass: no safekeeper voted since old1: the old disk has every vote"]);
+    let why = "the old disk could vote twice: safekeepers voted since old1 (term 3 of timeline aa/11 by safekeeper-1, earlier 2) \
                [quorum-loss]";
     assert_eq!(of(", terms: {aa/11: 2}", &three(), &[]), (vec![format!("Block: {why}")], ordinary));
     assert_eq!(of(", terms: {aa/11: 2}", &three(), &[Allow::QuorumLoss]), (vec![format!("Warn: {why}")], high));
     let (said, _) = of("", &three(), &[]);
-    assert!(said[0].starts_with("Warn: whether a safekeeper voted since old1"), "{said:?}");
+    assert!(said[0].starts_with("Warn: unknown whether a safekeeper voted since old1"), "{said:?}");
 }
 
 fn with(pageserver: Ps, safekeepers: [Sk; 3]) -> Readings {
@@ -226,7 +226,7 @@ fn with(pageserver: Ps, safekeepers: [Sk; 3]) -> Readings {
 fn what_a_pageserver_holds_elsewhere_is_measured() {
     let of = |remote: Option<u64>| ps(1).timeline("aa/11", 100, 100).change(|facts| facts.remote_bytes = remote);
     let safekeepers = || [level(), level().id(2), level().id(3)];
-    let nothing = "the pageserver has nothing in remote storage: its layers are on the old disk alone [local-layers]";
+    let nothing = "the pageserver has nothing in remote storage: its layers exist only on the old disk [local-layers]";
     let empty = ps(0).change(|facts| facts.remote_bytes = Some(0));
     for (storage, expected) in [
         (
@@ -234,9 +234,9 @@ fn what_a_pageserver_holds_elsewhere_is_measured() {
             "Pass: the pageserver has 1,073,741,824 bytes in remote storage",
         ),
         (with(of(Some(0)), safekeepers()), &format!("Block: {nothing}")),
-        (with(of(None), safekeepers()), "Warn: whether the pageserver keeps its layers in remote storage is not known"),
-        (with(empty, safekeepers()), "Warn: whether the pageserver keeps its layers in remote storage is not known"),
-        (Readings::default(), "Warn: whether the pageserver keeps its layers in remote storage is not known"),
+        (with(of(None), safekeepers()), "Warn: unknown whether the pageserver keeps its layers in remote storage"),
+        (with(empty, safekeepers()), "Warn: unknown whether the pageserver keeps its layers in remote storage"),
+        (Readings::default(), "Warn: unknown whether the pageserver keeps its layers in remote storage"),
     ] {
         let plan = beside(&world(&[], ""), "pageserver-0", false, &storage);
         assert!(said(&plan, CheckId::RemoteStorage)[0].starts_with(expected), "{:?}", plan.checks);
@@ -265,21 +265,20 @@ fn wal_that_is_not_uploaded_must_be_on_safekeepers() {
         ),
         (
             with(pageserver(), [level(), short(2), sk(3).down()]),
-            format!(
-                "Warn: {what}, and should be on safekeepers: of timeline aa/11 1 of 3 have it, and of 1 it is not known"
-            ),
+            format!("Warn: {what}, and should be on safekeepers: timeline aa/11: 1 of 3 have it, unknown for 1"),
         ),
         (
             with(pageserver(), [short(1), short(2), short(3)]),
-            format!("Block: {what}, and no safekeeper has all of it: of timeline aa/11 0 of 3 have it [local-layers]"),
+            format!("Block: {what}, and no safekeeper has all of it: timeline aa/11: 0 of 3 have it [local-layers]"),
         ),
         (
             with(ps(1).timeline("aa/11", 60, 60), [level(), level(), level()]),
-            "Pass: all WAL that the pageserver has taken in is in remote storage".to_owned(),
+            "Pass: all WAL that the pageserver has ingested is in remote storage".to_owned(),
         ),
         (
             Readings::default(),
-            "Warn: how much WAL is on safekeepers alone is not known: its metrics are not".to_owned(),
+            "Warn: unknown how much WAL exists only on safekeepers: the pageserver's metrics are unavailable"
+                .to_owned(),
         ),
     ] {
         let plan = beside(&world(&[], ""), "pageserver-0", false, &storage);

@@ -85,19 +85,19 @@ claims: [{{name: data-wh1-1, volume: pv-1, {claim}}}]
 #[test]
 fn a_set_that_would_not_make_the_pod_again_is_no_controller() {
     let id = CheckId::Controller;
-    let fine = "Pass: StatefulSet wh1 re-creates the pod and its claims";
+    let fine = "Pass: StatefulSet wh1 recreates the pod and its claims";
     for (set, keep, expected) in [
         ("start: 0", false, fine),
-        ("replicas: 0", false, "Block: StatefulSet wh1 is scaled to 0: it would not re-create wh1-1"),
-        ("replicas: 0", true, "Block: StatefulSet wh1 is scaled to 0: it would not re-create wh1-1 [unmanaged-pod]"),
-        ("replicas: 1", false, "Block: StatefulSet wh1 has 1 replica, wh1-0: it would not re-create wh1-1"),
+        ("replicas: 0", false, "Block: StatefulSet wh1 is scaled to 0: it would not recreate wh1-1"),
+        ("replicas: 0", true, "Block: StatefulSet wh1 is scaled to 0: it would not recreate wh1-1 [unmanaged-pod]"),
+        ("replicas: 1", false, "Block: StatefulSet wh1 has 1 replica, wh1-0: it would not recreate wh1-1"),
         ("replicas: 1, start: 1", false, fine),
-        ("start: 2", false, "Block: StatefulSet wh1 has 2 replicas, wh1-2 to wh1-3: it would not re-create wh1-1"),
-        ("terminating: true", false, "Block: StatefulSet wh1 is being deleted: it would not re-create wh1-1"),
+        ("start: 2", false, "Block: StatefulSet wh1 has 2 replicas, wh1-2 to wh1-3: it would not recreate wh1-1"),
+        ("terminating: true", false, "Block: StatefulSet wh1 is being deleted: it would not recreate wh1-1"),
         (
             "templates: [disk]",
             false,
-            "Block: StatefulSet wh1 has no template for data-wh1-1: nothing would re-create it",
+            "Block: StatefulSet wh1 has no template for data-wh1-1: nothing would recreate it",
         ),
         ("templates: [disk]", true, fine),
     ] {
@@ -114,7 +114,7 @@ fn a_set_that_would_not_make_the_pod_again_is_no_controller() {
     let mut unread = snapshot(&[&node("", "", "", "")]);
     unread.namespaces[0].stateful_sets = unreadable("statefulsets", None);
     let plan = planned(&unread, &Layout::shipped().unwrap(), "wh1-1", &request(false));
-    let why = "Warn: whether StatefulSet wh1 would re-create the pod is not known: statefulsets is forbidden";
+    let why = "Warn: unknown whether StatefulSet wh1 would recreate the pod: statefulsets is forbidden";
     assert_eq!(said(&plan, id), [why]);
 }
 
@@ -122,8 +122,8 @@ fn a_set_that_would_not_make_the_pod_again_is_no_controller() {
 fn a_pod_that_would_come_back_as_another_one_is_told() {
     let changed = |of: &str| {
         format!(
-            "Warn: the template of StatefulSet wh1{of} has changed: the new pod will be of revision wh1-b, the old one \
-             is of wh1-a"
+            "Warn: the template of StatefulSet wh1{of} has changed: the new pod will have revision wh1-b, the old one \
+             has wh1-a"
         )
     };
     let on_deletion = changed(", which replaces pods on deletion only,");
@@ -140,8 +140,8 @@ fn a_pod_that_would_come_back_as_another_one_is_told() {
             "revisions: [wh1-a, wh1-a], stale: true",
             "wh1-a",
             Some(
-                "Warn: which revision of StatefulSet wh1 the new pod will be of is not known yet: it has just changed \
-                 (the old one is of wh1-a)",
+                "Warn: unknown yet which revision of StatefulSet wh1 the new pod will have: it has just changed \
+                 (the old one has wh1-a)",
             ),
         ),
     ] {
@@ -169,7 +169,7 @@ fn budgets_are_minded_although_a_deletion_bypasses_them() {
         (
             "labels: {app: wh}",
             format!("{{name: sql, selector: {{}}, {full}, stale: true}}"),
-            Some("Warn: how many disruptions PodDisruptionBudget sql allows is not known yet: it has just changed"),
+            Some("Warn: unknown yet how many disruptions PodDisruptionBudget sql allows: it has just changed"),
         ),
     ] {
         let yaml = node("", pod, "", &format!("budgets: [{budget}]"));
@@ -194,8 +194,8 @@ fn budgets_are_minded_although_a_deletion_bypasses_them() {
 fn finalizers_of_others_would_keep_it_terminating() {
     let claim = "finalizers: [kubernetes.io/pvc-protection, backup.example.com/hold]";
     let of_claim = "Block: claim data-wh1-1 has the finalizer backup.example.com/hold: it would stay Terminating until \
-                    whoever set that removes it [foreign-finalizer]";
-    let of_pod = "Block: pod wh1-1 has the finalizers a/b, hold: it would stay Terminating until whoever set that \
+                    the owner removes it [foreign-finalizer]";
+    let of_pod = "Block: pod wh1-1 has the finalizers a/b, hold: it would stay Terminating until the owner \
                   removes it [foreign-finalizer]";
     for (pod, claim, keep, expected) in [
         ("finalizers: []", "finalizers: [kubernetes.io/pvc-protection]", false, &[][..]),
@@ -212,7 +212,7 @@ fn finalizers_of_others_would_keep_it_terminating() {
 #[test]
 fn a_pod_that_is_going_or_has_just_come() {
     let id = CheckId::Pod;
-    let replaced = "Warn: the pod and its claims were created 12 s ago: it may have been replaced a moment ago";
+    let replaced = "Warn: the pod and its claims were created 12s ago: it may have been replaced a moment ago";
     let old = "age: 86400";
     for (set, pod, claim, expected) in [
         (old, "age: 12", "age: 12", Some(replaced)),
@@ -222,7 +222,7 @@ fn a_pod_that_is_going_or_has_just_come() {
             old,
             "age: 59",
             "age: 12",
-            Some("Warn: the pod and its claims were created 59 s ago: it may have been replaced a moment ago"),
+            Some("Warn: the pod and its claims were created 59s ago: it may have been replaced a moment ago"),
         ),
         (old, "age: 60", "age: 12", None),
         (old, "age: 61", "age: 61", None),
@@ -233,7 +233,7 @@ fn a_pod_that_is_going_or_has_just_come() {
             old,
             "overdue: [0, 30]",
             "age: 86400",
-            Some("Warn: the pod has been Terminating for 30 s of its 30 s of grace"),
+            Some("Warn: the pod has been Terminating for 30 s of its grace period of 30 s"),
         ),
         // All of it is new: an installation.
         ("age: 20", "age: 12", "age: 12", None),
@@ -241,13 +241,13 @@ fn a_pod_that_is_going_or_has_just_come() {
             old,
             "overdue: [200, 30]",
             "age: 86400",
-            Some("Warn: the pod has been Terminating for 3 min 50 s, 3 min 20 s longer than its 30 s of grace"),
+            Some("Warn: the pod has been Terminating for 3m 50s, 3m 20s longer than its grace period of 30 s"),
         ),
         (
             old,
             "overdue: [-20, 30]",
             "age: 86400",
-            Some("Warn: the pod has been Terminating for 10 s of its 30 s of grace"),
+            Some("Warn: the pod has been Terminating for 10 s of its grace period of 30 s"),
         ),
     ] {
         says(&node(set, pod, claim, ""), "wh1-1", false, id, expected.as_slice());
@@ -259,38 +259,42 @@ fn where_the_new_volumes_come_from_is_known_before_the_old_ones_go() {
     let id = CheckId::StorageClass;
     let manual = "classes: [{name: standard, provisioner: kubernetes.io/no-provisioner}]";
     for (set, more, expected) in [
-        ("", "", "Pass: storage class standard makes the new volume (WaitForFirstConsumer, reclaim policy Delete)"),
+        (
+            "",
+            "",
+            "Pass: storage class standard will provision the new volume (WaitForFirstConsumer, reclaim policy Delete)",
+        ),
         (
             "",
             "classes: [{name: standard, immediate: true, policy: Retain}]",
-            "Pass: storage class standard makes the new volume (Immediate, reclaim policy Retain)",
+            "Pass: storage class standard will provision the new volume (Immediate, reclaim policy Retain)",
         ),
         (
             "class: default",
             "",
-            "Pass: storage class standard, the default, makes the new volume (WaitForFirstConsumer, reclaim policy Delete)",
+            "Pass: default storage class standard will provision the new volume (WaitForFirstConsumer, reclaim policy Delete)",
         ),
         (
             "class: default",
             "classes: [{name: standard}]",
-            "Block: the claim template names no storage class, and there is no default one, and no volume is free for \
+            "Block: the claim template names no storage class, and there is no default, and no volume is Available for \
              claim data-wh1-1 [storage-class]",
         ),
         (
             "class: fast",
             "",
-            "Block: storage class fast does not exist, and no volume is free for claim data-wh1-1 [storage-class]",
+            "Block: storage class fast does not exist, and no volume is Available for claim data-wh1-1 [storage-class]",
         ),
         (
             "class: ''",
             "volumes: [{name: pv-x, class: standard}]",
-            "Block: the claim template asks for no storage class, and no volume is free for claim data-wh1-1 \
+            "Block: the claim template asks for no storage class, and no volume is Available for claim data-wh1-1 \
              [storage-class]",
         ),
         (
             "",
             manual,
-            "Block: storage class standard makes no volumes, and no volume is free for claim data-wh1-1 [storage-class]",
+            "Block: storage class standard does not provision volumes, and no volume is Available for claim data-wh1-1 [storage-class]",
         ),
         // Somebody has made one.
         (
@@ -298,7 +302,7 @@ fn where_the_new_volumes_come_from_is_known_before_the_old_ones_go() {
             &format!(
                 "{manual}\nvolumes: [{{name: pv-x, class: standard, size: 1Gi}}, {{name: pv-y, class: standard, reservedFor: x}}]"
             ),
-            "Pass: storage class standard makes no volumes; volume pv-x (1Gi) is free for claim data-wh1-1",
+            "Pass: storage class standard does not provision volumes; volume pv-x (1Gi) is Available for claim data-wh1-1",
         ),
     ] {
         says(&node(set, "", "", more), "wh1-1", false, id, &[expected]);
@@ -307,8 +311,7 @@ fn where_the_new_volumes_come_from_is_known_before_the_old_ones_go() {
     let mut unread = snapshot(&[&node("", "", "", manual)]);
     unread.volumes = unreadable("persistentvolumes", None);
     let plan = planned(&unread, &Layout::shipped().unwrap(), "wh1-1", &request(false));
-    let why =
-        "Warn: storage class standard makes no volumes, and whether a volume is free for the new claim is not known";
+    let why = "Warn: storage class standard does not provision volumes; unknown whether a volume is Available for the new claim";
     assert_eq!(said(&plan, id), [why]);
 }
 
@@ -317,8 +320,8 @@ fn the_new_pod_needs_a_node_and_its_disk_there() {
     let id = CheckId::Node;
     let two = "nodes: [{name: node-1, cordoned: true}, {name: node-2}]";
     let lost = "nodes: [{name: node-1, lost: true}, {name: node-2}]";
-    let going = "Warn: node node-1 is not Ready: the pod will stay Terminating until the node is back, or is declared out of \
-                 service or deleted after the machine is verified off; nothing is force-deleted";
+    let going = "Warn: node node-1 is not Ready: the pod will stay Terminating until the node is back, or is marked out of \
+                 service or deleted after its machine is verified to be off; nothing is force-deleted";
     let tied = |state: &str| {
         format!(
             "Block: volume pv-1 is tied to node node-1, which is {state}: the new pod could not start with it \
@@ -326,8 +329,9 @@ fn the_new_pod_needs_a_node_and_its_disk_there() {
         )
     };
     let (not_ready, cordoned) = (tied("not Ready"), tied("cordoned"));
-    let takes = "Pass: node node-1 is cordoned; 1 other node takes pods";
-    let none = "Block: 0 of 2 nodes are Ready and take pods (1 cordoned): the new pod could not start [unusable-node]";
+    let takes = "Pass: node node-1 is cordoned; 1 other node is schedulable";
+    let none =
+        "Block: 0 of 2 nodes are Ready and schedulable (1 cordoned): the new pod could not start [unusable-node]";
     for (claim, more, keep, expected) in [
         ("", "", true, vec![]),
         ("on: node-1", "", true, vec![]),
@@ -342,7 +346,7 @@ fn the_new_pod_needs_a_node_and_its_disk_there() {
             two,
             true,
             vec![
-                "Block: volume pv-1 is a folder of node node-1, which is cordoned: the new pod could not start with it \
+                "Block: volume pv-1 is a folder on node node-1, which is cordoned: the new pod could not start with it \
                  [unusable-node]",
                 takes,
             ],
@@ -352,7 +356,7 @@ fn the_new_pod_needs_a_node_and_its_disk_there() {
             two,
             true,
             vec![
-                "Block: volume pv-1 is tied to nodes, by its node affinity, of which there is none: the new pod could not \
+                "Block: volume pv-1 is tied by its node affinity to nodes that do not exist: the new pod could not \
                  start with it [unusable-node]",
                 takes,
             ],
@@ -374,12 +378,12 @@ fn what_may_not_be_read_is_one_line() {
     for (keep, expected) in [
         (
             false,
-            "Warn: nodes, storage classes, disruption budgets cannot be read (nodes is forbidden): not known is whether a \
-             node can take the new pod, whether the new claims' class exists, whether one forbids it",
+            "Warn: nodes, storage classes, disruption budgets cannot be read (nodes is forbidden): unknown whether a \
+             node can run the new pod, whether the storage class of the new claims exists, whether one forbids it",
         ),
         (
             true,
-            "Warn: nodes, disruption budgets cannot be read (nodes is forbidden): not known is whether a node can take the \
+            "Warn: nodes, disruption budgets cannot be read (nodes is forbidden): unknown whether a node can run the \
              new pod, whether one forbids it",
         ),
     ] {
@@ -407,13 +411,13 @@ claims: [{name: data-pageserver-0, volume: pv-1}]
     for (layout, expected) in [
         (
             shipped.to_owned(),
-            "Warn: whether the pageserver keeps its layers in remote storage is not known: what only the disk holds would \
-             be lost with it; the old volume is kept",
+            "Warn: unknown whether the pageserver keeps its layers in remote storage: data that exists only on \
+             the old disk would be missing; the old volume is retained",
         ),
         (with("true"), "Pass: the layout says that the pageserver keeps its layers in remote storage"),
         (
             with("false"),
-            "Block: the layout says that the pageserver has no remote storage: its layers are on the old disk alone \
+            "Block: the layout says that the pageserver has no remote storage: its layers exist only on the old disk \
              [local-layers]",
         ),
     ] {
@@ -459,25 +463,24 @@ fn record(began: i64, ended: Option<i64>, keep_claims: bool) -> String {
 #[test]
 fn a_safekeeper_with_a_new_disk_does_not_count_while_it_does_not_say_what_it_holds() {
     let id = CheckId::Quorum;
-    let left = "1 of 3 safekeepers would be left, and a majority is 2 [quorum-loss]";
-    let disk = |age: &str| {
-        Some(format!("Block: safekeeper-1 has a disk that is {age} old, and may still be fetching WAL: {left}"))
-    };
+    let left = "only 1 of 3 safekeepers would remain (quorum is 2) [quorum-loss]";
+    let disk =
+        |age: &str| Some(format!("Block: safekeeper-1's disk is {age} old and may still be catching up: {left}"));
     let replaced =
-        Some(format!("Block: safekeeper-1 got another disk 2 min 5 s ago, and may still be fetching WAL: {left}"));
+        Some(format!("Block: safekeeper-1's disk was replaced 2m5s ago and may still be catching up: {left}"));
     let unfinished = Some(format!("Block: failover old1 of safekeeper-1 is unfinished: {left}"));
-    let open = "Warn: 2 of 3 safekeepers stay Ready; a majority is 2; whether safekeeper-1, safekeeper-2 have all committed \
-                WAL is unknown: it was not asked";
+    let open = "Warn: 2 of 3 safekeepers stay Ready (quorum is 2); unknown whether safekeeper-1, safekeeper-2 have all committed \
+                WAL: it was not queried";
     let day = 86_400;
     for (set, second, expected) in [
         (day, format!("age: {day}"), None),
-        (day, "age: 120".to_owned(), disk("2 min")),
-        (day, "age: 299".to_owned(), disk("4 min 59 s")),
+        (day, "age: 120".to_owned(), disk("2m")),
+        (day, "age: 299".to_owned(), disk("4m59s")),
         (day, "age: 300".to_owned(), None),
         // An installation: all claims are young, the later ones, in order, younger.
         (10, "age: 8".to_owned(), None),
         (200, "age: 100".to_owned(), None),
-        (200, "age: 79".to_owned(), disk("1 min 19 s")),
+        (200, "age: 79".to_owned(), disk("79s")),
         // What is on record counts however young the installation is.
         (200, format!("age: 150, {}", record(150, Some(125), false)), replaced.clone()),
         (day, format!("age: 150, {}", record(150, Some(125), false)), replaced),
@@ -520,21 +523,6 @@ fn sets_in_order_take_longer_to_begin() {
     }
 }
 
-#[test]
-fn spans_have_two_units() {
-    for (seconds, expected) in [
-        (0, "0 s"),
-        (59, "59 s"),
-        (60, "1 min"),
-        (200, "3 min 20 s"),
-        (3600, "1 h"),
-        (5400, "1 h 30 min"),
-        (90_000, "1 d 1 h"),
-    ] {
-        assert_eq!(span(seconds), expected);
-    }
-}
-
 /// FoundationDB, storage controller, storage broker and console are in no procedure of the product's: their pods may be
 /// replaced, and their disks not.
 #[test]
@@ -551,8 +539,7 @@ pods: [{{name: {name}-0, set: {name}, ready: true, claims: [data-{name}-0]}}]
 claims: [{{name: data-{name}-0, volume: pv-1}}]"
         );
         let pod = format!("{name}-0");
-        let why =
-            format!("Block: whether a {role} gets back what is on its disk is not known, and nothing would prove it");
+        let why = format!("Block: unknown whether a {role} can rebuild its disk, and nothing would verify it");
         says(&yaml, &pod, false, CheckId::Claims, &[&why]);
         says(&yaml, &pod, true, CheckId::Claims, &[]);
     }

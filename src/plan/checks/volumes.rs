@@ -1,20 +1,22 @@
-//! The claims: whether they may go, and what becomes of their volumes.
+//! The claims: whether they may be deleted, and what becomes of their volumes.
 
 use super::{Check, CheckContext, CheckId, Resolution, block, overridable, pass, unread, warn};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
+use crate::text::noun;
 use crate::topology::{Claim, ClaimReference, ClaimState, Known, NotIts};
 
 pub(super) fn claims(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     for claim in &context.member.claims {
-        checks.extend(not_its_own(claim));
+        checks.extend(foreign_volume(claim));
         if claim.ephemeral && context.goes(claim) {
             let name = &claim.name;
-            let why = format!("claim {name} belongs to the pod and goes with it: the new pod gets a new, empty one");
+            let why =
+                format!("claim {name} belongs to the pod and is deleted with it: the new pod gets a new, empty one");
             checks.push(warn(CheckId::Claims, why));
         } else if claim.terminating && context.keep_claims && context.goes(claim) {
             let name = &claim.name;
-            let why = format!("claim {name} is Terminating and goes with the pod, though claims are kept");
+            let why = format!("claim {name} is Terminating and is deleted with the pod, although claims are kept");
             checks.push(warn(CheckId::Claims, why));
         }
     }
@@ -33,27 +35,29 @@ pub(super) fn claims(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         if !claim.shared_with.is_empty() {
             checks.push(block(
                 CheckId::SharedClaim,
-                format!("claim {} is mounted by {} too", claim.name, claim.shared_with.join(", ")),
+                format!("claim {} is also mounted by {}", claim.name, claim.shared_with.join(", ")),
                 Resolution::KeepClaims,
             ));
         }
     }
 }
 
-/// A claim may name any volume: whose it is the volume says.
-fn not_its_own(claim: &Claim) -> Option<Check> {
+/// Warns about a claim that names a volume of another claim: the volume's claimRef decides.
+fn foreign_volume(claim: &Claim) -> Option<Check> {
     let NotIts { volume, of } = claim.not_its.as_ref()?;
     let whose = match of {
         Some(ClaimReference { namespace, name, uid: Some(_) }) => format!("is bound to claim {namespace}/{name}"),
         Some(ClaimReference { namespace, name, uid: None }) => format!("is reserved for claim {namespace}/{name}"),
-        None => "is bound to no claim".to_owned(),
+        None => "is not bound to any claim".to_owned(),
     };
     let name = &claim.name;
-    let why = format!("claim {name} names volume {volume}, which {whose}: it is not this claim's, and stays as it is");
+    let why = format!(
+        "claim {name} names volume {volume}, which {whose}: the volume is not this claim's, and stays unchanged"
+    );
     Some(warn(CheckId::Claims, why))
 }
 
-/// The right to change volumes, where it is known to be missing.
+/// Returns the permission to patch volumes, if it is known to be missing.
 pub(crate) fn may_not_patch_volumes(rights: &[(Permission, Allowed)]) -> Option<&Permission> {
     let denied = rights.iter().find(|(permission, allowed)| {
         permission.resource == "persistentvolumes" && permission.verb == "patch" && matches!(allowed, Allowed::No(_))
@@ -64,7 +68,7 @@ pub(crate) fn may_not_patch_volumes(rights: &[(Permission, Allowed)]) -> Option<
 pub(super) fn retention(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let denied = may_not_patch_volumes(context.rights).is_some();
     let mut kept = Vec::new();
-    // One that goes with the pod goes whether or not it can be read.
+    // A claim of the pod is deleted with it even if it cannot be read.
     let unknown =
         |claim: &&Claim| claim.ephemeral && matches!(claim.state, ClaimState::Unknown(_)) && context.deletes_pod();
     for claim in context.member.claims.iter().filter(|claim| context.goes(claim) || unknown(claim)) {
@@ -74,12 +78,12 @@ pub(super) fn retention(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
                 gap = context.topology.unread_claims(&context.member.namespace);
                 Some(format!("claims cannot be read: {reason}"))
             }
-            Known::Is(Some(_)) if denied => Some("you may not patch persistentvolumes".to_owned()),
+            Known::Is(Some(_)) if denied => Some("missing permission: patch persistentvolumes".to_owned()),
             Known::Is(Some(volume)) => {
                 kept.push(volume.name.as_str());
                 None
             }
-            // Not bound: there is no volume that could be lost.
+            // Not bound: there is no volume to lose.
             Known::Is(None) if claim.volume_name.is_none() => None,
             Known::Is(None) => Some("its volume does not exist".to_owned()),
             Known::Unknown(reason) => {
@@ -93,18 +97,18 @@ pub(super) fn retention(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         }
     }
     if !kept.is_empty() {
-        let volumes = if kept.len() == 1 { "volume" } else { "volumes" };
+        let volumes = noun(kept.len(), "volume");
         checks.push(pass(CheckId::Retention, format!("the old {volumes} {} will be retained", kept.join(", "))));
     }
 }
 
-/// The product's procedure replaces no disk of such a component: what is on it may be nowhere else, and no proof would
-/// show that it is gone.
+/// Blocks replacing the disk of a component for which the product has no such procedure: its data may exist nowhere else, and
+/// no verification would notice the loss.
 pub(super) fn not_known_to_rehydrate(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let role = context.member.role;
     if role.rehydrates() || !context.returning.is_empty() || context.deleted_claims().next().is_none() {
         return;
     }
-    let why = format!("whether a {role} gets back what is on its disk is not known, and nothing would prove it");
+    let why = format!("unknown whether a {role} can rebuild its disk, and nothing would verify it");
     checks.push(block(CheckId::Claims, why, Resolution::KeepClaims));
 }

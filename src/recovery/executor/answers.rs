@@ -3,6 +3,7 @@
 //! proof nothing.
 
 use super::state::Executor;
+use crate::duration;
 use crate::plan::settle_time;
 use crate::recovery::events::{Ending, Event, Phase, PhaseEnd};
 use crate::recovery::goal::{self, Progress};
@@ -167,7 +168,10 @@ impl Executor<'_, '_> {
         }
         // What was seen last may not be so any more.
         if let Some(since) = self.watch.silent_since() {
-            return PodState::Not(format!("no response from the API server for {} s", since.elapsed().as_secs()));
+            return PodState::Not(format!(
+                "no response from the API server for {}",
+                duration::format(Duration::from_secs(since.elapsed().as_secs()))
+            ));
         }
         let Some((member, pod)) = goal::successor(plan, topology) else {
             return PodState::Not("the new pod was deleted again".into());
@@ -178,8 +182,8 @@ impl Executor<'_, '_> {
             (Some(time), _) if time >= needed => PodState::Stays,
             (_, Some(ripe)) => {
                 let restarted = self.settling.restarted().map(|how| format!("; {how}")).unwrap_or_default();
-                let needed = needed.as_secs_f64();
-                PodState::Until(ripe, format!("{} must stay Ready for {needed} s{restarted}", member.name))
+                let needed = duration::format(needed);
+                PodState::Until(ripe, format!("{} must stay Ready for {needed}{restarted}", member.name))
             }
             _ => PodState::Not("the new pod is not Ready".into()),
         }

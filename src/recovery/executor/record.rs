@@ -61,8 +61,8 @@ impl Executor<'_, '_> {
 
     /// Tells at once what is not kept, each once.
     fn note_fit(&mut self, volume: &str, fitted: &Fit) {
-        if let Some(told) = fitted.trimmed.told(volume) {
-            self.notice(told);
+        if let Some(notice) = fitted.trimmed.notice(volume) {
+            self.notice(notice);
         }
         if fitted.lost {
             self.note_loss(&format!("volume {volume}"));

@@ -1,6 +1,7 @@
 //! What a run needs, and what it knows while it is under way.
 
 use crate::cluster::{Cluster, LeaseGuard, Watch};
+use crate::duration;
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::plan::{Plan, Record};
@@ -126,7 +127,10 @@ impl Executor<'_, '_> {
         let restarted = restarted.map(|how| format!("; {how}")).unwrap_or_default();
         match self.watch.silent_since() {
             Some(since) => {
-                format!("{waits}{restarted}; no response from the API server for {} s", since.elapsed().as_secs())
+                format!(
+                    "{waits}{restarted}; no response from the API server for {}",
+                    duration::format(Duration::from_secs(since.elapsed().as_secs()))
+                )
             }
             None => format!("{waits}{restarted}"),
         }

@@ -165,6 +165,6 @@ impl Drop for StorageSettings<'_> {
 #[track_caller]
 pub(crate) fn is_not_relied_on(plan: &str) {
     let plan = unwrapped(plan);
-    let why = ["committed WAL is unknown", "and may still be fetching WAL"];
+    let why = ["all committed WAL: ", "and may still be catching up"];
     assert!(why.iter().any(|why| plan.contains(why)), "{plan}");
 }
