@@ -1,5 +1,6 @@
 use super::*;
-use crate::plan::{BaselineLoss, Inherited, RECORD_VERSION};
+use crate::api_version::API_VERSION;
+use crate::plan::{BaselineLoss, Inherited, RECORD_KIND};
 use crate::probe::Baseline;
 use crate::probe::baseline::Listing;
 use crate::probe::baseline::examples::{baseline as held, table, tables};
@@ -14,7 +15,7 @@ fn server(version: &str) -> Evidence {
 
 fn record(id: &str, outcome: Outcome, baseline: Option<&Evidence>) -> Record {
     let finished = (outcome != Outcome::InProgress).then_some("2026-01-01T00:01:00Z");
-    let text = json!({"version": RECORD_VERSION, "id": id, "started": STARTED, "finished": finished,
+    let text = json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "operation": "failover", "id": id, "started": STARTED, "finished": finished,
         "outcome": outcome, "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false, "claims": [],
         "baseline": baseline});
     Record::parse(&text.to_string()).unwrap()
@@ -44,7 +45,7 @@ fn what_must_be_there_afterwards() {
         (Outcome::DataMissing, Some(&then), None, Ok(now.clone()), (as_found.clone(), Some(&then))),
         (Outcome::DataMissing, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
         (Outcome::InProgress, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
-        (Outcome::Unproven, None, None, Ok(now.clone()), unknown()),
+        (Outcome::Unverified, None, None, Ok(now.clone()), unknown()),
         (Outcome::DataMissing, None, None, Ok(now.clone()), unknown()),
         (Outcome::InProgress, None, None, Ok(now.clone()), unknown()),
         (Outcome::Recovered, Some(&then), None, Ok(now.clone()), (now.summary(), Some(&now))),

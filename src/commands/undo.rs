@@ -45,7 +45,7 @@ async fn planned(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
     let request = Request { passed_over, ..request(&args.act) };
     // One that was not proven is proven, if it is run again: all else of it is done.
     let unfinished = newest(records, topology, &member).filter(|record| {
-        let open = record.unfinished() || record.outcome == Outcome::Unproven;
+        let open = record.unfinished() || record.outcome == Outcome::Unverified;
         open && record.act == Action::Undo(of.id.clone())
     });
     let intended = Intended { sight: &sight, member: &member, request: &request, undoes: Some(&of), unfinished };

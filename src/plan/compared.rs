@@ -7,13 +7,13 @@ use serde::Serialize;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "source", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ComparedWith {
-    /// What it said itself before the first change.
+    /// What it held before the first change, as it reported itself.
     Fresh {
-        /// When it said so, RFC 3339.
+        /// When it was taken, RFC 3339.
         #[cfg_attr(test, schemars(extend("format" = "date-time")))]
         taken: String,
     },
-    /// The last good baseline, which is stored in the cluster: it says nothing itself.
+    /// The last good baseline, which is stored in the cluster: it does not answer itself.
     Stored {
         /// When it was taken, RFC 3339.
         #[cfg_attr(test, schemars(extend("format" = "date-time")))]
@@ -21,9 +21,9 @@ pub enum ComparedWith {
         /// What it holds, in words: `PostgreSQL 15.18: 2 databases, 1 table`.
         summary: String,
     },
-    /// The baseline of an earlier act of the pod, which did not find all of it again.
+    /// The baseline of an earlier operation on the pod, which did not find all of it again.
     Inherited {
-        /// The act that recorded it.
+        /// The operation that recorded it.
         from: String,
         /// When it was taken, RFC 3339.
         #[cfg_attr(test, schemars(extend("format" = "date-time")))]
@@ -31,7 +31,8 @@ pub enum ComparedWith {
         /// What it holds, in words: `PostgreSQL 15.18: 2 databases, 1 table`.
         summary: String,
     },
-    /// Nothing: whether its data is back cannot be proven.
+    /// None: it cannot be verified that its data is back.
+    #[serde(rename = "none")]
     Nothing {
         /// Why, in words.
         reason: String,

@@ -239,10 +239,10 @@ fn standing<'m>(member: &'m Member, wanted: &[ReplacedClaim]) -> Vec<&'m Claim> 
 }
 
 /// What is a way round for a failover is none for an undo: it cannot keep the claims, nor go on without changing volumes.
-fn not_round(checks: &mut [checks::Check], member: &Member, rights: &[(Permission, Allowed)]) {
+fn not_round(checks: &mut [checks::PlanCheck], member: &Member, rights: &[(Permission, Allowed)]) {
     let denied = checks::may_not_patch_volumes(rights).is_some();
-    for check in checks.iter_mut().filter(|check| check.verdict == checks::Verdict::Block) {
-        if check.id == checks::CheckId::Retention && denied {
+    for check in checks.iter_mut().filter(|check| check.verdict == checks::PlanVerdict::Block) {
+        if check.id == checks::PlanCheckId::Retention && denied {
             check.allow = None;
             check.next = Some(prior_actions::RIGHTS.into());
         }

@@ -1,6 +1,6 @@
 //! What a plan is, and what it is asked for by.
 
-use super::{Action, Check, ComparedWith, Probes, Resolution, Returns, Verdict};
+use super::{Action, ComparedWith, PlanCheck, PlanVerdict, Probes, Resolution, Returns};
 use crate::cli::Allow;
 use crate::error::Error;
 use crate::topology::layout::{Role, SqlEndpoint, StatusEndpoint};
@@ -41,30 +41,33 @@ pub struct Plan {
     /// Its name, for `undo` and `history`.
     pub id: String,
     /// What it is.
+    #[serde(flatten)]
     pub act: Action,
     /// What is failed over.
     pub target: Target,
     /// Whether the claims stay.
     pub keep_claims: bool,
-    /// Whether it is to be proven that the component is back.
+    /// Whether the recovery will be verified.
     pub verify: bool,
     /// How long the new pod must stay Ready without a restart, in milliseconds: what was asked for, two periods of its
     /// readiness probe, or its StatefulSet's `minReadySeconds`, whichever is longest.
+    #[serde(rename = "settleMs")]
     pub settle_milliseconds: u64,
     /// What will be changed, in this order; empty where everything was done already.
     pub steps: Vec<Step>,
     /// Claims that must be new and Bound in the end: name and the old UID.
     pub replaced_claims: Vec<ReplacedClaim>,
     /// What was checked.
-    pub checks: Vec<Check>,
+    pub checks: Vec<PlanCheck>,
     /// Names of the volumes that are on record as set aside: no new claim of a failover may be bound to one of them.
     #[serde(skip)]
     pub aside: Vec<String>,
     /// How much is at stake.
     pub risk: Risk,
-    /// How it will be proven.
+    /// How the recovery will be verified.
+    #[serde(rename = "verification")]
     pub proof: Proof,
-    /// What the component said before.
+    /// What the component held before.
     pub before: Before,
     /// What it is compared with afterwards.
     pub baseline: ComparedWith,
@@ -72,7 +75,7 @@ pub struct Plan {
     pub accept_missing: Vec<String>,
     /// The earlier run of this pod that is finished, rather than a new one begun. Null where a new one is begun.
     pub resumes: Option<Resumes>,
-    /// The databases that are asked all the while, to measure how long each was away.
+    /// The databases that are probed all the while, to measure how long each was unavailable.
     pub probes: Probes,
     /// The local file that keeps the record, where no volume can carry it. Absent where one can.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,9 +93,11 @@ pub struct Target {
     pub pod: String,
     /// UID of the pod that goes; empty where it was gone already.
     pub uid: String,
-    /// What it does.
+    /// The kind of component.
+    #[serde(rename = "component")]
     pub role: Role,
-    /// Name of its component's workload.
+    /// Name of its workload: the StatefulSet, or another controller.
+    #[serde(rename = "workload")]
     pub component: String,
     /// Who re-creates it.
     #[serde(skip)]
@@ -121,6 +126,7 @@ pub enum Step {
         /// Its claim.
         claim: String,
         /// Its reclaim policy now.
+        #[serde(rename = "reclaimPolicy")]
         policy: String,
     },
     /// Take back what an undo reserved and did not bring back: the volume stays set aside, and the claim that comes next
@@ -133,6 +139,7 @@ pub enum Step {
         /// The claim that it is reserved for.
         claim: String,
         /// UID of the claim that it was bound to.
+        #[serde(rename = "formerClaimUid")]
         released_by: String,
     },
     /// Keep a volume that was set aside for the claim of this name that comes next.
@@ -143,7 +150,8 @@ pub enum Step {
         uid: String,
         /// The claim that it is for.
         claim: String,
-        /// UID of the claim that it was bound to: it is reserved only while nobody else took it.
+        /// UID of the claim that it was bound to: it is reserved only while it is bound to no other.
+        #[serde(rename = "formerClaimUid")]
         released_by: String,
     },
     /// Delete a claim; it stays Terminating until its pod is gone.
@@ -171,8 +179,8 @@ pub struct ReplacedClaim {
     /// The UID that goes; empty if there is no claim of this name, or if it has no volume and takes the one that comes
     /// back.
     pub uid: String,
-    /// The volume that comes back: the new claim must be bound to it. Absent where it may be bound to any.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The volume that is restored: the new claim must be bound to it. Absent if it may be bound to any.
+    #[serde(rename = "restores", skip_serializing_if = "Option::is_none")]
     pub returns: Option<Returns>,
     /// Whether it is of a generic ephemeral volume: Kubernetes deletes it with the pod. Absent where it is not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -190,44 +198,44 @@ pub enum Risk {
     High,
 }
 
-/// How the component is asked whether it is back.
+/// How the recovery is verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(tag = "by", rename_all = "camelCase")]
+#[serde(tag = "method", rename_all = "camelCase")]
 pub enum Proof {
     /// By SQL, through this pod.
     Sql {
         /// Pod that takes the session: the component's own, or the one that answers for it.
         pod: String,
         /// Port, user and database.
-        #[serde(rename = "door")]
         endpoint: SqlEndpoint,
         /// The warehouse that its sessions are in, if the server knows warehouses. Null where the account has none that is up.
         warehouse: Option<Warehouse>,
         /// Schema that the canary table is written in. Null where none is written.
         canary: Option<String>,
     },
-    /// By its own status page.
+    /// By its own status endpoint.
+    #[serde(rename = "statusEndpoint")]
     Page {
         /// The pod.
         pod: String,
-        /// What it is: a page without metrics does not say it.
+        /// The kind of component: an endpoint without metrics does not report it.
+        #[serde(rename = "component")]
         role: Role,
         /// Port and path.
-        #[serde(rename = "door")]
         endpoint: StatusEndpoint,
     },
-    /// It is not asked, for this reason.
+    /// It is not verified, for this reason.
     Skipped {
         /// Why.
         reason: String,
     },
 }
 
-/// What the component said before the first change.
+/// What is known of what the component held before the first change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(tag = "component", rename_all = "camelCase")]
+#[serde(tag = "state", rename_all = "camelCase")]
 pub enum Before {
     /// It answered; what is there afterwards is compared with this.
     Answered {
@@ -235,20 +243,23 @@ pub enum Before {
         summary: String,
         /// What it leaves out, a line each: what is there only cannot be missed afterwards. Absent where it leaves out
         /// nothing.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[serde(rename = "omitted", skip_serializing_if = "Vec::is_empty")]
         lacks: Vec<String>,
     },
     /// It did not answer: there is nothing to compare with.
+    #[serde(rename = "notAnswered")]
     Silent {
         /// Why, as far as known.
         reason: String,
     },
-    /// It is there, and refused the login: nothing could be compared, and nothing could be proven afterwards.
+    /// It answered, and rejected the login: nothing could be compared, and nothing could be verified afterwards.
+    #[serde(rename = "loginRejected")]
     LoginRefused {
-        /// In the server's words, where it said any.
+        /// In the server's words, if it gave any.
         reason: String,
     },
-    /// It was not asked, or what it said was not kept.
+    /// It was not queried, or its answer was not kept.
+    #[serde(rename = "notQueried")]
     NotAsked,
 }
 
@@ -270,7 +281,7 @@ impl Plan {
 
     /// The same, for a run: `again` is the command that asks for the same once more.
     pub fn refused(&self, again: &str) -> Option<Error> {
-        let blocks: Vec<&Check> = self.checks.iter().filter(|check| check.verdict == Verdict::Block).collect();
+        let blocks: Vec<&PlanCheck> = self.checks.iter().filter(|check| check.verdict == PlanVerdict::Block).collect();
         if blocks.is_empty() {
             return None;
         }

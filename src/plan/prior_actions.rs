@@ -1,6 +1,6 @@
 //! What earlier acts mean for a new one: which volumes can come back, what is under way, what has just been done.
 
-use super::checks::{Check, CheckId, Resolution, block, may_not_patch_volumes, pass, unread, warn};
+use super::checks::{PlanCheck, PlanCheckId, Resolution, block, may_not_patch_volumes, pass, unread, warn};
 use super::fits::unfit;
 use super::inputs::Inputs;
 use super::set_aside::{AsideState, state};
@@ -143,19 +143,19 @@ pub(super) fn reserved_for<'t>(
 }
 
 /// Checks of what was done before.
-pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Step]) -> Vec<Check> {
+pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Step]) -> Vec<PlanCheck> {
     let mut checks = Vec::new();
     if let Some(of) = inputs.undoes {
         if let Some(permission) = may_not_patch_volumes(inputs.rights) {
             let why = format!("you may not {permission}: no volume can be reserved for its claim");
-            checks.push(block(CheckId::Return, why, RIGHTS));
+            checks.push(block(PlanCheckId::Return, why, RIGHTS));
         }
         checks.extend(passed_over(inputs, of));
         checks.extend(claims.iter().filter_map(|claim| comes_back(inputs, claim)));
         checks.extend(votes(inputs, of, steps));
         if claims.is_empty() {
             let why = if of.keep_claims { "its claims stayed" } else { "no volume was kept" };
-            checks.push(block(CheckId::Return, format!("{} set nothing aside: {why}", of.id), HISTORY));
+            checks.push(block(PlanCheckId::Return, format!("{} set nothing aside: {why}", of.id), HISTORY));
         }
     } else if steps.iter().any(|step| matches!(step, Step::DeletePod { .. } | Step::DeleteClaim { .. })) {
         checks.extend(newest(inputs.records, inputs.topology, inputs.member).and_then(|last| again(inputs, last)));
@@ -169,21 +169,21 @@ pub(super) const RIGHTS: &str = "kubectl synxdb rbac --for undo prints the right
 const HISTORY: &str = "kubectl synxdb history shows what can be undone";
 
 /// That newer acts than the one that is taken back are not the ones, if only the pod was named.
-fn passed_over(inputs: &Inputs<'_>, of: &Record) -> Option<Check> {
+fn passed_over(inputs: &Inputs<'_>, of: &Record) -> Option<PlanCheck> {
     let passed_over = &inputs.request.passed_over;
     let what =
         format!("{} is taken back, the last act whose disk is known to have held what it was compared with", of.id);
-    (!passed_over.is_empty()).then(|| warn(CheckId::Return, format!("{what}: {}", passed_over.join("; "))))
+    (!passed_over.is_empty()).then(|| warn(PlanCheckId::Return, format!("{what}: {}", passed_over.join("; "))))
 }
 
 /// A safekeeper remembers on its disk what it voted. An old disk does not remember what was voted since, and could vote a
 /// second time in the same term: two computes could then write one timeline.
-fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<Check> {
+fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<PlanCheck> {
     let brings_back = steps.iter().any(|step| matches!(step, Step::Reserve { .. } | Step::DeletePod { .. }));
     if inputs.member.role != Role::Safekeeper || !brings_back {
         return None;
     }
-    let id = CheckId::Votes;
+    let id = PlanCheckId::Votes;
     let others = inputs.storage.other_safekeepers(&inputs.member.name);
     Some(match since(of.terms.as_ref(), &others) {
         Since::Nothing => pass(id, format!("no safekeeper voted since {}: the old disk remembers every vote", of.id)),
@@ -202,10 +202,10 @@ fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<Check> {
             let lines: Vec<String> = votes.iter().map(line).collect();
             let why = format!("the old disk could vote twice: safekeepers voted since {} ({})", of.id, some(&lines));
             let allow = Allow::QuorumLoss;
-            Check {
+            PlanCheck {
                 allow: Some(allow),
                 ..if inputs.request.allow.contains(&allow) {
-                    Check { overridden: true, ..warn(id, why) }
+                    PlanCheck { overridden: true, ..warn(id, why) }
                 } else {
                     block(id, why, Resolution::Override(allow))
                 }
@@ -215,9 +215,9 @@ fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<Check> {
 }
 
 /// Whether the volume of this claim can come back.
-fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<Check> {
+fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<PlanCheck> {
     let returns = claim.returns.as_ref()?;
-    let id = CheckId::Return;
+    let id = PlanCheckId::Return;
     let name = &returns.volume;
     let present = inputs.member.claims.iter().find(|present| present.name == claim.name);
     Some(match inputs.topology.recorded.iter().find(|volume| volume.name == *name) {
@@ -278,7 +278,7 @@ fn reserved_too<'i>(inputs: &'i Inputs<'i>, claim: &'i ReplacedClaim, volume: &V
 
 /// Where volumes cannot be read, an unfinished act may be on record there: begun anew, it would take the claims that
 /// the first one has just brought. A claim whose volume is not known says so itself.
-fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
+fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<PlanCheck> {
     let gap = inputs.topology.unread_volumes()?;
     let deletes = steps.iter().any(|step| matches!(step, Step::DeleteClaim { .. }));
     let is_said = inputs.member.claims.iter().any(|claim| matches!(claim.volume, Known::Unknown(_)));
@@ -289,15 +289,15 @@ fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
         format!("whether an earlier failover of it is unfinished is not known: volumes cannot be read: {}", gap.why);
     let allow = Allow::UnretainedVolume;
     Some(if inputs.request.allow.contains(&allow) {
-        Check { overridden: true, ..warn(CheckId::Earlier, why) }
+        PlanCheck { overridden: true, ..warn(PlanCheckId::Earlier, why) }
     } else {
-        unread(block(CheckId::Earlier, why, Resolution::Override(allow)), Some(gap))
+        unread(block(PlanCheckId::Earlier, why, Resolution::Override(allow)), Some(gap))
     })
 }
 
 /// What the last act of this member says about a failover now.
-fn again(inputs: &Inputs<'_>, last: &Record) -> Option<Check> {
-    let id = CheckId::Earlier;
+fn again(inputs: &Inputs<'_>, last: &Record) -> Option<PlanCheck> {
+    let id = PlanCheckId::Earlier;
     if inputs.unfinished.is_some() {
         return None;
     }
@@ -331,7 +331,7 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<Check> {
                 "--anew fails it over once more".to_owned(),
             )
         }
-        (_, Outcome::Unproven | Outcome::DataMissing) => return None,
+        (_, Outcome::Unverified | Outcome::DataMissing) => return None,
     };
     let (why, next) = check;
     Some(if inputs.request.anew { warn(id, why) } else { block(id, why, next) })

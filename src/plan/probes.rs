@@ -13,17 +13,19 @@ const ALL_TOGETHER: Duration = Duration::from_millis(20);
 /// What the product's failover page says of a database while a component is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub enum Promise {
     /// "The database remains accessible during this period": safekeeper and pageserver.
+    #[serde(rename = "noInterruption")]
     Stays,
     /// "Temporarily" or "briefly inaccessible": a proxy itself, and the account of a warehouse node.
+    #[serde(rename = "briefInterruption")]
     BrieflyAway,
     /// It says nothing: measured, not judged.
     None,
 }
 
-/// A database that is asked.
+/// A database that is probed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProbeTarget {
@@ -32,16 +34,16 @@ pub struct ProbeTarget {
     /// That pod.
     pub pod: String,
     /// Port, user and database.
-    #[serde(rename = "door")]
     pub endpoint: SqlEndpoint,
     /// The warehouse that its sessions are in, if the server knows warehouses: of a warehouse node its own, otherwise one that
     /// is up. Null where there is none.
     pub warehouse: Option<String>,
-    /// What is promised of it.
+    /// What the product's pages lead one to expect.
+    #[serde(rename = "expected")]
     pub promise: Promise,
 }
 
-/// What depends on the target and is not asked.
+/// What depends on the target and is not probed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NotMeasured {
@@ -49,16 +51,17 @@ pub struct NotMeasured {
     pub namespace: Option<String>,
     /// Its pod. Null where that is not known.
     pub pod: Option<String>,
-    /// Why.
+    /// Why it is not measured, in words.
+    #[serde(rename = "reason")]
     pub why: String,
 }
 
-/// The databases whose reachability is measured during a failover.
+/// The databases whose availability is measured during a failover.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Probes {
-    /// Those that are asked.
+    /// Those that are probed.
     pub databases: Vec<ProbeTarget>,
     /// Those that should be, and are not.
     pub not_measured: Vec<NotMeasured>,

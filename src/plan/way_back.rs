@@ -62,7 +62,7 @@ fn doubt_at(records: &[&Record], at: usize) -> Option<String> {
         Outcome::InProgress => "did not finish",
         Outcome::CatchingUp => "was still catching up",
         Outcome::DataMissing => "ended with data missing",
-        Outcome::Unproven => "was not proven",
+        Outcome::Unverified => "was not proven",
     };
     let since = |taken: &String| taken.parse::<Timestamp>().ok() >= brought.begun();
     if of.stored_baseline.as_ref().is_some_and(since) {

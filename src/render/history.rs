@@ -4,6 +4,7 @@ use super::age::{age, took};
 use super::columns::columns;
 use super::{Paint, count, sanitize_line, wrapped, wrapped_at};
 use crate::cli::quoted;
+use crate::outcome::OutcomeKind;
 use crate::plan::history::{Aside, AsideState, Entry};
 use crate::plan::{Action, Outcome};
 use crate::topology::Gap;
@@ -71,7 +72,7 @@ pub fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp, paint
     let rows = by_namespace(entries).map(|entry| {
         let record = &entry.record;
         let none = |word: Option<&str>| word.map_or_else(|| "<none>".to_owned(), sanitize_line);
-        let (_, outcome) = outcome(record.outcome, paint);
+        let word = OutcomeKind::from(record.outcome).lowercase();
         let mut row = vec![
             sanitize_line(&record.namespace),
             sanitize_line(&record.id),
@@ -79,7 +80,7 @@ pub fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp, paint
             kind(&record.act).to_owned(),
             sanitize_line(&record.pod),
             // One word, for those who split the line.
-            outcome.replace(' ', "-"),
+            painted(record.outcome, &word.replace(' ', "-"), paint),
             time_taken(entry).map_or_else(|| "<none>".to_owned(), |time| time.replace(' ', "")),
         ];
         if wide {
@@ -104,7 +105,7 @@ pub fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp, paint
 /// `NAME:state`.
 fn state(aside: &Aside) -> String {
     let word = match &aside.state {
-        AsideState::Kept => "kept",
+        AsideState::Kept => "retained",
         AsideState::Reserved => "reserved",
         AsideState::InPlace => "in-use",
         AsideState::Lost(_) => "lost",
@@ -147,11 +148,11 @@ fn row(id: &str, when: &str, act: &str, pod: &str, outcome: &str, took: &str) ->
 fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
     let record = &entry.record;
     let when = age(record.started.parse().ok(), now);
-    let (outcome, painted) = outcome(record.outcome, paint);
+    let outcome = OutcomeKind::from(record.outcome).lowercase();
     let time = time_taken(entry).unwrap_or_default();
-    let line = row(&sanitize_line(&record.id), &when, &act(&record.act), &sanitize_line(&record.pod), outcome, &time);
+    let line = row(&sanitize_line(&record.id), &when, &act(&record.act), &sanitize_line(&record.pod), &outcome, &time);
     // Colour after the columns are made.
-    let mut text = format!("{}\n", line.replacen(outcome, &painted, 1));
+    let mut text = format!("{}\n", line.replacen(&outcome, &painted(record.outcome, &outcome, paint), 1));
     let who = record.who.as_deref().unwrap_or("<unknown>");
     text.push_str(&wrapped("          by ", who));
     if let Some(newer) = record.superseded_by.as_ref().filter(|newer| entry.undone_by.as_ref() != Some(newer)) {
@@ -180,15 +181,12 @@ fn act(act: &Action) -> String {
     }
 }
 
-fn outcome(outcome: Outcome, paint: Paint) -> (&'static str, String) {
-    let (word, painted) = match outcome {
-        Outcome::Recovered => ("recovered", paint.ok("recovered")),
-        Outcome::InProgress => ("unfinished", paint.warn("unfinished")),
-        Outcome::CatchingUp => ("catching up", paint.warn("catching up")),
-        Outcome::Unproven => ("not proven", paint.warn("not proven")),
-        Outcome::DataMissing => ("data missing", paint.bad("data missing")),
-    };
-    (word, painted)
+fn painted(outcome: Outcome, word: &str, paint: Paint) -> String {
+    match outcome {
+        Outcome::Recovered => paint.ok(word),
+        Outcome::InProgress | Outcome::CatchingUp | Outcome::Unverified => paint.warn(word),
+        Outcome::DataMissing => paint.bad(word),
+    }
 }
 
 fn what_became(aside: &Aside) -> String {

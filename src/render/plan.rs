@@ -2,7 +2,7 @@
 
 use super::age::took;
 use super::{Paint, availability, sanitize_line, wrapped};
-use crate::plan::{Action, Check, ComparedWith, Plan, Proof, Risk, Step, Verdict};
+use crate::plan::{Action, ComparedWith, Plan, PlanCheck, PlanVerdict, Proof, Risk, Step};
 use std::time::Duration;
 
 /// What will be done, how it is proven, what was checked.
@@ -75,9 +75,9 @@ fn rows(plan: &Plan) -> Vec<(&'static str, &'static str, String)> {
         ("1", "retain", each(retain), no_claims),
         ("2", "claim", each(delete_claim), no_claims),
         ("3", "pod", pod, "the pod is gone or going already"),
-        ("4", "replaced", wait, ""),
+        ("4", "recreate", wait, ""),
         ("5", "ready", vec![ready(plan)], ""),
-        ("6", "answers", proof(plan), ""),
+        ("6", "verify", proof(plan), ""),
     ];
     let mut rows = Vec::new();
     for (number, name, lines, otherwise) in phases {
@@ -166,7 +166,7 @@ fn compared(baseline: &ComparedWith) -> String {
 }
 
 /// The one flag that overrides a block, or that did.
-fn overriding(check: &Check) -> String {
+fn overriding(check: &PlanCheck) -> String {
     match check.allow {
         Some(allow) if check.overridden => format!(" (overridden by --allow {})", allow.flag()),
         Some(allow) => format!(" (--allow {} overrides this)", allow.flag()),
@@ -174,10 +174,10 @@ fn overriding(check: &Check) -> String {
     }
 }
 
-fn verdict(check: &Check, paint: Paint) -> String {
+fn verdict(check: &PlanCheck, paint: Paint) -> String {
     match check.verdict {
-        Verdict::Pass => paint.ok("pass "),
-        Verdict::Warn => paint.warn("warn "),
-        Verdict::Block => paint.bad("block"),
+        PlanVerdict::Pass => paint.ok("pass "),
+        PlanVerdict::Warn => paint.warn("warn "),
+        PlanVerdict::Block => paint.bad("block"),
     }
 }

@@ -88,8 +88,8 @@ pub struct PageFacts {
     pub launched: Option<String>,
     /// What its metrics say. Null where they could not be read.
     pub metrics: Option<Metrics>,
-    /// Why its metrics could not be read, in words. Absent where they were.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Why its metrics could not be read, in words. Absent if they were.
+    #[serde(rename = "unreadReason", skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
 }
 
@@ -132,6 +132,7 @@ pub struct SafekeeperFacts {
 pub enum Idle {
     /// No token was given: of idle ones only the number is known.
     #[default]
+    #[serde(rename = "notQueried", alias = "unasked")]
     Unasked,
     /// All that it has are listed, with their positions.
     Listed,
@@ -205,6 +206,7 @@ pub struct PageserverFacts {
 pub enum Listed {
     /// No token was given: only their number is known.
     #[default]
+    #[serde(rename = "notQueried", alias = "unasked")]
     Unasked,
     /// These are all that it has.
     Tenants(BTreeSet<String>),

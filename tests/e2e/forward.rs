@@ -108,7 +108,7 @@ fn fifty_clients_at_once_have_each_their_own_answer_and_one_that_breaks_ends_not
     assert_eq!(
         forward.told,
         json!({
-            "apiVersion": "kubectl-synxdb/v1alpha1", "kind": "Forward", "namespace": account.namespace, "pod": PROXY,
+            "apiVersion": "kubectl-synxdb/v1beta1", "kind": "Forward", "namespace": account.namespace, "pod": PROXY,
             "uid": uid(&world, &account.namespace), "address": "localhost", "port": forward.port, "remotePort": 5432,
             "socket": null, "psql": format!("psql -h localhost -p {} -U gpadmin -d postgres", forward.port), "command": null,
         })

@@ -56,13 +56,13 @@ fn before(account: &Account<'_>, flags: &[&str], variables: &[(&str, &str)]) -> 
 #[track_caller]
 fn answers(account: &Account<'_>, flags: &[&str], variables: &[(&str, &str)]) {
     let before = before(account, flags, variables);
-    assert_eq!(before["component"], "answered", "{flags:?}: {before:#}");
+    assert_eq!(before["state"], "answered", "{flags:?}: {before:#}");
 }
 
 #[track_caller]
 fn refused(account: &Account<'_>, flags: &[&str], variables: &[(&str, &str)], why: &str) {
     let before = before(account, flags, variables);
-    assert_eq!(before["component"], "loginRefused", "{flags:?}: {before:#}");
+    assert_eq!(before["state"], "loginRejected", "{flags:?}: {before:#}");
     assert!(before["reason"].as_str().unwrap().contains(why), "{flags:?}: {before:#}");
 }
 
@@ -213,7 +213,7 @@ fn a_wrong_password_is_warned_of_and_ends_as_not_proven() {
     let arguments = ["failover", "wh9527-0", "--yes", "-U", "gpadmin", "--sslmode", "prefer"];
     let ran = run(&account, &arguments, &[("PGPASSWORD", WRONG)]).exits(8);
     let ran = ran.warns(&["warn it answers, and refuses the login", wrong]);
-    let ran = ran.says(&["Not proven: wh9527-0", "it answers, and refuses the login", wrong]);
+    let ran = ran.says(&["Unverified: wh9527-0", "it answers, and refuses the login", wrong]);
     was.is_replaced();
 
     // With the right one the same command proves it, by what was stored when it was verified.
@@ -284,7 +284,7 @@ fn a_server_that_accepts_and_never_answers_ends_with_the_deadline() {
     let hung = server.hangs();
     for mode in ["disable", "prefer", "require"] {
         let before = before(&account, &["--sslmode", mode], &[GIVEN]);
-        assert_eq!(before, json!({"component": "silent", "reason": "no answer within 10.0 s"}), "{mode}");
+        assert_eq!(before, json!({"state": "notAnswered", "reason": "no answer within 10.0 s"}), "{mode}");
     }
     drop(hung);
     answers(&account, &[], &[GIVEN]);

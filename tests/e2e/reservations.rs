@@ -96,5 +96,5 @@ fn a_claim_that_waits_in_vain_takes_the_volume_that_comes_back() {
 /// The name of the newest operation on record.
 fn newest(account: &Account<'_>) -> String {
     let history = account.run(&["history", "-o", "json"]).exits(0).json();
-    history["acts"][0]["id"].as_str().unwrap().to_owned()
+    history["operations"][0]["id"].as_str().unwrap().to_owned()
 }

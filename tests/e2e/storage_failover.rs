@@ -19,7 +19,7 @@ fn a_safekeeper_that_fetches_wal_is_catching_up_and_is_waited_for() {
     assert!(ran.out.starts_with("Catching up: safekeeper-0 is Ready after "), "{}", ran.shown());
     let ran = ran.says(&["bytes of 1 timeline left", "B/s, about", "Nothing is missing so far."]);
     assert!(!ran.out.contains("undo"), "{}", ran.shown());
-    before.is_kept("catching-up");
+    before.is_kept("catchingUp");
     world.run(&["history", "-n", SYSTEM]).exits(0).says(&["catching up"]);
     world.run(&["status", "-n", SYSTEM]).exits(8).says(&["was still catching up", "try kubectl synxdb failover"]);
     // Meanwhile no other one goes: neither by what it says, nor by what is on record.
@@ -84,7 +84,7 @@ fn a_safekeeper_whose_metrics_cannot_be_read_is_not_proven() {
     // Where another one has just got a disk, what cannot be read is not known to be fetched.
     let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-0"];
     let ran = world.run(&[&["failover", "safekeeper-0", "--anew"], &all_the_same[..]].concat()).exits(8);
-    assert!(ran.out.starts_with("Not proven: safekeeper-0 is Ready after "), "{}", ran.shown());
+    assert!(ran.out.starts_with("Unverified: safekeeper-0 is Ready after "), "{}", ran.shown());
     is_not_relied_on(&ran.says(&["/metrics answers 401"]).err);
     world.run(&[&["verify"], &SAFEKEEPERS[..]].concat()).exits(8).says(&["no safekeeper's metrics can be read"]);
     secret.end();
@@ -103,10 +103,10 @@ fn a_pageserver_that_comes_back_empty_has_not_recovered() {
         let empty = world.storage(&settings, &["pageserver-0"]);
         let before = Before::of(&world, SYSTEM, "pageserver-0");
         let ran = world.run(&["failover", "pageserver-0", "--yes", "--anew"]).exits(7);
-        assert!(ran.out.starts_with("Not recovered: pageserver-0 is Ready after "), "{}", ran.shown());
+        assert!(ran.out.starts_with("Data missing: pageserver-0 is Ready after "), "{}", ran.shown());
         let undo = ran.says(&lines).resume();
         assert_eq!(undo[0], "undo");
-        before.is_kept("data-missing");
+        before.is_kept("dataMissing");
         world.run(&["verify", "pageserver-0"]).exits(7);
         empty.lift();
         let undo: Vec<&str> = undo.iter().map(String::as_str).chain(["--yes"]).collect();
@@ -145,8 +145,8 @@ fn a_safekeeper_with_the_identity_of_another_one_has_not_recovered() {
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
     let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-0", "--timeout", "90s"];
     let ran = world.run(&[&["failover", "safekeeper-0", "--anew"], &all_the_same[..]].concat()).exits(7);
-    ran.says(&["Not recovered: safekeeper-0 ", "an identity of its own: safekeeper-1 has id 2, too"]);
-    before.is_kept("data-missing");
+    ran.says(&["Data missing: safekeeper-0 ", "an identity of its own: safekeeper-1 has id 2, too"]);
+    before.is_kept("dataMissing");
 }
 
 /// 1,200 timelines of 60 tenants, and over 16 MiB of the pageserver's metrics: nothing is cut.

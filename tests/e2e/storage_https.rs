@@ -60,7 +60,7 @@ fn pages_over_https_are_read_if_their_servers_can_be_verified_and_not_otherwise(
     before.is_recovered();
     let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-1"];
     let ran = over(&[&["failover", "safekeeper-1", "--anew"], &all_the_same[..]].concat()).exits(8);
-    ran.says(&["Not proven: safekeeper-1 is Ready after ", "nothing says who signs its certificate"]);
+    ran.says(&["Unverified: safekeeper-1 is Ready after ", "nothing says who signs its certificate"]);
     behaving.end();
 
     // One that shows another one's certificate is not it.

@@ -116,9 +116,9 @@ fn safekeepers_with_different_bytes_of_the_same_wal_are_not_taken_for_whole() {
     let before = Before::of(&world, SYSTEM, "safekeeper-1");
     let again = [&["failover", "safekeeper-1", "--yes", "--anew", "--timeout", "90s"], &shown[..]].concat();
     let ran = world.run(&again).exits(7);
-    assert!(ran.out.starts_with("Not recovered: safekeeper-1 is Ready after "), "{}", ran.shown());
+    assert!(ran.out.starts_with("Data missing: safekeeper-1 is Ready after "), "{}", ran.shown());
     ran.says(&["it has other bytes of timeline ", "than safekeeper-0, safekeeper-2"]);
-    before.is_kept("data-missing");
+    before.is_kept("dataMissing");
     damaged.end();
 
     // Where one cannot read its WAL, it is not known; where a release serves no digests, nothing is claimed.

@@ -38,7 +38,7 @@ fn volume_of(account: &Account<'_>, claim: &str) -> String {
 /// The acts on record in the account, the newest first.
 fn history(account: &Account<'_>) -> Vec<Value> {
     let document = account.run(&["history", "-o", "json"]).exits(0).json();
-    document["acts"].as_array().unwrap().clone()
+    document["operations"].as_array().unwrap().clone()
 }
 
 fn undone(account: &Account<'_>, resume: &[String]) -> Ran {
@@ -64,15 +64,15 @@ fn data_that_was_on_the_replaced_disk_alone_is_missed_and_put_back() {
     let before = Before::of(&world, &account.namespace, pod);
     let first = before.claims[claim].volume.clone();
     let ran = account.run(&["failover", pod, "--yes"]).exits(7);
-    assert!(ran.out.starts_with("Not recovered: cloudberry-proxy-0 is Ready"), "{}", ran.shown());
+    assert!(ran.out.starts_with("Data missing: cloudberry-proxy-0 is Ready"), "{}", ran.shown());
     let ran = ran.says(&["test_db", "The old volume, which may have what is missing, can be put back:"]);
     before.is_replaced();
-    before.is_kept("data-missing");
+    before.is_kept("dataMissing");
     let second = volume_of(&account, claim);
     let resume = ran.resume();
     let failover = resume[1].clone();
     let lost = history(&account);
-    assert_eq!((&lost[0]["id"], &lost[0]["outcome"]), (&json!(failover), &json!("data-missing")));
+    assert_eq!((&lost[0]["id"], &lost[0]["outcome"]), (&json!(failover), &json!("dataMissing")));
     assert_eq!((&lost[0]["canBeUndone"], &lost[0]["volumes"][0]["name"]), (&json!(true), &json!(first)));
 
     let ran = undone(&account, &resume).exits(0);
@@ -85,11 +85,11 @@ fn data_that_was_on_the_replaced_disk_alone_is_missed_and_put_back() {
 
     let acts = history(&account);
     assert_eq!(
-        (&acts[0]["act"], &acts[0]["outcome"], &acts[0]["undoes"]),
+        (&acts[0]["operation"], &acts[0]["outcome"], &acts[0]["undoes"]),
         (&json!("undo"), &json!("recovered"), &json!(failover))
     );
-    assert_eq!((&acts[1]["undoneBy"], &acts[1]["volumes"][0]["state"]), (&acts[0]["id"], &json!("in-place")));
-    assert!(acts.iter().all(|act| act["who"].as_str().is_some_and(|who| !who.is_empty())), "{acts:#?}");
+    assert_eq!((&acts[1]["undoneBy"], &acts[1]["volumes"][0]["state"]), (&acts[0]["id"], &json!("inUse")));
+    assert!(acts.iter().all(|act| act["user"].as_str().is_some_and(|who| !who.is_empty())), "{acts:#?}");
     let undo = acts[0]["id"].as_str().unwrap();
     account.run(&["history"]).exits(0).says(&[
         "2 acts on record, 1 can be undone, 1 volume kept",
@@ -124,7 +124,10 @@ fn an_undo_is_undone_in_the_same_way() {
         becomes(&world, away, ("Retain", "Released"));
     }
     let acts = history(&account);
-    assert_eq!(acts.iter().map(|act| act["act"].as_str().unwrap()).collect::<Vec<_>>(), ["undo", "undo", "failover"]);
+    assert_eq!(
+        acts.iter().map(|act| act["operation"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["undo", "undo", "failover"]
+    );
     assert_eq!(acts[1]["undoneBy"], acts[0]["id"]);
 }
 
@@ -141,7 +144,7 @@ fn what_a_newer_failover_settled_stays_settled_when_its_disk_is_released() {
     newer.is_recovered();
     let acts = history(&account);
     let id = |at: usize| acts[at]["id"].as_str().unwrap();
-    assert_eq!((&acts[1]["outcome"], &acts[1]["supersededBy"]), (&json!("in-progress"), &json!(id(0))), "{acts:#?}");
+    assert_eq!((&acts[1]["outcome"], &acts[1]["supersededBy"]), (&json!("inProgress"), &json!(id(0))), "{acts:#?}");
     let released = newer.claims.values().next().unwrap().volume.clone();
     account.run(&["history", "release", id(0), "--confirm", "wh9527-0"]).exits(0);
     is_gone(&world, &released);

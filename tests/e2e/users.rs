@@ -88,7 +88,7 @@ fn one_who_may_not_read_volumes_must_say_that_the_old_one_may_be_lost() {
         .collect();
     let [record] = &records[..] else { panic!("{records:#?}") };
     assert_eq!(
-        (&record["outcome"], &record["podUid"], &record["who"]),
+        (&record["outcome"], &record["podUid"], &record["user"]),
         (&json!("recovered"), &json!(before.uid), &json!(user.name))
     );
     assert_eq!(record["claims"][0]["manifest"]["metadata"]["name"], "data-wh9527-0");
@@ -114,7 +114,7 @@ fn one_who_may_not_forward_knows_nothing_of_the_databases() {
     };
     let user = world.user(namespace, &[looks()]);
     let ran = run(&account, &user, &["verify"]).exits(8);
-    let ran = ran.says(&["Not proven: nothing failed, and 1 of 2 checks is unknown", "2 of 2 Ready"]);
+    let ran = ran.says(&["Unverified: nothing failed, and 1 of 2 checks is unknown", "2 of 2 Ready"]);
     ran.says(&["not allowed to create pods/portforward cloudberry-proxy-0 in namespace"]);
 
     let create = Rule { namespace: Some(namespace), resources: &["pods/portforward"], verbs: &["get", "create"] };

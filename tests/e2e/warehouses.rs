@@ -76,8 +76,8 @@ fn a_node_is_proven_in_its_own_warehouse_whatever_another_one_does() {
     let before = Before::of(&world, &account.namespace, "wh9527-0");
     let plan = account.run(&["failover", "wh9527-0", "--dry-run=client", "-o", "json"]).exits(0).json();
     assert_eq!(
-        plan["proof"]["warehouse"],
-        json!({"name": FIRST, "nodes": 1, "only": false, "proven": true}),
+        plan["verification"]["warehouse"],
+        json!({"name": FIRST, "nodes": 1, "onlyWarehouse": false, "nodesVerified": true}),
         "{plan:#}"
     );
     let measured = plan["probes"]["databases"].as_array().unwrap();
@@ -153,7 +153,7 @@ fn a_suspended_account_is_neither_well_nor_in_trouble() {
     assert_eq!(status["suspended"][0]["warehouse"], Value::Null);
 
     // Nothing is proven, and nothing failed.
-    let ran = account.run(&["verify"]).exits(8).says(&["Not proven: nothing could be asked", "suspended"]);
+    let ran = account.run(&["verify"]).exits(8).says(&["Unverified: nothing could be asked", "suspended"]);
     assert!(!ran.out.contains("failed"), "{}", ran.shown());
     let ran = account.run(&["verify", "--against", file.to_str().unwrap()]).exits(8);
     ran.says(&["it is in the baseline, and is suspended: nothing could be compared"]);

@@ -6,23 +6,42 @@ use crate::circles::Crate;
 use std::path::{Path, PathBuf};
 
 /// Each module, and the modules of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 13] = [
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("error", &[]),
+    ("outcome", &["error"]),
+    ("api_version", &[]),
     ("cli", &[]),
     ("cluster", &["error", "cli"]),
     ("topology", &["error", "cli", "cluster"]),
     ("storage", &[]),
-    ("plan", &["error", "cli", "cluster", "topology", "storage"]),
+    ("plan", &["error", "outcome", "api_version", "cli", "cluster", "topology", "storage"]),
     ("journal", &["error", "cli", "cluster", "topology", "plan"]),
     ("probe", &["error", "cli", "cluster", "topology", "storage"]),
-    ("verify", &["error", "cli", "cluster", "topology", "storage", "probe"]),
-    ("recovery", &["error", "cli", "cluster", "topology", "storage", "plan", "journal", "probe", "verify"]),
-    ("render", &["error", "cli", "cluster", "topology", "storage", "plan", "probe", "verify", "recovery"]),
-    ("completion", &["error", "cli", "cluster", "topology", "plan", "render"]),
+    ("verify", &["error", "api_version", "cli", "cluster", "topology", "storage", "probe"]),
+    ("recovery", &["error", "outcome", "cli", "cluster", "topology", "storage", "plan", "journal", "probe", "verify"]),
+    (
+        "render",
+        &[
+            "error",
+            "outcome",
+            "api_version",
+            "cli",
+            "cluster",
+            "topology",
+            "storage",
+            "plan",
+            "probe",
+            "verify",
+            "recovery",
+        ],
+    ),
+    ("completion", &["error", "outcome", "cli", "cluster", "topology", "plan", "render"]),
     (
         "commands",
         &[
             "error",
+            "outcome",
+            "api_version",
             "cli",
             "cluster",
             "topology",

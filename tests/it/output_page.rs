@@ -38,8 +38,15 @@ pub(super) fn page(kept: &str) -> String {
         let fields = schema["properties"].as_object_mut().unwrap();
         // As every kind has them.
         fields.retain(|name, _| !["apiVersion", "kind"].contains(&name.as_str()));
-        if let (Some(act), [_, _]) = (fields.get_mut("act"), kinds.as_slice()) {
-            *act = serde_json::json!({"$ref": "#/$defs/Action", "description": "What it is."});
+        // What tells them apart.
+        if let [_, _] = kinds.as_slice() {
+            for own in OWN.into_iter().skip(1) {
+                let Some(Value::Object(field)) = fields.get_mut(own) else { continue };
+                field.shift_remove("const");
+                if own == "undoes" {
+                    field.insert("type".to_owned(), serde_json::json!(["string", "null"]));
+                }
+            }
         }
         page.push_str(&table(&schema));
     }
@@ -54,10 +61,13 @@ pub(super) fn page(kept: &str) -> String {
     page
 }
 
+/// The fields in which a failover's kind differs from an undo's.
+const OWN: [&str; 3] = ["kind", "operation", "undoes"];
+
 /// What tells two kinds apart is not what they are called.
 fn fields_of(schema: &Value) -> (Map<String, Value>, Value) {
     let mut fields = schema["properties"].as_object().cloned().unwrap_or_default();
-    for own in ["kind", "act"] {
+    for own in OWN {
         fields.remove(own);
     }
     (fields, schema["required"].clone())

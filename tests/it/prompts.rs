@@ -138,14 +138,14 @@ fn yes_recovers_and_the_progress_is_a_table_that_is_taken_away() {
 
     // The table was drawn again and again, and is gone: what follows the question is the account.
     let drawn = crate::support::terminal::plain(left.raw.as_bytes());
-    for row in ["replaced  waiting", "replaced  done", "answers   done"] {
+    for row in ["recreate  waiting", "recreate  done", "verify    done"] {
         assert!(drawn.contains(row), "no {row:?} was drawn:\n{drawn}");
     }
-    let rows = drawn.matches("replaced  waiting").count();
+    let rows = drawn.matches("recreate  waiting").count();
     assert!(rows > 1, "the running row was drawn {rows} times");
     let mut after = left.screen.lines().skip_while(|line| !line.starts_with(QUESTION)).skip(1);
     assert!(after.next().unwrap().starts_with("Recovered: "), "{}", left.screen);
-    for phase in ["retain", "claim", "pod", "replaced", "ready", "answers"] {
+    for phase in ["retain", "claim", "pod", "recreate", "ready", "verify"] {
         let row = |line: &&str| line.starts_with(&format!("  {phase:<9} "));
         let left_over = |line: &&str| line.starts_with(&format!("{phase:<9} "));
         assert_eq!(after.clone().filter(left_over).count(), 0, "{}", left.screen);

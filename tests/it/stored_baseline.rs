@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::support::{ACCOUNT, Cluster, Ran, SYSTEM, bare, full, uid};
+use crate::support::{ACCOUNT, Cluster, Ran, SYSTEM, bare, full, uid, v1alpha1};
 use practice_cluster::Options;
 use practice_cluster::store::{DeleteOptions, Key};
 use serde_json::Value;
@@ -69,7 +69,7 @@ fn what_was_lost_is_found_by_the_stored_baseline() {
     let old = is_down(&cluster, ACCOUNT, PROXY);
     let ran = cluster.run(&["failover", TARGET, "--yes"]).exits(7);
     let ran = ran.warns(&["it does not answer now", "compared with the stored baseline of", "2 databases, 1 table"]);
-    let ran = ran.says(&["Not recovered: ", "what the stored baseline of", "database test_db is missing"]);
+    let ran = ran.says(&["Data missing: ", "what the stored baseline of", "database test_db is missing"]);
     assert!(!ran.out.contains("canary"), "there was none\n{}", ran.shown());
     // What is gone is not forgotten: nothing was proven that could take its place.
     assert_eq!(stored(&cluster, ACCOUNT, PROXY), kept);
@@ -77,7 +77,7 @@ fn what_was_lost_is_found_by_the_stored_baseline() {
     let volume =
         volumes.iter().find(|volume| !cluster.records_on(volume["metadata"]["name"].as_str().unwrap()).is_empty());
     let record = cluster.record_on(volume.unwrap()["metadata"]["name"].as_str().unwrap());
-    assert_eq!((&record["outcome"], &record["storedBaseline"]), (&"data-missing".into(), &kept["taken"]));
+    assert_eq!((&record["outcome"], &record["storedBaselineTaken"]), (&"dataMissing".into(), &kept["taken"]));
 
     // It was removed on purpose: the command that is printed says so, proves the rest, and deletes nothing.
     let new = cluster.pod_uid(ACCOUNT, PROXY);
@@ -96,8 +96,22 @@ fn what_was_lost_is_found_by_the_stored_baseline() {
     assert_eq!(cluster.query((ACCOUNT, PROXY), "test_db", "select count(*)::text from projects"), ["3"]);
     // But for when it was taken.
     let mut again = stored(&cluster, ACCOUNT, PROXY)["content"].clone();
-    again["said"]["taken"] = kept["content"]["said"]["taken"].clone();
+    again["report"]["taken"] = kept["content"]["report"]["taken"].clone();
     assert_eq!(again, kept["content"]);
+}
+
+/// What v1alpha1 stored is compared with like what this version stores, and what is stored next has the form of this version.
+#[test]
+fn a_baseline_of_v1alpha1_finds_what_was_lost() {
+    let cluster = local_disk(8.0);
+    cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
+    forge(&cluster, PROXY, |document| *document = v1alpha1::baseline(document));
+    is_down(&cluster, ACCOUNT, PROXY);
+    let ran = cluster.run(&["failover", TARGET, "--yes"]).exits(7);
+    let ran = ran.warns(&["it does not answer now", "compared with the stored baseline of", "2 databases, 1 table"]);
+    ran.says(&["Data missing: ", "what the stored baseline of", "database test_db is missing"]);
+    cluster.run(&["undo", TARGET, "--yes"]).exits(0).says(&["Recovered: ", "2 databases, 1 table"]);
+    assert_eq!(stored(&cluster, ACCOUNT, PROXY)["apiVersion"], "kubectl-synxdb/v1beta1");
 }
 
 #[test]
@@ -108,13 +122,13 @@ fn without_a_baseline_it_is_not_proven() {
         .run(&["failover", TARGET, "--yes"])
         .exits(8)
         .warns(&["no baseline, it does not answer now", "none is stored"]);
-    let ran = ran.says(&["Not proven: ", "no baseline to compare with"]);
+    let ran = ran.says(&["Unverified: ", "no baseline to compare with"]);
     let next = next_after(&ran, "while it is healthy, this stores one");
     assert_eq!(next[..3], ["verify", "-n", ACCOUNT]);
     assert!(!is_stored(&cluster, ACCOUNT, PROXY), "nothing was proven");
     // To ask again proves no more.
     let again = ["failover", TARGET, "--pod-uid", "00000000-0000-4000-8000-000000000000", "--yes"];
-    cluster.run(&again).exits(8).warns(&["no baseline: none is stored"]).says(&["Not proven: "]);
+    cluster.run(&again).exits(8).warns(&["no baseline: none is stored"]).says(&["Unverified: "]);
     // What is printed stores one; it is of the new disk, and proves nothing of what was there before.
     cluster.run(&next.iter().map(String::as_str).collect::<Vec<_>>()).exits(0);
     assert!(is_stored(&cluster, ACCOUNT, PROXY));
@@ -132,7 +146,7 @@ fn a_resumed_run_compares_with_the_same_baseline() {
     // Another user's verify, once the pod was replaced, knows nothing of what was there before.
     forge(&cluster, PROXY, |document| {
         document["taken"] = jiff::Timestamp::now().to_string().into();
-        document["content"]["said"]["databases"].as_array_mut().unwrap().retain(|one| one["name"] != "test_db");
+        document["content"]["report"]["databases"].as_array_mut().unwrap().retain(|one| one["name"] != "test_db");
     });
     let ran = cluster.run(&["failover", TARGET, "--yes"]).exits(7);
     ran.warns(&["finishes failover"]).says(&["database test_db is missing"]);
@@ -152,7 +166,7 @@ fn a_forged_baseline_proves_nothing() {
             &(|document: &mut Value| document["taken"] = "2999-01-01T00:00:00Z".into()) as &dyn Fn(&mut Value),
         ),
         ("names nothing that could be missing", &|document| {
-            document["content"]["said"]["databases"] = serde_json::json!([])
+            document["content"]["report"]["databases"] = serde_json::json!([])
         }),
         ("it is of cloud008/x", &|document| {
             (document["namespace"], document["member"]) = ("cloud008".into(), "x".into())
@@ -173,9 +187,9 @@ fn a_forged_baseline_proves_nothing() {
 fn an_empty_baseline_never_makes_it_recovered() {
     let cluster = local_disk(8.0);
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
-    forge(&cluster, PROXY, |document| document["content"]["said"]["databases"] = serde_json::json!([]));
+    forge(&cluster, PROXY, |document| document["content"]["report"]["databases"] = serde_json::json!([]));
     is_down(&cluster, ACCOUNT, PROXY);
-    cluster.run(&["failover", TARGET, "--yes"]).exits(8).says(&["Not proven: "]);
+    cluster.run(&["failover", TARGET, "--yes"]).exits(8).says(&["Unverified: "]);
 }
 
 /// What answers by its status page only is held to the same.
@@ -195,7 +209,7 @@ fn a_safekeeper_that_was_down_is_compared_with_its_stored_baseline() {
     // More tenants than there are now, of which one was deleted on purpose: what is left is all there.
     let key = Key::new("configmaps", SYSTEM, "kubectl-synxdb-baseline-pageserver-0");
     let mut document = stored(&cluster, SYSTEM, "pageserver-0");
-    document["content"]["said"]["metrics"]["pageserver"]["tenants"]["Active"] = 9.into();
+    document["content"]["report"]["metrics"]["pageserver"]["tenants"]["Active"] = 9.into();
     cluster.update(&key, |map| map["data"]["baseline.json"] = document.to_string().into());
     down("pageserver-0");
     let ran = cluster.run(&["failover", "pageserver-0", "--yes", "--accept-missing", "active-tenants"]).exits(0);
@@ -231,7 +245,7 @@ fn a_pageserver_without_tenants_is_accepted_if_nothing_speaks_against_it() {
     let accepting: Vec<&str> = failover.iter().copied().chain(names.iter().map(String::as_str)).collect();
     is_down(&cluster, SYSTEM, "pageserver-0");
     let ran = cluster.run(&accepting).exits(8);
-    ran.says(&["Not proven: ", "no tenant is active, and it suspects that it lost its data"]);
+    ran.says(&["Unverified: ", "no tenant is active, and it suspects that it lost its data"]);
 
     // Deleted, everywhere.
     settings(serde_json::json!({"computes": {"tenants": 0}}));

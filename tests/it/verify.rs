@@ -8,8 +8,8 @@ use crate::support::{Cluster, bare, full};
 fn a_safekeeper_that_is_not_ready_is_named() {
     let cluster = Cluster::start(bare("no-quorum"));
     let ran = cluster.run(&["verify", "safekeeper"]).exits(8);
-    let ran = ran.says(&["Not proven: nothing failed, and 1 of 5 checks is unknown"]);
-    let ran = ran.says(&["unknown: synxdb-system/safekeeper-1 page: /v1/status answers 503 Service Unavailable"]);
+    let ran = ran.says(&["Unverified: nothing failed, and 1 of 5 checks is unknown"]);
+    let ran = ran.says(&["unknown: synxdb-system/safekeeper-1 endpoint: /v1/status answers 503 Service Unavailable"]);
     ran.says(&["2 of 3 answer, a majority is 2", "1 timeline flushed by a majority, up to 0/2A55E98"]);
 }
 
@@ -18,7 +18,7 @@ fn a_safekeeper_that_is_not_ready_is_named() {
 fn a_database_that_cannot_be_asked_is_unknown() {
     let cluster = Cluster::read_only();
     let ran = cluster.run(&["verify", "-n", "cloud007"]).exits(8);
-    ran.says(&["Not proven: nothing failed, and 3 of 4 checks are unknown", "PostgreSQL is not installed here"]);
+    ran.says(&["Unverified: nothing failed, and 3 of 4 checks are unknown", "PostgreSQL is not installed here"]);
     let yaml = cluster.run(&["verify", "-n", "cloud007", "-o", "yaml"]).exits(8);
     let read: serde_json::Value = serde_saphyr::from_str(&yaml.out).unwrap();
     assert_eq!((&read["kind"], &read["result"]), (&"Verification".into(), &"unknown".into()));

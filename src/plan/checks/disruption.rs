@@ -2,7 +2,7 @@
 //! that are going or have just come.
 
 use super::quorum::{arrived_later, last_record};
-use super::{Check, CheckContext, CheckId, counted, overridable, pass, span, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, counted, overridable, pass, span, warn};
 use crate::cli::Allow;
 use crate::topology::{Budget, Claim, Known};
 use jiff::Timestamp;
@@ -11,9 +11,9 @@ use jiff::Timestamp;
 const JUST_NOW: i64 = 60;
 
 /// A pod that is going already, or that came a moment ago.
-pub(super) fn pod(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn pod(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let Some(pod) = &context.member.pod else { return };
-    let id = CheckId::Pod;
+    let id = PlanCheckId::Pod;
     if let Some(due) = pod.terminating {
         // The time of deletion is when its grace period ends.
         let grace = pod.grace_seconds.unwrap_or(0);
@@ -48,7 +48,7 @@ pub(super) fn pod(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
 }
 
 /// Budgets bind evictions only; a deletion does not ask them, so this does.
-pub(super) fn budgets(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn budgets(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let Known::Is(budgets) = &context.member.budgets else { return };
     // What is not Ready is not among the healthy ones that a budget counts.
     if !context.deletes_pod() || !context.member.ready() {
@@ -60,24 +60,24 @@ pub(super) fn budgets(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         checks.push(match budget.allowed {
             Some(allowed) if allowed > 0 => {
                 let allowed = counted(usize::try_from(allowed).unwrap_or(0), "disruption");
-                pass(CheckId::Budget, format!("PodDisruptionBudget {name} allows {allowed} {numbers}"))
+                pass(PlanCheckId::Budget, format!("PodDisruptionBudget {name} allows {allowed} {numbers}"))
             }
             Some(_) => {
                 let why = format!("PodDisruptionBudget {name} allows 0 disruptions {numbers}");
-                overridable(context, CheckId::Budget, why, Allow::DisruptionBudget)
+                overridable(context, PlanCheckId::Budget, why, Allow::DisruptionBudget)
             }
             None => {
                 let why = format!(
                     "how many disruptions PodDisruptionBudget {name} allows is not known yet: it has just changed"
                 );
-                warn(CheckId::Budget, why)
+                warn(PlanCheckId::Budget, why)
             }
         });
     }
 }
 
 /// A finalizer that none of Kubernetes' controllers removes keeps what is deleted Terminating until its owner does.
-pub(super) fn finalizers(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn finalizers(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let pod = context.member.pod.iter().filter(|_| context.deletes_pod());
     let pod = pod.map(|pod| (format!("pod {}", context.member.name), &pod.foreign_finalizers));
     let claims = context.going_claims().map(|claim| (format!("claim {}", claim.name), &claim.foreign_finalizers));
@@ -87,6 +87,6 @@ pub(super) fn finalizers(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
             if foreign.len() == 1 { "the finalizer" } else { "the finalizers" },
             foreign.join(", ")
         );
-        checks.push(overridable(context, CheckId::Finalizers, why, Allow::ForeignFinalizer));
+        checks.push(overridable(context, PlanCheckId::Finalizers, why, Allow::ForeignFinalizer));
     }
 }

@@ -1,31 +1,31 @@
 //! How it will be proven that the component and its data are back.
 
-use super::{Check, CheckContext, CheckId, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, pass, warn};
 use crate::plan::{Before, ComparedWith, Proof};
 use crate::topology::Role;
 use crate::topology::when::when;
 use jiff::Timestamp;
 
-pub(super) fn evidence(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn evidence(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     if let Proof::Skipped { reason } = context.proof {
-        checks.push(warn(CheckId::Proof, format!("whether it is back will not be proven: {reason}")));
+        checks.push(warn(PlanCheckId::Proof, format!("whether it is back will not be proven: {reason}")));
         return;
     }
     checks.extend(baseline(context));
     if context.baseline.earlier().is_none() && !context.request.accept_missing.is_empty() {
         let why = "--accept-missing accepts nothing here: it is for what is missing since an earlier baseline";
-        checks.push(warn(CheckId::Baseline, why));
+        checks.push(warn(PlanCheckId::Baseline, why));
     }
 }
 
 /// What it is compared with afterwards.
-fn baseline(context: &CheckContext<'_>) -> Option<Check> {
+fn baseline(context: &CheckContext<'_>) -> Option<PlanCheck> {
     if let ComparedWith::Inherited { from, taken, summary } = context.baseline {
         return Some(inherited(context, from, taken, summary));
     }
     let said = match context.before {
         Before::Answered { summary, lacks } => {
-            let (id, text) = (CheckId::Baseline, format!("before: {summary}"));
+            let (id, text) = (PlanCheckId::Baseline, format!("before: {summary}"));
             return Some(if lacks.is_empty() { pass(id, text) } else { warn(id, text) });
         }
         Before::Silent { reason } => Some(format!("it does not answer now ({reason})")),
@@ -56,11 +56,11 @@ fn baseline(context: &CheckContext<'_>) -> Option<Check> {
         (ComparedWith::Fresh { .. }, Some(said)) => format!("{said}; afterwards it must"),
         (ComparedWith::Fresh { .. }, None) | (ComparedWith::Inherited { .. }, _) => return None,
     };
-    Some(warn(CheckId::Baseline, reason))
+    Some(warn(PlanCheckId::Baseline, reason))
 }
 
 /// What an earlier act was compared with and did not find again is not made good by a newer state that lacks it.
-fn inherited(context: &CheckContext<'_>, from: &str, taken: &str, summary: &str) -> Check {
+fn inherited(context: &CheckContext<'_>, from: &str, taken: &str, summary: &str) -> PlanCheck {
     let when = taken.parse::<Timestamp>().map_or_else(|_| taken.to_owned(), |taken| when(taken, context.now));
     let now = match context.before {
         Before::Answered { summary, .. } => format!("now: {summary}; "),
@@ -71,5 +71,5 @@ fn inherited(context: &CheckContext<'_>, from: &str, taken: &str, summary: &str)
         Before::NotAsked => String::new(),
     };
     let compared = format!("afterwards it is compared with the baseline that {from} recorded, of {when}");
-    warn(CheckId::Baseline, format!("{now}{compared}, and that was not all found again: {summary}"))
+    warn(PlanCheckId::Baseline, format!("{now}{compared}, and that was not all found again: {summary}"))
 }

@@ -1,7 +1,7 @@
 //! Whether another failover is under way: in the same namespace it is refused, in those that depend on each other it is
 //! told.
 
-use super::{Check, CheckContext, CheckId, overridable, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::cluster::lease::Next;
 use crate::cluster::permission::Allowed;
@@ -9,8 +9,8 @@ use crate::cluster::snapshot::Read;
 use crate::cluster::{LEASE, Standing};
 use std::time::Duration;
 
-pub(super) fn check(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
-    let id = CheckId::Lease;
+pub(super) fn check(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
+    let id = PlanCheckId::Lease;
     let denied = context.rights.iter().find_map(|(permission, allowed)| match allowed {
         Allowed::No(_) if permission.resource == "leases" => Some(permission),
         _ => None,
@@ -49,8 +49,8 @@ pub(super) fn check(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
 }
 
 /// What follows from the Lease of the target's own namespace.
-fn own(context: &CheckContext<'_>, standing: &Standing) -> Check {
-    let id = CheckId::Lease;
+fn own(context: &CheckContext<'_>, standing: &Standing) -> PlanCheck {
+    let id = PlanCheckId::Lease;
     let namespace = &context.member.namespace;
     let none = format!("no other failover is under way in namespace {namespace}");
     match standing.next(context.id, Duration::ZERO) {

@@ -19,7 +19,7 @@ mod storage;
 mod tests;
 mod volumes;
 
-pub use check::{Check, CheckId, Resolution, Verdict};
+pub use check::{PlanCheck, PlanCheckId, PlanVerdict, Resolution};
 use check::{are, counted, span};
 pub(super) use check::{block, pass, unread, warn};
 pub(super) use context::{CheckContext, overridable};
@@ -27,7 +27,7 @@ pub(super) use provisioning::in_words;
 pub(super) use volumes::may_not_patch_volumes;
 
 /// Every check of a plan, in the order in which they are told.
-pub(super) fn run(context: &CheckContext<'_>) -> Vec<Check> {
+pub(super) fn run(context: &CheckContext<'_>) -> Vec<PlanCheck> {
     let mut checks = Vec::new();
     rights::permissions(context, &mut checks);
     rights::unread(context, &mut checks);

@@ -1,11 +1,11 @@
 //! Whether there is a node for the new pod, and the node that the old one is on.
 
-use super::{Check, CheckContext, CheckId, are, counted, overridable, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, are, counted, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::topology::{Known, NodeFacts, Place, Volume};
 
-pub(super) fn node(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
-    let id = CheckId::Node;
+pub(super) fn node(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
+    let id = PlanCheckId::Node;
     let on = context.member.pod.as_ref().and_then(|pod| pod.node.as_ref());
     if let Some(node) = on.filter(|node| context.topology.lost_nodes.contains(node)) {
         checks.push(warn(

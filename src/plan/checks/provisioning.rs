@@ -1,6 +1,6 @@
 //! Where the new claims get their volumes from, and what is different about a claim that is made from its template again.
 
-use super::{Check, CheckContext, CheckId, overridable, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::topology::binding::{Misfit, Wanted, chosen, misfit, reserved};
 use crate::topology::{Claim, ClaimSpec, Known, NodeFacts, StorageClassFacts, Volume};
@@ -31,7 +31,7 @@ fn class_of<'c>(named: Option<&'c str>, classes: &'c [StorageClassFacts]) -> &'c
 }
 
 /// Where the volumes of the new claims come from: a class makes them, or somebody has.
-pub(super) fn storage_class(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn storage_class(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     if !context.returning.is_empty() {
         return;
     }
@@ -55,9 +55,9 @@ fn of_class(
     classes: &[StorageClassFacts],
     named: Option<&str>,
     claims: &[Again<'_>],
-    checks: &mut Vec<Check>,
+    checks: &mut Vec<PlanCheck>,
 ) {
-    let id = CheckId::StorageClass;
+    let id = PlanCheckId::StorageClass;
     let name = class_of(named, classes);
     let class = classes.iter().find(|class| class.name == name && !name.is_empty());
     let new = if claims.len() == 1 { "the new volume" } else { "the new volumes" };
@@ -182,7 +182,7 @@ fn sized(volume: &Volume) -> &str {
 }
 
 /// A claim that was changed since it was made, or whose template was, comes back as the template has it.
-pub(super) fn comes_back_otherwise(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn comes_back_otherwise(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     if !context.returning.is_empty() {
         return;
     }
@@ -195,7 +195,7 @@ pub(super) fn comes_back_otherwise(context: &CheckContext<'_>, checks: &mut Vec<
                 claim.name,
                 changes.join("; ")
             );
-            checks.push(warn(CheckId::Claims, why));
+            checks.push(warn(PlanCheckId::Claims, why));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The other members: whether the safekeepers keep their majority, and whether what answers for the target is there.
 
-use super::{Check, CheckContext, CheckId, are, overridable, pass, span, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, are, overridable, pass, span, warn};
 use crate::cli::Allow;
 use crate::plan::{Action, Outcome, Record, newest};
 use crate::storage::peers::{Standing, peers};
@@ -18,7 +18,7 @@ const INSTALLATION: SignedDuration = SignedDuration::from_secs(60);
 /// WAL is durable once a majority of safekeepers has flushed it, and one that lost its disk must fetch it again: with
 /// another one lagging, both together can be a majority without committed WAL (Neon's docs/walservice.md). So each of the
 /// others must hold all that is committed; only of one that does not say so is it guessed from the age of its disk.
-pub(super) fn quorum(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn quorum(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let Some(component) = context.component.filter(|component| component.role == Role::Safekeeper) else { return };
     let total = wanted(component);
     let others: Vec<&Member> = component.members.iter().filter(|other| other.name != context.member.name).collect();
@@ -39,7 +39,7 @@ pub(super) fn quorum(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let missing = missing.join(", ");
     // Restarting one that is down already, with its disk, costs the majority nothing.
     let costs = context.member.ready() || !context.keep_claims;
-    let id = CheckId::Quorum;
+    let id = PlanCheckId::Quorum;
     let check = if !context.deletes() {
         match missing.as_str() {
             "" => pass(id, format!("{left} of {total} other safekeepers are Ready; a majority is {needed}")),
@@ -86,7 +86,7 @@ impl Others {
     fn look(&mut self, context: &CheckContext<'_>, component: &Component, other: &Member, standing: Option<&Standing>) {
         // However old: nobody has found its WAL whole since. One that was only not proven is found whole by what it says now.
         let found_whole =
-            |record: &Record| record.outcome == Outcome::Unproven && matches!(standing, Some(Standing::Level(_)));
+            |record: &Record| record.outcome == Outcome::Unverified && matches!(standing, Some(Standing::Level(_)));
         let last = last_record(context, other).filter(|record| !record.keep_claims && !found_whole(record));
         if let Some(why) = last.and_then(unrecovered) {
             self.missing.push(why);
@@ -118,7 +118,7 @@ pub(super) fn unrecovered(record: &Record) -> Option<String> {
         Outcome::Recovered => return None,
         Outcome::InProgress => "is unfinished",
         Outcome::CatchingUp => "was still catching up",
-        Outcome::Unproven => "was not proven",
+        Outcome::Unverified => "was not proven",
         Outcome::DataMissing => "ended with data missing",
     };
     let act = if record.act == Action::Failover { "failover" } else { "undo" };
@@ -157,7 +157,7 @@ pub(super) fn last_record<'s>(context: &CheckContext<'s>, member: &Member) -> Op
     newest(context.records, context.topology, member)
 }
 
-pub(super) fn siblings(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn siblings(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     if context.member.role == Role::Safekeeper {
         return;
     }
@@ -175,7 +175,9 @@ pub(super) fn siblings(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         .map(|other| other.name.as_str())
         .collect();
     if !down.is_empty() {
-        checks
-            .push(warn(CheckId::Siblings, format!("{} not Ready either: SQL may stay away until all are", are(&down))));
+        checks.push(warn(
+            PlanCheckId::Siblings,
+            format!("{} not Ready either: SQL may stay away until all are", are(&down)),
+        ));
     }
 }

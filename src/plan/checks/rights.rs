@@ -1,12 +1,12 @@
 //! What the user may do, and what is not known because they may not read it.
 
-use super::{Check, CheckContext, CheckId, block, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, block, pass, warn};
 use crate::cli::quoted;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::plan::rights::goes_on_without;
 use crate::topology::Known;
 
-pub(super) fn permissions(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn permissions(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let before = checks.len();
     // Verbs on one resource whose lack means the same are one line.
     let mut lacking: Vec<(Permission, &str)> = Vec::new();
@@ -35,23 +35,28 @@ pub(super) fn permissions(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
                     })
                 };
                 if portforward && (other("get") || other("create")) {
-                    checks
-                        .push(warn(CheckId::Permission, format!("{why}; servers from 1.35 on need it for the proof")));
+                    checks.push(warn(
+                        PlanCheckId::Permission,
+                        format!("{why}; servers from 1.35 on need it for the proof"),
+                    ));
                 } else if portforward {
-                    checks.push(block(CheckId::Permission, why, "--no-verify goes on without proof"));
+                    checks.push(block(PlanCheckId::Permission, why, "--no-verify goes on without proof"));
                 } else {
-                    checks.push(block(CheckId::Permission, why, can_i(permission)));
+                    checks.push(block(PlanCheckId::Permission, why, can_i(permission)));
                 }
             }
             Allowed::Unknown(reason) => {
-                checks.push(warn(CheckId::Permission, format!("whether you may {permission} is not known: {reason}")));
+                checks.push(warn(
+                    PlanCheckId::Permission,
+                    format!("whether you may {permission} is not known: {reason}"),
+                ));
             }
         }
     }
     let lacking = lacking.into_iter().map(|(permission, less)| format!("you may not {permission}: {less}"));
-    checks.extend(lacking.map(|reason| warn(CheckId::Permission, reason)));
+    checks.extend(lacking.map(|reason| warn(PlanCheckId::Permission, reason)));
     if checks.len() == before && !context.rights.is_empty() {
-        checks.push(pass(CheckId::Permission, "you may do every step"));
+        checks.push(pass(PlanCheckId::Permission, "you may do every step"));
     }
 }
 
@@ -64,7 +69,7 @@ fn can_i(permission: &Permission) -> String {
 }
 
 /// What could not be read, and what is therefore not known: one line, however much it is.
-pub(super) fn unread(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn unread(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     fn why<T>(part: &Known<T>) -> Option<&str> {
         match part {
             Known::Is(_) => None,
@@ -88,7 +93,7 @@ pub(super) fn unread(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         let parts: Vec<&str> = unread.iter().map(|(_, what, _)| *what).collect();
         let questions: Vec<String> = unread.iter().map(|(.., question)| format!("whether {question}")).collect();
         checks.push(warn(
-            CheckId::Unread,
+            PlanCheckId::Unread,
             format!("{} cannot be read ({why}): not known is {}", parts.join(", "), questions.join(", ")),
         ));
     }

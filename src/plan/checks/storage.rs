@@ -1,7 +1,7 @@
 //! The storage layer beside the target: what the pageserver holds elsewhere, and that no second storage component is away.
 
 use super::quorum::{last_record, unrecovered};
-use super::{Check, CheckContext, CheckId, are, overridable, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, are, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::plan::Outcome;
 use crate::storage::pageserver::{OnlyWal, only_wal as wal_of};
@@ -19,11 +19,11 @@ fn loses_disk(context: &CheckContext<'_>) -> bool {
 
 /// What a pageserver's disk alone holds is not on the new one. Its own metrics say what is in remote storage; the layout
 /// overrides them.
-pub(super) fn remote_storage(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn remote_storage(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     if !loses_disk(context) {
         return;
     }
-    let id = CheckId::RemoteStorage;
+    let id = PlanCheckId::RemoteStorage;
     let layout = context.component.and_then(|component| component.remote_storage);
     let facts = context.storage.of(&context.member.name).and_then(|reading| reading.pageserver());
     let measured = facts.and_then(|facts| facts.remote_bytes);
@@ -60,11 +60,11 @@ pub(super) fn remote_storage(context: &CheckContext<'_>, checks: &mut Vec<Check>
 }
 
 /// WAL that the pageserver has taken in and not uploaded is on safekeepers alone once its disk is gone.
-pub(super) fn only_wal(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn only_wal(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     if !loses_disk(context) {
         return;
     }
-    let id = CheckId::Wal;
+    let id = PlanCheckId::Wal;
     let reading = context.storage.of(&context.member.name);
     let Some(facts) = reading.and_then(|reading| reading.pageserver()) else {
         let why = reading.and_then(|reading| reading.unread());
@@ -102,7 +102,7 @@ pub(super) fn only_wal(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
 }
 
 /// Never two storage components at once: what one of them lacks another one has to have.
-pub(super) fn others(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn others(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let storage = [Role::Safekeeper, Role::Pageserver];
     if !storage.contains(&context.member.role) || !context.deletes() {
         return;
@@ -119,7 +119,7 @@ pub(super) fn others(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         let Some(record) = last_record(context, other) else { continue };
         let Some(why) = unrecovered(record) else { continue };
         // One that was not proven may well be whole: nobody asked it, or nothing could be compared.
-        if record.outcome == Outcome::Unproven { told.push(why) } else { open.push(why) }
+        if record.outcome == Outcome::Unverified { told.push(why) } else { open.push(why) }
     }
     let down: Vec<&str> = others.iter().filter(|other| !other.ready()).map(|other| other.name.as_str()).collect();
     if !down.is_empty() {
@@ -135,7 +135,7 @@ pub(super) fn others(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
             names.join(", ")
         ));
     }
-    let id = CheckId::Storage;
+    let id = PlanCheckId::Storage;
     let check = match (open.is_empty(), told.is_empty()) {
         (true, true) => return,
         (true, false) => warn(id, told.join(", ")),
