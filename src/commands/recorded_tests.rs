@@ -150,3 +150,26 @@ fn what_was_not_found_again_is_taken_over() {
     let found = taken(&lost, Ok(holds(&["a", "b"]))).unwrap();
     assert!(found.0.is_none() && matches!(found.1, ComparedWith::Nothing { .. }), "{found:?}");
 }
+
+/// A record of v1alpha1 has its baseline in the words of that version, compressed or not: an undo and a resumed run compare
+/// with it.
+#[test]
+fn the_baseline_of_a_record_of_v1alpha1_is_read() {
+    let recorded = |name: &str| {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1alpha1");
+        let record = Record::parse(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap();
+        // As the run that resumes it writes it.
+        let again = Record::parse(&serde_json::to_string(&record.clone().packed()).unwrap()).unwrap();
+        let baseline = recorded_baseline(&record).unwrap().unwrap();
+        assert_eq!(recorded_baseline(&again), Ok(Some(baseline.clone())), "{name}");
+        baseline
+    };
+    let Evidence::Sql(short) = recorded("Record-undo.json") else { panic!() };
+    let Evidence::Sql(long) = recorded("Record-unfinished.json") else { panic!() };
+    let tables = |server: &Baseline| server.databases[0].known().unwrap().tables.len();
+    assert_eq!((short.kernel, tables(&short), tables(&long)), (crate::probe::kernel::Kernel::Mpp, 4, 300));
+    let Evidence::Page(pageserver) = recorded("Record-page.json") else { panic!() };
+    assert_eq!((pageserver.id, pageserver.pageserver().unwrap().active()), (Some(1), 3));
+    let Evidence::Page(safekeeper) = recorded("Record-catching-up.json") else { panic!() };
+    assert!(safekeeper.safekeeper().unwrap().lists_all());
+}

@@ -45,15 +45,15 @@ pub struct Plan {
     pub act: Action,
     /// What is failed over.
     pub target: Target,
-    /// Whether the claims stay.
+    /// Whether the claims are kept.
     pub keep_claims: bool,
     /// Whether the recovery will be verified.
     pub verify: bool,
-    /// How long the new pod must stay Ready without a restart, in milliseconds: what was asked for, two periods of its
+    /// How long the new pod must stay Ready without a restart, in milliseconds: what was requested, two periods of its
     /// readiness probe, or its StatefulSet's `minReadySeconds`, whichever is longest.
     #[serde(rename = "settleMs")]
     pub settle_milliseconds: u64,
-    /// What will be changed, in this order; empty where everything was done already.
+    /// The changes, in this order; empty if all were made already.
     pub steps: Vec<Step>,
     /// Claims that must be new and Bound in the end: name and the old UID.
     pub replaced_claims: Vec<ReplacedClaim>,
@@ -71,13 +71,13 @@ pub struct Plan {
     pub before: Before,
     /// What it is compared with afterwards.
     pub baseline: ComparedWith,
-    /// What may be missing since a stored baseline, by its names; empty where nothing may.
+    /// What may be missing since a stored baseline, by name; empty if nothing may.
     pub accept_missing: Vec<String>,
-    /// The earlier run of this pod that is finished, rather than a new one begun. Null where a new one is begun.
+    /// The earlier run for this pod that is resumed. Null if a new operation is started.
     pub resumes: Option<Resumes>,
     /// The databases that are probed all the while, to measure how long each was unavailable.
     pub probes: Probes,
-    /// The local file that keeps the record, where no volume can carry it. Absent where one can.
+    /// The local file that keeps the record if no volume can carry it. Absent if one can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<String>,
 }
@@ -91,7 +91,7 @@ pub struct Target {
     pub namespace: String,
     /// Its name.
     pub pod: String,
-    /// UID of the pod that goes; empty where it was gone already.
+    /// UID of the old pod; empty if it was gone already.
     pub uid: String,
     /// The kind of component.
     #[serde(rename = "component")]
@@ -102,8 +102,7 @@ pub struct Target {
     /// Who re-creates it.
     #[serde(skip)]
     pub owner: Option<Owner>,
-    /// The node it is on, where that is known not to be Ready: the pod stays Terminating until it is back. Absent
-    /// otherwise.
+    /// Its node, if that is known not to be Ready: the pod stays Terminating until the node is back. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost_node: Option<String>,
     /// The pods of the same controller before the act: a successor under another name is one that is not
@@ -117,7 +116,7 @@ pub struct Target {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "action", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Step {
-    /// Keep the volume when its claim goes, and write the failover's record on it.
+    /// Retain the volume when its claim is deleted, and write the record on it.
     Retain {
         /// Name of the volume.
         volume: String,
@@ -129,8 +128,8 @@ pub enum Step {
         #[serde(rename = "reclaimPolicy")]
         policy: String,
     },
-    /// Take back what an undo reserved and did not bring back: the volume stays set aside, and the claim that comes next
-    /// gets another one.
+    /// Cancel the reservation of a volume that an undo did not restore: the volume stays retained, and the next claim gets
+    /// another one.
     Unreserve {
         /// Name of the volume.
         volume: String,
@@ -142,7 +141,7 @@ pub enum Step {
         #[serde(rename = "formerClaimUid")]
         released_by: String,
     },
-    /// Keep a volume that was set aside for the claim of this name that comes next.
+    /// Reserve a retained volume for the next claim of this name.
     Reserve {
         /// Name of the volume.
         volume: String,
@@ -170,29 +169,28 @@ pub enum Step {
     },
 }
 
-/// A claim that must come back anew.
+/// A claim that is recreated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReplacedClaim {
     /// Its name.
     pub name: String,
-    /// The UID that goes; empty if there is no claim of this name, or if it has no volume and takes the one that comes
-    /// back.
+    /// The old UID; empty if there is no claim of this name, or if it has no volume and takes the one that is restored.
     pub uid: String,
     /// The volume that is restored: the new claim must be bound to it. Absent if it may be bound to any.
     #[serde(rename = "restores", skip_serializing_if = "Option::is_none")]
     pub returns: Option<Returns>,
-    /// Whether it is of a generic ephemeral volume: Kubernetes deletes it with the pod. Absent where it is not.
+    /// Whether it is of a generic ephemeral volume: Kubernetes deletes it with the pod. Absent if it is not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ephemeral: bool,
 }
 
-/// How much is at stake, and so what is asked.
+/// How much is at stake, and so how it is confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Risk {
-    /// Nothing can be lost that is not kept: yes or no, answered by `--yes`.
+    /// Nothing can be lost that is not retained: yes or no, answered by `--yes`.
     Ordinary,
     /// A block was overridden: the pod's name must be typed, or given with `--confirm`.
     High,
@@ -209,9 +207,9 @@ pub enum Proof {
         pod: String,
         /// Port, user and database.
         endpoint: SqlEndpoint,
-        /// The warehouse that its sessions are in, if the server knows warehouses. Null where the account has none that is up.
+        /// The warehouse that its sessions are in, if the server knows warehouses. Null if the account has none that is up.
         warehouse: Option<Warehouse>,
-        /// Schema that the canary table is written in. Null where none is written.
+        /// Schema that the canary table is written in. Null if none is written.
         canary: Option<String>,
     },
     /// By its own status endpoint.
@@ -241,7 +239,7 @@ pub enum Before {
     Answered {
         /// In words: `PostgreSQL 15.18: 2 databases, 1 table`.
         summary: String,
-        /// What it leaves out, a line each: what is there only cannot be missed afterwards. Absent where it leaves out
+        /// What it leaves out, a line each: only there, a loss would not be noticed. Absent if it leaves out
         /// nothing.
         #[serde(rename = "omitted", skip_serializing_if = "Vec::is_empty")]
         lacks: Vec<String>,
@@ -269,7 +267,7 @@ pub enum Before {
 pub struct Resumes {
     /// Its name.
     pub id: String,
-    /// When it began, RFC 3339; empty where only the pod's UID is known of it.
+    /// When it began, RFC 3339; empty if only the pod's UID is known of it.
     pub started: String,
 }
 

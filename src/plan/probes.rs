@@ -10,7 +10,7 @@ const EVERY: Duration = Duration::from_millis(200);
 /// Each question is a forward of its own through the API server: all of them together are no more often than this.
 const ALL_TOGETHER: Duration = Duration::from_millis(20);
 
-/// What the product's failover page says of a database while a component is replaced.
+/// What the product's failover page leads one to expect of a database while a component is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -21,7 +21,7 @@ pub enum Promise {
     /// "Temporarily" or "briefly inaccessible": a proxy itself, and the account of a warehouse node.
     #[serde(rename = "briefInterruption")]
     BrieflyAway,
-    /// It says nothing: measured, not judged.
+    /// Nothing is specified: measured, not judged.
     None,
 }
 
@@ -36,7 +36,7 @@ pub struct ProbeTarget {
     /// Port, user and database.
     pub endpoint: SqlEndpoint,
     /// The warehouse that its sessions are in, if the server knows warehouses: of a warehouse node its own, otherwise one that
-    /// is up. Null where there is none.
+    /// is up. Null if there is none.
     pub warehouse: Option<String>,
     /// What the product's pages lead one to expect.
     #[serde(rename = "expected")]
@@ -47,9 +47,9 @@ pub struct ProbeTarget {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NotMeasured {
-    /// Its namespace. Null where that is not known.
+    /// Its namespace. Null if that is not known.
     pub namespace: Option<String>,
-    /// Its pod. Null where that is not known.
+    /// Its pod. Null if that is not known.
     pub pod: Option<String>,
     /// Why it is not measured, in words.
     #[serde(rename = "reason")]

@@ -31,7 +31,7 @@ pub struct Record {
     /// When it began, RFC 3339.
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub started: String,
-    /// When it ended, RFC 3339. Absent where it has not.
+    /// When it ended, RFC 3339. Absent if it has not ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub finished: Option<String>,
@@ -46,44 +46,44 @@ pub struct Record {
     pub namespace: String,
     /// Name of the pod.
     pub pod: String,
-    /// UID of the pod that went; empty where it was gone already.
+    /// UID of the old pod; empty if it was gone already.
     pub pod_uid: String,
-    /// Who re-creates the pod. Absent where nobody does.
+    /// The controller that recreates the pod. Absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<RecordedOwner>,
-    /// Whether the claims stayed.
+    /// Whether the claims were kept.
     pub keep_claims: bool,
-    /// The claims that went.
+    /// The claims that were deleted.
     pub claims: Vec<RecordedClaim>,
     /// New pods that were stuck on a deleted claim, and were deleted again.
     #[serde(default, rename = "stuckPodsDeleted")]
     pub healed: u32,
-    /// Schema of the canary table, where one was written and is still there to be read or dropped. Absent otherwise.
+    /// Schema of the canary table, if one was written and is still to be read or dropped. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<String>,
-    /// What the component held before. Absent where that is not known, once it was all found again, and where
+    /// What the component held before. Absent if that is not known, once all of it was found again, and if
     /// `packedBaseline` has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<serde_json::Value>,
-    /// The same, where it is long: its JSON compressed (zlib, RFC 1950) and in base64. Absent otherwise.
+    /// The same if it is long: its JSON compressed (zlib, RFC 1950) and in base64. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packed_baseline: Option<String>,
     /// Why the baseline is not on record although there was one. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_lost: Option<BaselineLoss>,
-    /// The act whose baseline this one took over, as that act did not find all of it again. Absent otherwise.
+    /// The operation whose baseline this one took over, as that operation did not find all of it again. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inherited: Option<Inherited>,
     /// When the baseline was taken, RFC 3339, if it is one that was stored in the cluster earlier. Absent otherwise.
     #[serde(default, rename = "storedBaselineTaken", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub stored_baseline: Option<String>,
-    /// Of a safekeeper: the highest term of each active timeline when it began, by `TENANT/TIMELINE`. Absent where that is
+    /// Of a safekeeper: the highest term of each active timeline when it began, by `TENANT/TIMELINE`. Absent if that is
     /// not known, and of other components.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<BTreeMap<TimelineId, u64>>,
-    /// A newer act of the same pod that recovered: whatever this one left open is settled, also once the newer record is
-    /// gone with its volumes. Absent where there was none, or this one recovered itself.
+    /// A newer operation on the same pod that recovered: whatever this one left open is settled, also once the newer record
+    /// is gone with its volumes. Absent if there was none, or this one recovered itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
 }
@@ -109,11 +109,11 @@ impl std::fmt::Display for BaselineLoss {
     }
 }
 
-/// Whose baseline an act took over.
+/// Whose baseline an operation took over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Inherited {
-    /// The act that took the baseline.
+    /// The operation that took the baseline.
     pub from: String,
     /// When it was taken, RFC 3339.
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
@@ -185,7 +185,7 @@ impl schemars::JsonSchema for Action {
     }
 }
 
-/// Who re-creates a pod, from its ownerReferences.
+/// The controller that recreates a pod, from its ownerReferences.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RecordedOwner {
@@ -204,7 +204,7 @@ impl RecordedOwner {
     }
 }
 
-/// A claim that went, and its volume.
+/// A claim that was deleted, and its volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -213,20 +213,20 @@ pub struct RecordedClaim {
     pub name: String,
     /// Its UID.
     pub uid: String,
-    /// Its volume, which is set aside. Null where none is.
+    /// Its volume, which is retained. Null if there is none.
     pub volume: Option<String>,
-    /// The volume's reclaim policy before it was retained. Null where no volume is set aside.
+    /// The volume's reclaim policy before it was retained. Null if no volume is retained.
     pub reclaim_policy: Option<String>,
     /// Of an undo: the volume that is restored in its place. Absent otherwise.
     #[serde(default, rename = "restores", skip_serializing_if = "Option::is_none")]
     pub returns: Option<Returns>,
-    /// The claim as it was: metadata (name, labels, annotations) and spec. Absent where it could not be read.
+    /// The claim as it was: metadata (name, labels, annotations) and spec. Absent if it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     pub manifest: Option<serde_json::Value>,
 }
 
-/// A volume that comes back.
+/// A volume that is restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -235,12 +235,12 @@ pub struct Returns {
     pub volume: String,
     /// Its UID.
     pub uid: String,
-    /// The reclaim policy that it had before it was retained, to be restored once it is in use again. Null where that is
+    /// The reclaim policy that it had before it was retained, to be restored once it is in use again. Null if that is
     /// not known.
     pub reclaim_policy: Option<String>,
 }
 
-/// How it ended: those outcomes that are put on record, in the words of [`OutcomeKind`].
+/// How it ended: an outcome that is put on record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RecordedOutcome"))]
 #[serde(rename_all = "camelCase")]
@@ -327,7 +327,11 @@ impl Record {
     /// ours, or of a later version. Whoever may annotate a volume may write one: a name becomes part of a file's, and so is
     /// one of ours.
     pub fn parse(text: &str) -> Option<Self> {
-        let record = serde_json::from_str::<Self>(text).ok().or_else(|| record_v1alpha1::parse(text))?;
+        let record = serde_json::from_str(text).ok().or_else(|| {
+            let value = record_v1alpha1::in_this_version(text, API_VERSION, RECORD_KIND)?;
+            serde_json::from_value(value).ok()
+        });
+        let record: Self = record?;
         record.is_sound().then_some(record)
     }
 

@@ -1,45 +1,44 @@
 //! The records that v1alpha1 of the documents wrote (`"version": 1`), on volumes and in the journal. They are read for good:
 //! a record that is not read is an operation that can be neither resumed nor undone.
 
-use super::record::{
-    Action, BaselineLoss, Inherited, Outcome, RECORD_KIND, Record, RecordedClaim, RecordedOwner, Returns,
-};
-use crate::api_version::API_VERSION;
-use crate::storage::TimelineId;
-use serde::Deserialize;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// The version that every record of v1alpha1 has.
 const VERSION: u32 = 1;
 
-#[derive(Deserialize)]
+/// A record of v1alpha1, which is written in the words of v1beta1.
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct V1Alpha1 {
+    #[serde(skip_serializing)]
     version: u32,
     id: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     act: Act,
     started: String,
     finished: Option<String>,
     outcome: End,
+    #[serde(rename(serialize = "user"))]
     who: Option<String>,
     context: String,
     namespace: String,
     pod: String,
     pod_uid: String,
-    owner: Option<RecordedOwner>,
+    owner: Option<Value>,
     keep_claims: bool,
     claims: Vec<Claim>,
-    #[serde(default)]
+    #[serde(default, rename(serialize = "stuckPodsDeleted"))]
     healed: u32,
     canary: Option<String>,
     baseline: Option<Value>,
+    // It stays compressed as it is: evidence is read in both forms.
     packed_baseline: Option<String>,
     baseline_lost: Option<Loss>,
-    inherited: Option<Inherited>,
+    inherited: Option<Value>,
+    #[serde(rename(serialize = "storedBaselineTaken"))]
     stored_baseline: Option<String>,
-    terms: Option<BTreeMap<TimelineId, u64>>,
+    terms: Option<Value>,
     superseded_by: Option<String>,
 }
 
@@ -51,89 +50,56 @@ enum Act {
     Undo(String),
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all(deserialize = "kebab-case", serialize = "camelCase"))]
 enum End {
     InProgress,
     Recovered,
+    #[serde(rename(serialize = "unverified"))]
     Unproven,
     DataMissing,
     CatchingUp,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all(deserialize = "kebab-case", serialize = "camelCase"))]
 enum Loss {
     TooLarge,
     Trimmed,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Claim {
     name: String,
     uid: String,
     volume: Option<String>,
     reclaim_policy: Option<String>,
-    returns: Option<Returns>,
+    #[serde(rename(serialize = "restores"))]
+    returns: Option<Value>,
     manifest: Option<Value>,
 }
 
-/// Reads a record of v1alpha1; `None` if it is none.
-pub(super) fn parse(text: &str) -> Option<Record> {
-    let record: V1Alpha1 = serde_json::from_str(text).ok()?;
-    (record.version == VERSION).then(|| Record::from(record))
-}
-
-impl From<V1Alpha1> for Record {
-    fn from(record: V1Alpha1) -> Self {
-        Self {
-            api_version: API_VERSION.to_owned(),
-            kind: RECORD_KIND.to_owned(),
-            id: record.id,
-            act: match record.act {
-                Act::Failover => Action::Failover,
-                Act::Undo(of) => Action::Undo(of),
-            },
-            started: record.started,
-            finished: record.finished,
-            outcome: match record.outcome {
-                End::InProgress => Outcome::InProgress,
-                End::Recovered => Outcome::Recovered,
-                End::Unproven => Outcome::Unverified,
-                End::DataMissing => Outcome::DataMissing,
-                End::CatchingUp => Outcome::CatchingUp,
-            },
-            who: record.who,
-            context: record.context,
-            namespace: record.namespace,
-            pod: record.pod,
-            pod_uid: record.pod_uid,
-            owner: record.owner,
-            keep_claims: record.keep_claims,
-            claims: record.claims.into_iter().map(RecordedClaim::from).collect(),
-            healed: record.healed,
-            canary: record.canary,
-            baseline: record.baseline.map(evidence),
-            // It stays compressed as it is: evidence is read in both forms.
-            packed_baseline: record.packed_baseline,
-            baseline_lost: record.baseline_lost.map(|lost| match lost {
-                Loss::TooLarge => BaselineLoss::TooLarge,
-                Loss::Trimmed => BaselineLoss::Trimmed,
-            }),
-            inherited: record.inherited,
-            stored_baseline: record.stored_baseline,
-            terms: record.terms,
-            superseded_by: record.superseded_by,
-        }
+/// Returns a record of v1alpha1 as this version would have written it; `None` if it is none.
+pub(super) fn in_this_version(text: &str, api_version: &str, kind: &str) -> Option<Value> {
+    let mut record: V1Alpha1 = serde_json::from_str(text).ok()?;
+    if record.version != VERSION {
+        return None;
     }
-}
-
-impl From<Claim> for RecordedClaim {
-    fn from(claim: Claim) -> Self {
-        let Claim { name, uid, volume, reclaim_policy, returns, manifest } = claim;
-        Self { name, uid, volume, reclaim_policy, returns, manifest }
-    }
+    record.baseline = record.baseline.map(evidence);
+    let mut value = serde_json::to_value(&record).ok()?;
+    let (operation, undoes) = match record.act {
+        Act::Failover => ("failover", None),
+        Act::Undo(of) => ("undo", Some(of)),
+    };
+    let header = [
+        ("apiVersion", json!(api_version)),
+        ("kind", json!(kind)),
+        ("operation", json!(operation)),
+        ("undoes", json!(undoes)),
+    ];
+    value.as_object_mut()?.extend(header.map(|(name, value)| (name.to_owned(), value)));
+    Some(value)
 }
 
 /// The evidence of v1alpha1 in the words of this version. What is none of them stays as it is.

@@ -1,6 +1,9 @@
-use super::super::record::settled;
-use super::*;
-use serde_json::json;
+use super::super::record::{
+    Action, BaselineLoss, Inherited, Outcome, Record, RecordedClaim, RecordedOwner, Returns, settled,
+};
+use crate::storage::TimelineId;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs::read_to_string;
 use std::path::Path;
 
@@ -117,5 +120,17 @@ fn the_two_versions_are_not_mixed() {
         let mut changed = whole.clone();
         changed[field] = value.clone();
         assert_eq!(Record::parse(&changed.to_string()), None, "{field} {value}");
+    }
+}
+
+/// A run that resumes it writes the volumes one by one: some have the old form still, and both are one operation.
+#[test]
+fn copies_of_both_versions_are_one_record() {
+    let old = read("unfinished");
+    let resumed = Record { healed: 3, outcome: Outcome::Recovered, finished: Some(old.started.clone()), ..old.clone() };
+    let resumed = Record::parse(&serde_json::to_string(&resumed).unwrap()).unwrap();
+    for copies in [[old.clone(), resumed.clone()], [resumed, old]] {
+        let merged = Record::merged(copies);
+        assert_eq!((merged.len(), merged[0].unfinished()), (1, true));
     }
 }

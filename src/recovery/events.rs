@@ -114,11 +114,11 @@ impl Ending {
 pub struct ClaimChange {
     /// Its name.
     pub name: String,
-    /// UID that went; empty where there was none.
+    /// Old UID; empty if there was none.
     pub old_uid: String,
-    /// UID that came. Null where none did.
+    /// New UID. Null if there is none.
     pub new_uid: Option<String>,
-    /// Volume that is retained. Null where none is.
+    /// Volume that is retained. Null if there is none.
     pub retained_volume: Option<String>,
     /// Of an undo: the volume that was restored, once the new claim is bound to it. Absent otherwise.
     #[serde(rename = "restoredVolume", skip_serializing_if = "Option::is_none")]
@@ -138,7 +138,7 @@ pub struct Outcome {
     pub phases: Vec<(Phase, PhaseEnd)>,
     /// From the first change to the end.
     pub total: Duration,
-    /// The old pod's UID; empty where it was gone before.
+    /// The old pod's UID; empty if it was gone before.
     pub old_uid: String,
     /// The new pod's name and UID, once there is one.
     pub new_pod: Option<(String, String)>,

@@ -12,7 +12,7 @@ pub enum VerifyVerdict {
     Passed,
     /// It definitely does not hold.
     Failed,
-    /// It does not apply here, or was not asked for.
+    /// It does not apply here, or was not requested.
     Skipped,
     /// It could not be found out. Never a pass.
     Unknown,
@@ -39,7 +39,7 @@ pub enum CheckKind {
     Namespace,
     /// It can be read which members there should be.
     Members,
-    /// The server takes a login, and says who it is.
+    /// The server accepts a login, and identifies itself.
     Connection,
     /// A database can be entered, and its tables are listed.
     Tables,

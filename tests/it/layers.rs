@@ -18,7 +18,22 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("journal", &["error", "cli", "cluster", "topology", "plan"]),
     ("probe", &["error", "cli", "cluster", "topology", "storage"]),
     ("verify", &["error", "api_version", "cli", "cluster", "topology", "storage", "probe"]),
-    ("recovery", &["error", "outcome", "cli", "cluster", "topology", "storage", "plan", "journal", "probe", "verify"]),
+    (
+        "recovery",
+        &[
+            "error",
+            "outcome",
+            "api_version",
+            "cli",
+            "cluster",
+            "topology",
+            "storage",
+            "plan",
+            "journal",
+            "probe",
+            "verify",
+        ],
+    ),
     (
         "render",
         &[

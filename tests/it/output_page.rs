@@ -40,12 +40,13 @@ pub(super) fn page(kept: &str) -> String {
         fields.retain(|name, _| !["apiVersion", "kind"].contains(&name.as_str()));
         // What tells them apart.
         if let [_, _] = kinds.as_slice() {
-            for own in OWN.into_iter().skip(1) {
+            for (own, of) in [
+                ("operation", serde_json::json!({"$ref": "#/$defs/Operation"})),
+                ("undoes", serde_json::json!({"type": ["string", "null"]})),
+            ] {
                 let Some(Value::Object(field)) = fields.get_mut(own) else { continue };
+                field.extend(of.as_object().cloned().unwrap());
                 field.shift_remove("const");
-                if own == "undoes" {
-                    field.insert("type".to_owned(), serde_json::json!(["string", "null"]));
-                }
             }
         }
         page.push_str(&table(&schema));

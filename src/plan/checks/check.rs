@@ -147,11 +147,11 @@ pub struct PlanCheck {
     pub verdict: PlanVerdict,
     /// Why, with numbers.
     pub reason: String,
-    /// For a block: what to do about it, or the one flag that overrides it. Absent where there is nothing to do.
+    /// For a block: what to do about it, or the one flag that overrides it. Absent if there is nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub next: Option<Resolution>,
-    /// The one override, given or not, of what is blocked. Absent where there is none.
+    /// The one override, given or not, of what is blocked. Absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow: Option<Allow>,
     /// Whether this would block and the user overrode it.

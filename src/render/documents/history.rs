@@ -19,7 +19,7 @@ pub struct History<'a> {
 /// A failover or an undo, as it is on record.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "HistoryOperation"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HistoryOperation<'a> {
     /// Its name.
     pub id: &'a str,

@@ -79,11 +79,11 @@ pub struct FittingPod<'a> {
     pub name: &'a str,
     /// What the layout says of it.
     pub fit: FitWord,
-    /// The component that it belongs to, or passes itself off as. Null where there is none.
+    /// The component that it belongs to, or passes itself off as. Null if there is none.
     pub component: Option<Role>,
     /// By what it was recognized. Null if it was not.
     pub recognized_by: Option<RecognizedBy>,
-    /// Its warehouse. Null where it is no node of one.
+    /// Its warehouse. Null if it is not a node of one.
     pub warehouse: Option<&'a str>,
     /// Why it looks like SynxDB's or is a stranger, in words. Null for others.
     pub reason: Option<String>,
@@ -98,7 +98,7 @@ pub enum FitWord {
     Member,
     /// It looks like SynxDB's, and fits no rule.
     Unrecognized,
-    /// It passes itself off as a member, and is none.
+    /// It has a member's name, and is none.
     Stranger,
     /// It is none of SynxDB's.
     Unrelated,

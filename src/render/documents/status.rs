@@ -15,11 +15,11 @@ use serde::Serialize;
 pub struct Status<'a> {
     /// The layout in force.
     pub layout: LayoutInForce,
-    /// The judgement over everything that was looked at.
+    /// The health of everything that was read.
     pub health: &'a Health,
     /// Members that are Ready, and all of them.
     pub members: Count,
-    /// Safekeepers that are Ready, and all of them. Null where there are none.
+    /// Safekeepers that are Ready, and all of them. Null if there are none.
     pub safekeepers: Option<Count>,
     /// What is wrong, the worst first: one entry a member.
     pub problems: Vec<Problem<'a>>,
@@ -67,7 +67,7 @@ pub struct Problem<'a> {
 pub struct Suspended<'a> {
     /// Namespace of the account.
     pub namespace: &'a str,
-    /// Name of the warehouse. Null where the whole account is suspended.
+    /// Name of the warehouse. Null if the whole account is suspended.
     pub warehouse: Option<&'a str>,
     /// Names of the StatefulSets that are scaled to 0.
     pub stateful_sets: &'a [String],
@@ -96,7 +96,7 @@ pub struct Unrecognized<'a> {
     pub pods: &'a [String],
     /// By what it looks like SynxDB's.
     pub matched_by: MatchedBy,
-    /// The label that it carries, as KEY=VALUE. Null where it is not for a label.
+    /// The label that it carries, as KEY=VALUE. Null if it is not for a label.
     pub label: Option<String>,
 }
 
@@ -131,7 +131,7 @@ pub struct Namespace<'a> {
     pub strangers: Vec<Stranger<'a>>,
 }
 
-/// A pod that has a member's name and is none: it is asked nothing, and is no part of the health.
+/// A pod that has a member's name and is none: it is not queried, and does not count towards the health.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stranger<'a> {
@@ -157,7 +157,7 @@ pub struct Member<'a> {
     pub warehouse: Option<&'a str>,
     /// Whether its pod is Ready and is not being deleted.
     pub ready: bool,
-    /// The pod. Null where there is none.
+    /// The pod. Null if there is none.
     pub pod: Option<Pod<'a>>,
     /// The claims that the pod mounts, or that would be made for it.
     pub claims: Vec<Claim<'a>>,
@@ -180,9 +180,9 @@ pub struct Pod<'a> {
     /// Restarts of its containers.
     #[cfg_attr(test, schemars(range(min = 0)))]
     pub restarts: i32,
-    /// Its node. Null where it has none yet.
+    /// Its node. Null if it has none yet.
     pub node: Option<&'a str>,
-    /// When it was created, RFC 3339. Null where that is not told.
+    /// When it was created, RFC 3339. Null if that is not known.
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub created: Option<String>,
     /// Why it is not Ready, in words. Null if nothing is wrong with it, or nothing is known.
@@ -196,17 +196,17 @@ pub struct Pod<'a> {
 pub struct Claim<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Its UID. Null where it does not exist or could not be read.
+    /// Its UID. Null if it does not exist or could not be read.
     pub uid: Option<&'a str>,
     /// Its state.
     pub state: ClaimStatus,
     /// Why its state is not known, in words. Null if it is.
     pub reason: Option<&'a str>,
-    /// Its storage class. Null where it has none, or is not known.
+    /// Its storage class. Null if it has none, or is not known.
     pub storage_class: Option<&'a str>,
-    /// Its capacity, or what it asks for, as a Kubernetes quantity. Null where that is not known.
+    /// Its capacity, or what it asks for, as a Kubernetes quantity. Null if that is not known.
     pub capacity: Option<&'a str>,
-    /// Its volume. Null where it has none, or is not known.
+    /// Its volume. Null if it has none, or is not known.
     pub volume: Option<Volume<'a>>,
 }
 

@@ -24,7 +24,7 @@ pub struct Verification<'a> {
 pub struct VerifyCheck<'a> {
     /// The namespace that it is about.
     pub namespace: &'a str,
-    /// The pod, or the component, that it is about; empty where it is about the namespace.
+    /// The pod, or the component, that it is about; empty if it is about the namespace.
     pub member: &'a str,
     /// What was checked.
     pub check: CheckKind,
