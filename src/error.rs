@@ -14,15 +14,15 @@ pub enum Exit {
     Error,
     /// 2: the command line was not understood.
     Usage,
-    /// 4: refused by a check; nothing was changed.
+    /// 4: blocked by a check, or the cluster changed.
     Refused,
     /// 5: the user said no; nothing was changed.
     Declined,
-    /// 6: not done within the time given.
+    /// 6: timed out.
     TimedOut,
-    /// 7: something that was there before is missing.
+    /// 7: data is missing or damaged.
     VerificationFailed,
-    /// 8: degraded, or something that should be known is not.
+    /// 8: degraded, unverified, or something that should be known is not.
     Degraded,
     /// 130: ended by Ctrl-C or SIGTERM.
     Interrupted,

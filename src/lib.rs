@@ -4,6 +4,8 @@
 //!
 //! - [`duration`], [`text`]: durations, ages, plurals and lists as every text has them
 //! - [`error`]: what went wrong, why, and what to do next
+//! - [`outcome`]: how an operation can end: words and exit codes
+//! - [`api_version`]: the version of what is printed, saved and kept
 //! - [`cli`]: the command line, as types
 //! - [`cluster`]: the only production code that talks to Kubernetes; yields a snapshot
 //! - [`topology`]: what the snapshot means in SynxDB's terms
@@ -20,6 +22,7 @@
 //! The practice cluster is a crate of its own (`crates/practice-cluster`), which imports none of them; the commands alone
 //! import it, where the feature `sandbox` is on.
 
+pub mod api_version;
 pub mod cli;
 pub mod cluster;
 pub mod commands;
@@ -27,6 +30,7 @@ pub mod completion;
 pub mod duration;
 pub mod error;
 pub mod journal;
+pub mod outcome;
 pub mod plan;
 pub mod probe;
 pub mod recovery;

@@ -166,15 +166,15 @@ struct RecordedLine {
 fn recorded(namespace: &str, line: &RecordLine) -> Value {
     let begun = now() - SignedDuration::from_secs(line.age);
     let finished = line.took.map(|took| (begun + SignedDuration::from_secs(took)).to_string());
-    let outcome = line.outcome.as_deref().unwrap_or(if finished.is_some() { "recovered" } else { "in-progress" });
+    let outcome = line.outcome.as_deref().unwrap_or(if finished.is_some() { "recovered" } else { "inProgress" });
     let claims = line.claims.iter().map(|claim| {
         let returns = claim.returns.as_ref();
         let back = |volume| json!({"volume": volume, "uid": format!("uid-{volume}"), "reclaimPolicy": "Delete"});
         json!({"name": claim.name, "uid": claim.uid, "volume": claim.volume, "reclaimPolicy": claim.policy,
-               "returns": returns.map(back)})
+               "restores": returns.map(back)})
     });
-    let mut record = json!({"version": 1, "id": line.id, "started": begun.to_string(), "finished": finished, "outcome": outcome,
-           "act": line.undo.as_ref().map_or(json!("failover"), |of| json!({"undo": of})), "who": line.who,
+    let mut record = json!({"apiVersion": "kubectl-synxdb/v1beta1", "kind": "Record", "id": line.id, "started": begun.to_string(), "finished": finished, "outcome": outcome,
+           "operation": if line.undo.is_some() { "undo" } else { "failover" }, "undoes": line.undo, "user": line.who,
            "context": "c", "namespace": namespace, "pod": line.pod, "keepClaims": line.keep, "canary": line.canary,
            "podUid": line.pod_uid.as_deref().unwrap_or("uid-gone"), "claims": claims.collect::<Vec<_>>(),
            "owner": line.set.as_ref().map(|uid| json!({"kind": "StatefulSet", "name": "set", "uid": uid}))});

@@ -13,7 +13,7 @@ const EXIT_CODES: [(&str, &str); 9] = [
     ("5", "declined at the prompt; nothing was changed"),
     ("6", "timed out"),
     ("7", "data missing or damaged"),
-    ("8", "degraded, or state unknown"),
+    ("8", "degraded, unverified, or state unknown"),
     ("130", "interrupted"),
 ];
 

@@ -29,7 +29,7 @@ Examples:
 
   # In a script: exit code 0 means healthy, 8 degraded or unknown
   kubectl synxdb status -o json
-  kubectl synxdb status -o jsonpath='{.members.ready}/{.members.all}{\"\\n\"}'
+  kubectl synxdb status -o jsonpath='{.members.ready}/{.members.total}{\"\\n\"}'
   kubectl synxdb status --no-headers | awk '$5 != \"Running\"'
 
 With -w it runs until Ctrl-C, and the exit code reflects the last state. Whatever

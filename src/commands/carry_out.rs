@@ -93,7 +93,7 @@ pub(super) async fn carry_out(
     outcome.notices.extend(lease.release().await.err().map(|error| error.to_string()));
     let pod_is_back = matches!(
         outcome.ending,
-        Ending::Recovered | Ending::NotVerified | Ending::Unproven(_) | Ending::DataMissing(_) | Ending::CatchingUp(_)
+        Ending::Recovered | Ending::Replaced | Ending::Unverified(_) | Ending::DataMissing(_) | Ending::CatchingUp(_)
     );
     outcome.reachability = prober.end(pod_is_back, &context.interrupt).await;
     outcome.reachability.extend(plan.probes.not_measured.iter().cloned().map(Availability::from));
@@ -116,14 +116,14 @@ pub(super) async fn carry_out(
             super::resume::undo(context, args, &plan.path()).text()
         }
         Ending::DataMissing(_) => super::resume::undo(context, args, &account::undoes(&plan, &outcome)).text(),
-        Ending::Unproven(_) if plan.lacks_baseline() => {
+        Ending::Unverified(_) if plan.lacks_baseline() => {
             super::resume::verify(context, args, &plan.target.namespace).text()
         }
         _ => resume.to_owned(),
     };
     let finished = match &outcome.ending {
         Ending::DataMissing(_) => !fetches,
-        ending => matches!(ending, Ending::Recovered | Ending::NotVerified),
+        ending => matches!(ending, Ending::Recovered | Ending::Replaced),
     };
     if matches!(outcome.ending, Ending::DataMissing(_)) && !fetches && account::can_be_restored(&plan, &outcome) {
         outcome.undo = Some(next.clone()).filter(|_| !context.global.sandbox);
@@ -192,8 +192,8 @@ fn report(
 
 fn reasons(ending: &Ending) -> Vec<String> {
     match ending {
-        Ending::Recovered | Ending::NotVerified | Ending::Interrupted => Vec::new(),
-        Ending::Unproven(why) | Ending::TimedOut(why) | Ending::Changed(why) | Ending::CatchingUp(why) => {
+        Ending::Recovered | Ending::Replaced | Ending::Interrupted => Vec::new(),
+        Ending::Unverified(why) | Ending::TimedOut(why) | Ending::ClusterChanged(why) | Ending::CatchingUp(why) => {
             vec![why.clone()]
         }
         Ending::DataMissing(missing) => missing.clone(),

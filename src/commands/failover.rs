@@ -126,7 +126,8 @@ fn replaced(records: &[Record], request: &Request, member: &Member) -> Option<Ti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::RECORD_VERSION;
+    use crate::api_version::API_VERSION;
+    use crate::plan::RECORD_KIND;
     use crate::testing::{ACCOUNT, snapshot};
     use crate::topology::{Layout, build};
     use serde_json::json;
@@ -139,7 +140,7 @@ mod tests {
         let created = member.pod.as_ref().unwrap().created;
         let started = "2026-01-01T00:00:00.25Z";
         let record = |uid: &str, outcome: Outcome| {
-            let text = json!({"version": RECORD_VERSION, "id": "a1", "started": started, "finished": started,
+            let text = json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "operation": "failover", "id": "a1", "started": started, "finished": started,
                 "outcome": outcome,
                 "context": "", "namespace": member.namespace, "pod": member.name, "podUid": uid, "keepClaims": false,
                 "claims": []});
@@ -149,9 +150,9 @@ mod tests {
         for (records, expected) in [
             (vec![], created),
             (vec![record("other", Outcome::Recovered)], created),
-            (vec![record("old", Outcome::Unproven)], started.parse().ok()),
+            (vec![record("old", Outcome::Unverified)], started.parse().ok()),
             (vec![record("old", Outcome::DataMissing)], started.parse().ok()),
-            (vec![record("old", Outcome::Unproven), record("old", Outcome::Recovered)], None),
+            (vec![record("old", Outcome::Unverified), record("old", Outcome::Recovered)], None),
         ] {
             assert_eq!(replaced(&records, &request, member), expected, "{records:?}");
         }

@@ -6,7 +6,7 @@ use crate::cluster::process::Process;
 use crate::cluster::snapshot::Read;
 use crate::cluster::{Cluster, Holder, LeaseGuard, LeaseRequest, ObservedLease, Watch};
 use crate::error::Result;
-use crate::plan::{Action, CheckId, InFlight, Plan};
+use crate::plan::{Action, InFlight, Plan, PlanCheckId};
 use crate::recovery::goal::as_planned;
 use crate::topology::layout::SpaceKind;
 use crate::topology::{Layout, Member, build};
@@ -34,7 +34,7 @@ pub(super) async fn lease(
         process: Process::own(),
     };
     // Without the override of the plan, the user has not confirmed a concurrent failover.
-    let insist = plan.checks.iter().any(|check| check.id == CheckId::Lease && check.overridden);
+    let insist = plan.checks.iter().any(|check| check.id == PlanCheckId::Lease && check.overridden);
     let claim = LeaseRequest { namespace: &plan.target.namespace, holder, insist, clock: Timestamp::now };
     cluster.hold(claim, seen, &mut |sentence| note(context, &sentence)).await
 }

@@ -5,13 +5,14 @@ use super::findings::{Findings, gather};
 use super::recorded::Basis;
 use super::sight::Sight;
 use super::tries::{Trials, trials};
+use crate::api_version::API_VERSION;
 use crate::cli::{DryRun, OperationArgs};
 use crate::cluster::Cluster;
 use crate::cluster::snapshot::Snapshot;
 use crate::error::Result;
 use crate::plan::{
-    Action, ComparedWith, Inherited, Inputs, Outcome, Plan, Proof, RECORD_VERSION, Record, RecordedClaim,
-    RecordedOwner, Request, Step, left_open, needed, plan, proof,
+    Action, ComparedWith, Inherited, Inputs, Outcome, Plan, Proof, RECORD_KIND, Record, RecordedClaim, RecordedOwner,
+    Request, Step, left_open, needed, plan, proof,
 };
 use crate::storage::{Readings, terms};
 use crate::topology::{Member, Role, manifest_of_claim};
@@ -178,7 +179,8 @@ fn record(
         _ => None,
     };
     Record {
-        version: RECORD_VERSION,
+        api_version: API_VERSION.to_owned(),
+        kind: RECORD_KIND.to_owned(),
         id: plan.id.clone(),
         act: plan.act.clone(),
         started: Timestamp::now().to_string(),

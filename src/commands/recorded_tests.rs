@@ -1,5 +1,6 @@
 use super::*;
-use crate::plan::{BaselineLoss, Inherited, RECORD_VERSION};
+use crate::api_version::API_VERSION;
+use crate::plan::{BaselineLoss, Inherited, RECORD_KIND};
 use crate::probe::Baseline;
 use crate::probe::baseline::Listing;
 use crate::probe::baseline::examples::{baseline as held, table, tables};
@@ -14,7 +15,7 @@ fn server(version: &str) -> Evidence {
 
 fn record(id: &str, outcome: Outcome, baseline: Option<&Evidence>) -> Record {
     let finished = (outcome != Outcome::InProgress).then_some("2026-01-01T00:01:00Z");
-    let text = json!({"version": RECORD_VERSION, "id": id, "started": STARTED, "finished": finished,
+    let text = json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "operation": "failover", "id": id, "started": STARTED, "finished": finished,
         "outcome": outcome, "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false, "claims": [],
         "baseline": baseline});
     Record::parse(&text.to_string()).unwrap()
@@ -44,7 +45,7 @@ fn what_must_be_there_afterwards() {
         (Outcome::DataMissing, Some(&then), None, Ok(now.clone()), (as_found.clone(), Some(&then))),
         (Outcome::DataMissing, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
         (Outcome::InProgress, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
-        (Outcome::Unproven, None, None, Ok(now.clone()), unknown()),
+        (Outcome::Unverified, None, None, Ok(now.clone()), unknown()),
         (Outcome::DataMissing, None, None, Ok(now.clone()), unknown()),
         (Outcome::InProgress, None, None, Ok(now.clone()), unknown()),
         (Outcome::Recovered, Some(&then), None, Ok(now.clone()), (now.summary(), Some(&now))),
@@ -148,4 +149,27 @@ fn what_was_not_found_again_is_taken_over() {
     lost.lose_baseline(BaselineLoss::TooLarge);
     let found = taken(&lost, Ok(holds(&["a", "b"]))).unwrap();
     assert!(found.0.is_none() && matches!(found.1, ComparedWith::Nothing { .. }), "{found:?}");
+}
+
+/// A record of v1alpha1 has its baseline in the words of that version, compressed or not: an undo and a resumed run compare
+/// with it.
+#[test]
+fn the_baseline_of_a_record_of_v1alpha1_is_read() {
+    let recorded = |name: &str| {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1alpha1");
+        let record = Record::parse(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap();
+        // As the run that resumes it writes it.
+        let again = Record::parse(&serde_json::to_string(&record.clone().packed()).unwrap()).unwrap();
+        let baseline = recorded_baseline(&record).unwrap().unwrap();
+        assert_eq!(recorded_baseline(&again), Ok(Some(baseline.clone())), "{name}");
+        baseline
+    };
+    let Evidence::Sql(short) = recorded("Record-undo.json") else { panic!() };
+    let Evidence::Sql(long) = recorded("Record-unfinished.json") else { panic!() };
+    let tables = |server: &Baseline| server.databases[0].known().unwrap().tables.len();
+    assert_eq!((short.kernel, tables(&short), tables(&long)), (crate::probe::kernel::Kernel::Mpp, 4, 300));
+    let Evidence::Page(pageserver) = recorded("Record-page.json") else { panic!() };
+    assert_eq!((pageserver.id, pageserver.pageserver().unwrap().active()), (Some(1), 3));
+    let Evidence::Page(safekeeper) = recorded("Record-catching-up.json") else { panic!() };
+    assert!(safekeeper.safekeeper().unwrap().lists_all());
 }

@@ -5,7 +5,7 @@ use super::sight::Sight;
 use crate::cluster::snapshot::Read;
 use crate::cluster::{Allowed, Cluster, Permission, Trial, Tried};
 use crate::error::{Error, Result};
-use crate::plan::{Attempt, Check, Plan, Quotas, Record, Request, Step, Try, admission};
+use crate::plan::{Attempt, Plan, PlanCheck, Quotas, Record, Request, Step, Try, admission};
 use crate::topology::quota::{Usage, quotas};
 use crate::topology::{Known, Member, replacement};
 
@@ -15,7 +15,7 @@ pub(super) struct Trials {
     /// Each dry run, in the order of the steps.
     pub(super) tries: Vec<Try>,
     /// The checks that follow from them.
-    pub(super) checks: Vec<Check>,
+    pub(super) checks: Vec<PlanCheck>,
 }
 
 impl Trials {

@@ -45,7 +45,7 @@ async fn planned(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
     let request = Request { passed_over, ..request(&args.act) };
     // An unverified undo is verified if it is run again: everything else is done.
     let unfinished = newest(records, topology, &member).filter(|record| {
-        let open = record.unfinished() || record.outcome == Outcome::Unproven;
+        let open = record.unfinished() || record.outcome == Outcome::Unverified;
         open && record.act == Action::Undo(of.id.clone())
     });
     let intended = Intended { sight: &sight, member: &member, request: &request, undoes: Some(&of), unfinished };

@@ -17,7 +17,8 @@ use crate::topology::health::{BY_NAMES_ALONE, not_looked_into, not_recognized};
 use crate::topology::{Space, Topology, build};
 use crate::verify::inspect::QUESTION;
 use crate::verify::{
-    Check, Coverage, Inspection, Judgement, Kind, Options, Saved, Verdict, VerifyTarget, inspect, subjects, verdict,
+    CheckKind, Coverage, Inspection, Judgement, Options, Saved, VerifyCheck, VerifyTarget, VerifyVerdict, inspect,
+    subjects, verdict,
 };
 use jiff::Timestamp;
 use std::fs::{self, File};
@@ -84,7 +85,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
     context.screen.result(&out);
     let verdict = verdict(&checks);
     // One database is not the whole server.
-    if verdict == Verdict::Passed && !args.read_only && args.database.is_none() {
+    if verdict == VerifyVerdict::Passed && !args.read_only && args.database.is_none() {
         // A baseline from the catalog only does not replace one with counted rows.
         let counted = saved.members.iter().filter(|(path, _)| !catalog_only.contains(*path));
         let verified = counted.filter_map(|(path, evidence)| {
@@ -94,9 +95,9 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         store(&cluster, verified.collect::<Vec<_>>(), now).await.report(context);
     }
     Ok(match verdict {
-        Verdict::Passed => Exit::Yes,
-        Verdict::Failed => Exit::VerificationFailed,
-        Verdict::Skipped | Verdict::Unknown => Exit::Degraded,
+        VerifyVerdict::Passed => Exit::Yes,
+        VerifyVerdict::Failed => Exit::VerificationFailed,
+        VerifyVerdict::Skipped | VerifyVerdict::Unknown => Exit::Degraded,
     })
 }
 
@@ -118,9 +119,9 @@ struct Observed {
     /// Whether all SynxDB namespaces were read.
     everything: bool,
     /// What could not be read.
-    gaps: Vec<Check>,
+    gaps: Vec<VerifyCheck>,
     /// Which namespaces are terminating.
-    going: Vec<Check>,
+    going: Vec<VerifyCheck>,
 }
 
 async fn observe(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result<Observed> {
@@ -133,7 +134,7 @@ async fn observe(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Res
     let mut gaps = Vec::new();
     if let (Read::Unknown(part), false) = (&scope.names, narrowed) {
         let judged = Judgement::unknown(format!("unknown which accounts exist: {}", part.reason));
-        gaps.push(judged.on(Kind::Members, "", "namespaces", Duration::ZERO));
+        gaps.push(judged.on(CheckKind::Members, "", "namespaces", Duration::ZERO));
     }
     let everywhere = async {
         if narrowed || !args.targets.is_empty() {
@@ -148,27 +149,27 @@ async fn observe(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Res
         let sets = if let Read::Unknown(part) = &objects.stateful_sets { Some(part) } else { None };
         gaps.extend([pods, sets].into_iter().flatten().map(|part| {
             let judged = Judgement::unknown(part.reason.clone());
-            judged.on(Kind::Members, &objects.namespace, part.resource, Duration::ZERO)
+            judged.on(CheckKind::Members, &objects.namespace, part.resource, Duration::ZERO)
         }));
     }
     let topology = build(&snapshot, context.layout());
     let passed_over = topology.passed_over.iter().map(|name| (name, "skipped (terminating)"));
     let going = topology.spaces.iter().filter(|space| space.terminating);
-    let going: Vec<Check> = going
+    let going: Vec<VerifyCheck> = going
         .map(|space| (&space.namespace, "terminating"))
         .chain(passed_over)
-        .map(|(name, why)| Judgement::skipped(why).on(Kind::Namespace, name, "", Duration::ZERO))
+        .map(|(name, why)| Judgement::skipped(why).on(CheckKind::Namespace, name, "", Duration::ZERO))
         .collect();
     let everything = !narrowed && gaps.is_empty();
     let wanted_all = args.targets.is_empty();
     gaps.extend(topology.unrecognized().filter(|_| wanted_all).map(|one| {
         let what = one.pods.first().unwrap_or(&one.workload);
         let judged = Judgement::unknown(not_recognized(one).why);
-        judged.on(Kind::Members, &one.namespace, what, Duration::ZERO)
+        judged.on(CheckKind::Members, &one.namespace, what, Duration::ZERO)
     }));
     if let (Read::Unknown(part), false) = (&snapshot.labelled_pods, topology.by_names_alone || narrowed) {
         let judged = Judgement::unknown(format!("unknown which accounts exist: {}", part.reason));
-        gaps.push(judged.on(Kind::Members, "", "pods", Duration::ZERO));
+        gaps.push(judged.on(CheckKind::Members, "", "pods", Duration::ZERO));
     }
     if topology.by_names_alone && wanted_all {
         note(context, BY_NAMES_ALONE);

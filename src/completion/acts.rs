@@ -3,7 +3,8 @@
 use super::members::{Named, pods};
 use super::{Candidate, short};
 use crate::duration::age;
-use crate::plan::{Action, Outcome, Record, returning};
+use crate::outcome::OutcomeKind;
+use crate::plan::{Action, Record, returning};
 use crate::topology::{Topology, VolumePhase};
 use jiff::Timestamp;
 
@@ -44,13 +45,7 @@ fn about(record: &Record, now: Timestamp) -> String {
         Action::Failover => "failover",
         Action::Undo(_) => "undo",
     };
-    let outcome = match record.outcome {
-        Outcome::InProgress => "unfinished",
-        Outcome::CatchingUp => "catching up",
-        Outcome::Recovered => "recovered",
-        Outcome::Unproven => "unverified",
-        Outcome::DataMissing => "data missing",
-    };
+    let outcome = OutcomeKind::from(record.outcome).lowercase();
     let pod = &record.pod;
     format!("{act} of {}/{pod}, {} ago, {outcome}", short(&record.namespace), age(record.started.parse().ok(), now))
 }
@@ -77,9 +72,9 @@ volumes:
 - {name: pv-4, class: standard, reservedFor: data-wh9527-1, releasedBy: old-4, phase: Released, terminating: true}
 records:
 - {id: a1, pod: wh9527-0, age: 10900, took: 9, claims: [{name: data-wh9527-0, uid: old-1, volume: pv-1}]}
-- {id: b2, pod: wh9527-0, age: 10800, took: 9, undo: a1, outcome: data-missing,
+- {id: b2, pod: wh9527-0, age: 10800, took: 9, undo: a1, outcome: dataMissing,
    claims: [{name: data-wh9527-0, uid: old-2, volume: pv-2, returns: pv-1}]}
-- {id: c3, pod: wh9527-1, age: 300, outcome: in-progress, claims: [{name: data-wh9527-1, uid: old-3, volume: pv-3}]}
+- {id: c3, pod: wh9527-1, age: 300, outcome: inProgress, claims: [{name: data-wh9527-1, uid: old-3, volume: pv-3}]}
 - {id: d4, pod: wh9527-1, age: 200, took: 9, claims: [{name: data-wh9527-1, uid: old-4, volume: pv-4}]}
 ";
 
@@ -90,7 +85,7 @@ records:
     #[test]
     fn operations_with_a_retained_volume_are_offered_newest_first() {
         let topology = build(&snapshot(&[PAST]), &Layout::shipped().unwrap());
-        let c3 = "c3: failover of cloud007-513d75…/wh9527-1, 5m ago, unfinished";
+        let c3 = "c3: failover of cloud007-513d75…/wh9527-1, 5m ago, in progress";
         let b2 = "b2: undo of cloud007-513d75…/wh9527-0, 3h ago, data missing";
         assert_eq!(lines(kept(&topology, now())), [c3, b2]);
         assert_eq!(
@@ -98,7 +93,7 @@ records:
             [
                 c3,
                 b2,
-                "wh9527-1: last: failover of cloud007-513d75…/wh9527-1, 5m ago, unfinished",
+                "wh9527-1: last: failover of cloud007-513d75…/wh9527-1, 5m ago, in progress",
                 "wh9527-0: last: undo of cloud007-513d75…/wh9527-0, 3h ago, data missing"
             ]
         );

@@ -1,7 +1,7 @@
 //! Whether the API server and its admission plugins accept each step and the objects that are created afterwards: tried
 //! by dry runs before anything is changed. Pure: answers in, checks out.
 
-use super::checks::{Check, CheckId, Resolution, block, pass, warn};
+use super::checks::{PlanCheck, PlanCheckId, Resolution, block, pass, warn};
 use super::{Plan, Risk};
 use crate::cli::Allow;
 use crate::cluster::Tried;
@@ -50,8 +50,8 @@ enum Meaning {
 }
 
 /// Returns the checks that follow from dry runs; `untried` lists what could not be tried.
-pub fn admission(tries: &[Try], untried: &[String], quotas: &Quotas, allowed: &[Allow]) -> Vec<Check> {
-    let id = CheckId::Admission;
+pub fn admission(tries: &[Try], untried: &[String], quotas: &Quotas, allowed: &[Allow]) -> Vec<PlanCheck> {
+    let id = PlanCheckId::Admission;
     let mut checks = Vec::new();
     let mut unknown: Vec<String> = untried.to_vec();
     for one in tries {
@@ -70,10 +70,10 @@ pub fn admission(tries: &[Try], untried: &[String], quotas: &Quotas, allowed: &[
                     let why = format!("the API server would reject a replacement object, {what}: {why}");
                     let allow = Allow::RefusedReplacement;
                     checks.push(if allowed.contains(&allow) {
-                        Check { overridden: true, allow: Some(allow), ..warn(id, why) }
+                        PlanCheck { overridden: true, allow: Some(allow), ..warn(id, why) }
                     } else {
                         let next = Resolution::Override(allow);
-                        Check { allow: Some(allow), ..block(id, why, next) }
+                        PlanCheck { allow: Some(allow), ..block(id, why, next) }
                     });
                 }
             },
@@ -129,7 +129,7 @@ fn meaning(words: &str, takes: &Usage, quotas: &Quotas) -> Meaning {
 
 impl Plan {
     /// Adds the checks that follow from dry runs.
-    pub fn admit(&mut self, checks: Vec<Check>) {
+    pub fn admit(&mut self, checks: Vec<PlanCheck>) {
         if checks.iter().any(|check| check.overridden) {
             self.risk = Risk::High;
         }
@@ -139,7 +139,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
+    use super::super::PlanVerdict;
     use super::*;
     use serde_json::json;
 
@@ -169,34 +169,34 @@ mod tests {
         let denied = || Tried::Denied("the guard says no".into());
         let unread = || Quotas { found: Known::Unknown("forbidden".into()), ..quota("3") };
         for (attempt, answer, quotas, verdict, says) in [
-            (Step, Tried::Accepted, quota("3"), Verdict::Pass, "accepts every step (dry run)"),
-            (Creation, Tried::Accepted, quota("3"), Verdict::Pass, "and the replacement objects"),
-            (Step, denied(), quota("3"), Verdict::Block, "the guard says no"),
-            (Creation, denied(), quota("3"), Verdict::Block, "the guard says no"),
-            (Step, Tried::Unknown("no dry runs".into()), quota("3"), Verdict::Warn, "no dry runs"),
-            (Creation, Tried::Unknown("no dry runs".into()), quota("3"), Verdict::Warn, "no dry runs"),
+            (Step, Tried::Accepted, quota("3"), PlanVerdict::Pass, "accepts every step (dry run)"),
+            (Creation, Tried::Accepted, quota("3"), PlanVerdict::Pass, "and the replacement objects"),
+            (Step, denied(), quota("3"), PlanVerdict::Block, "the guard says no"),
+            (Creation, denied(), quota("3"), PlanVerdict::Block, "the guard says no"),
+            (Step, Tried::Unknown("no dry runs".into()), quota("3"), PlanVerdict::Warn, "no dry runs"),
+            (Creation, Tried::Unknown("no dry runs".into()), quota("3"), PlanVerdict::Warn, "no dry runs"),
             // Exactly full: the deleted pod makes room.
             (
                 Creation,
                 exceeded(),
                 quota("3"),
-                Verdict::Warn,
+                PlanVerdict::Warn,
                 "is full until the old one is gone (pods: 3 of 3 are used)",
             ),
             (
                 Creation,
                 exceeded(),
                 quota("4"),
-                Verdict::Block,
+                PlanVerdict::Block,
                 "has no room even after the old one is gone: pods: 4 of 3 are used",
             ),
             // Another refusal, which a full quota does not excuse.
-            (Creation, denied(), quota("3"), Verdict::Block, "the guard says no"),
+            (Creation, denied(), quota("3"), PlanVerdict::Block, "the guard says no"),
             // A message that names a quota is not a quota's refusal.
-            (Creation, Tried::Denied("team says no".into()), quota("3"), Verdict::Block, "team says no"),
+            (Creation, Tried::Denied("team says no".into()), quota("3"), PlanVerdict::Block, "team says no"),
             // A quota denies although it has room by its numbers.
-            (Creation, exceeded(), quota("1"), Verdict::Block, "exceeded quota: team"),
-            (Creation, exceeded(), unread(), Verdict::Block, "quotas cannot be read"),
+            (Creation, exceeded(), quota("1"), PlanVerdict::Block, "exceeded quota: team"),
+            (Creation, exceeded(), unread(), PlanVerdict::Block, "quotas cannot be read"),
         ] {
             let checks = admission(&[tried(attempt, answer.clone())], &[], &quotas, &[]);
             assert_eq!(checks.len(), 1, "{checks:?}");
@@ -211,14 +211,14 @@ mod tests {
     fn all_quotas_are_compared_whichever_the_server_names() {
         let named = |name: &str| Tried::Denied(format!("exceeded quota: {name}, requested: pods=1"));
         for (used, verdict, says) in [
-            (&[("team", "3"), ("org", "2")][..], Verdict::Warn, "quota team is full until the old one is gone"),
-            (&[("team", "3"), ("org", "3")], Verdict::Warn, "is full until the old one is gone"),
-            (&[("team", "3"), ("org", "4")], Verdict::Block, "quota org has no room even after the old one is gone"),
-            (&[("org", "4"), ("team", "3")], Verdict::Block, "quota org has no room even after the old one is gone"),
+            (&[("team", "3"), ("org", "2")][..], PlanVerdict::Warn, "quota team is full until the old one is gone"),
+            (&[("team", "3"), ("org", "3")], PlanVerdict::Warn, "is full until the old one is gone"),
+            (&[("team", "3"), ("org", "4")], PlanVerdict::Block, "quota org has no room even after the old one is gone"),
+            (&[("org", "4"), ("team", "3")], PlanVerdict::Block, "quota org has no room even after the old one is gone"),
             // The named one need not be among those found; the numbers still count.
-            (&[("other", "3")], Verdict::Warn, "quota other is full until the old one is gone"),
-            (&[("team", "2"), ("org", "2")], Verdict::Block, "exceeded quota"),
-            (&[], Verdict::Block, "exceeded quota"),
+            (&[("other", "3")], PlanVerdict::Warn, "quota other is full until the old one is gone"),
+            (&[("team", "2"), ("org", "2")], PlanVerdict::Block, "exceeded quota"),
+            (&[], PlanVerdict::Block, "exceeded quota"),
         ] {
             for name in ["team", "org"] {
                 let checks = admission(&[tried(Attempt::Creation, named(name))], &[], &quotas(used), &[]);
@@ -234,9 +234,9 @@ mod tests {
         let allowed = [Allow::RefusedReplacement];
         let denied = |attempt| [tried(attempt, Tried::Denied("no".into()))];
         let step = admission(&denied(Attempt::Step), &[], &quota("1"), &allowed);
-        assert_eq!((step[0].verdict, step[0].overridden), (Verdict::Block, false));
+        assert_eq!((step[0].verdict, step[0].overridden), (PlanVerdict::Block, false));
         let creation = admission(&denied(Attempt::Creation), &[], &quota("1"), &allowed);
-        assert_eq!((creation[0].verdict, creation[0].overridden), (Verdict::Warn, true));
+        assert_eq!((creation[0].verdict, creation[0].overridden), (PlanVerdict::Warn, true));
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
         let accepted = [tried(Attempt::Step, Tried::Accepted)];
         let untried = ["the new pod (its template is not read)".to_owned()];
         let checks = admission(&accepted, &untried, &quota("1"), &[]);
-        assert_eq!((checks.len(), checks[0].verdict), (1, Verdict::Warn));
+        assert_eq!((checks.len(), checks[0].verdict), (1, PlanVerdict::Warn));
         assert!(admission(&[], &[], &quota("1"), &[]).is_empty());
     }
 }

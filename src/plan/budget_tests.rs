@@ -1,5 +1,6 @@
-use super::super::RECORD_VERSION;
+use super::super::RECORD_KIND;
 use super::*;
+use crate::api_version::API_VERSION;
 
 const VOLUME: &str = "pv-1";
 
@@ -7,7 +8,7 @@ const VOLUME: &str = "pv-1";
 fn failover(id: &str, at: usize, outcome: Outcome) -> Record {
     let started = format!("2026-01-{:02}T{:02}:{:02}:00Z", 1 + at / 1440, at / 60 % 24, at % 60);
     let finished = (outcome != Outcome::InProgress).then_some(&started);
-    let text = json!({"version": RECORD_VERSION, "id": id, "started": started, "finished": finished, "outcome": outcome,
+    let text = json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "operation": "failover", "id": id, "started": started, "finished": finished, "outcome": outcome,
         "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false,
         "claims": [{"name": "data", "uid": "u", "volume": VOLUME, "reclaimPolicy": "Delete",
             "manifest": {"metadata": {"name": "data", "annotations": {"note": "n".repeat(500)}}}}]});

@@ -32,6 +32,7 @@ pub enum ComparedWith {
         summary: String,
     },
     /// Nothing: its data cannot be verified.
+    #[serde(rename = "none")]
     Nothing {
         /// The reason.
         reason: String,

@@ -11,8 +11,8 @@ pods: [{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p1, ready: true, c
 claims: [{name: data-cloudberry-proxy-0, uid: c1, volume: pv-1, terminating: true}]
 ";
 
-fn blocks(plan: &Plan, id: CheckId) -> Vec<&str> {
-    let blocked = plan.checks.iter().filter(|check| check.id == id && check.verdict == Verdict::Block);
+fn blocks(plan: &Plan, id: PlanCheckId) -> Vec<&str> {
+    let blocked = plan.checks.iter().filter(|check| check.id == id && check.verdict == PlanVerdict::Block);
     blocked.map(|check| check.reason.as_str()).collect()
 }
 
@@ -25,7 +25,8 @@ fn the_volume_of_a_claim_that_is_going_is_retained_first() {
             matches!(&plan.steps[..], [Step::Retain { volume, .. }, Step::DeletePod { .. }] if volume == "pv-1");
         assert!(retained, "{:?}", plan.steps);
         assert_eq!(plan.replaced_claims.iter().map(|claim| claim.uid.as_str()).collect::<Vec<_>>(), ["c1"]);
-        let told = plan.checks.iter().any(|check| check.id == CheckId::Claims && check.reason.contains("Terminating"));
+        let told =
+            plan.checks.iter().any(|check| check.id == PlanCheckId::Claims && check.reason.contains("Terminating"));
         assert_eq!(told, keep_claims, "{:?}", plan.checks);
     }
     // One that stays is kept as before.
@@ -43,7 +44,7 @@ fn a_claim_that_is_going_and_cannot_be_retained_blocks() {
     for keep_claims in [false, true] {
         let asked = Request { keep_claims, ..request() };
         let plan = planned(&world(GOING), None, &asked, &denied);
-        assert_eq!(blocks(&plan, CheckId::Retention), [why]);
+        assert_eq!(blocks(&plan, PlanCheckId::Retention), [why]);
         let allowed = Request { allow: vec![Allow::UnretainedVolume], ..asked };
         assert_eq!(planned(&world(GOING), None, &allowed, &denied).risk, Risk::High);
     }
@@ -56,7 +57,7 @@ fn a_claim_that_is_going_and_could_not_be_made_again_blocks() {
     let why = "storage class standard does not provision volumes, and no volume is Available for claim data-cloudberry-proxy-0";
     for keep_claims in [false, true] {
         let plan = planned(&world(&by_hand), None, &Request { keep_claims, ..request() }, &[]);
-        assert_eq!(blocks(&plan, CheckId::StorageClass), [why]);
+        assert_eq!(blocks(&plan, PlanCheckId::StorageClass), [why]);
     }
 }
 

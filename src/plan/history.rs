@@ -166,7 +166,7 @@ pub fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entr
             Outcome::InProgress => "is unfinished",
             Outcome::CatchingUp => "was still catching up",
             Outcome::DataMissing => "ended with data missing",
-            Outcome::Unproven | Outcome::Recovered => "is unverified",
+            Outcome::Unverified | Outcome::Recovered => "is unverified",
         };
         return Some(format!("{} has not recovered: {} {how}", member.path(), last.id));
     }

@@ -95,12 +95,13 @@ fn unpack(packed: &str) -> Result<Value, DamagedBaseline> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::RECORD_VERSION;
+    use crate::api_version::API_VERSION;
+    use crate::plan::RECORD_KIND;
     use serde_json::json;
 
     fn record(baseline: Option<Value>) -> Record {
-        let text = json!({"version": RECORD_VERSION, "id": "a1", "started": "2026-01-01T00:00:00Z",
-            "outcome": "in-progress", "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false,
+        let text = json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "operation": "failover", "id": "a1", "started": "2026-01-01T00:00:00Z",
+            "outcome": "inProgress", "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false,
             "claims": [], "baseline": baseline});
         Record::parse(&text.to_string()).unwrap()
     }

@@ -243,10 +243,10 @@ fn standing<'m>(member: &'m Member, wanted: &[ReplacedClaim]) -> Vec<&'m Claim> 
 }
 
 /// Removes alternatives that a failover has and an undo has not: it can neither keep the claims nor leave volumes unchanged.
-fn remove_alternatives(checks: &mut [checks::Check], member: &Member, rights: &[(Permission, Allowed)]) {
+fn remove_alternatives(checks: &mut [checks::PlanCheck], member: &Member, rights: &[(Permission, Allowed)]) {
     let denied = checks::may_not_patch_volumes(rights).is_some();
-    for check in checks.iter_mut().filter(|check| check.verdict == checks::Verdict::Block) {
-        if check.id == checks::CheckId::Retention && denied {
+    for check in checks.iter_mut().filter(|check| check.verdict == checks::PlanVerdict::Block) {
+        if check.id == checks::PlanCheckId::Retention && denied {
             check.allow = None;
             check.next = Some(prior_actions::RIGHTS.into());
         }

@@ -42,7 +42,7 @@ fn resumed(topology: &Topology, unfinished: &Record, before: Before) -> Plan {
 
 fn record(pod_uid: &str, claims: serde_json::Value) -> Record {
     let json = serde_json::json!({
-        "version": 1, "id": "j1", "started": "2026-01-01T00:10:00Z", "outcome": "in-progress", "context": "c",
+        "apiVersion": "kubectl-synxdb/v1beta1", "kind": "Record", "operation": "failover", "id": "j1", "started": "2026-01-01T00:10:00Z", "outcome": "inProgress", "context": "c",
         "namespace": "a", "pod": POD, "podUid": pod_uid, "keepClaims": true, "claims": claims,
     });
     Record::parse(&json.to_string()).unwrap()
@@ -155,7 +155,7 @@ fn a_record_that_no_volume_carries_is_kept_in_a_file() {
 
     let claim = |volume: Option<&str>, returns: Option<&str>| {
         let back = returns.map(|volume| serde_json::json!({"volume": volume, "uid": format!("uid-{volume}")}));
-        serde_json::json!([{"name": "data-cloudberry-proxy-0", "uid": "c0", "volume": volume, "returns": back}])
+        serde_json::json!([{"name": "data-cloudberry-proxy-0", "uid": "c0", "volume": volume, "restores": back}])
     };
     for (pod, claims, expected) in [
         // It was begun in the file, and is finished there.
@@ -173,7 +173,7 @@ fn a_record_that_no_volume_carries_is_kept_in_a_file() {
 /// `--keep-pvc` and unretained volumes are ways round for a failover, and none for an undo.
 #[test]
 fn an_undo_is_offered_no_way_round_that_is_none() {
-    let checks = |plan: &Plan, id: CheckId| -> Vec<(Verdict, Option<Allow>, String)> {
+    let checks = |plan: &Plan, id: PlanCheckId| -> Vec<(PlanVerdict, Option<Allow>, String)> {
         let of_it = plan.checks.iter().filter(|check| check.id == id);
         of_it
             .map(|check| (check.verdict, check.allow, check.next.as_ref().map(ToString::to_string).unwrap_or_default()))
@@ -183,9 +183,10 @@ fn an_undo_is_offered_no_way_round_that_is_none() {
     let rights = "to see the permissions to request: kubectl synxdb rbac --for undo";
     let topology = world(FAILED_OVER);
     let undone = planned(&topology, Some("f1"), &request(), &patch);
-    assert_eq!(checks(&undone, CheckId::Retention), [(Verdict::Block, None, rights.to_owned())]);
+    assert_eq!(checks(&undone, PlanCheckId::Retention), [(PlanVerdict::Block, None, rights.to_owned())]);
     let failover = planned(&topology, None, &request(), &patch);
-    let [(Verdict::Block, Some(Allow::UnretainedVolume), next)] = &checks(&failover, CheckId::Retention)[..] else {
+    let [(PlanVerdict::Block, Some(Allow::UnretainedVolume), next)] = &checks(&failover, PlanCheckId::Retention)[..]
+    else {
         panic!("{:?}", failover.checks)
     };
     assert!(next.contains("--allow unretained-volume"), "{next}");
@@ -193,8 +194,8 @@ fn an_undo_is_offered_no_way_round_that_is_none() {
     // It may be overridden where the right is there, and the volume is not.
     let lost = FAILED_OVER.replace("uid: c2, volume: pv-2}]", "uid: c2, names: pv-9, phase: Bound}]");
     let undone = undo(&lost, "f1");
-    let of_it = checks(&undone, CheckId::Retention);
-    assert_eq!((of_it[0].0, of_it[0].1), (Verdict::Block, Some(Allow::UnretainedVolume)), "{:?}", undone.checks);
+    let of_it = checks(&undone, PlanCheckId::Retention);
+    assert_eq!((of_it[0].0, of_it[0].1), (PlanVerdict::Block, Some(Allow::UnretainedVolume)), "{:?}", undone.checks);
     assert_ne!(of_it[0].2, rights);
 
     // The claims cannot be read, or are others', too: a failover may keep them.
@@ -202,7 +203,7 @@ fn an_undo_is_offered_no_way_round_that_is_none() {
         FAILED_OVER.replace("pods: [", "pods: [{name: other, ready: true, claims: [data-cloudberry-proxy-0]}, ");
     let topology = world(&shared);
     let keep = "--keep-pvc replaces the pod and keeps its claims";
-    let next = |plan: &Plan| checks(plan, CheckId::SharedClaim).remove(0).2;
+    let next = |plan: &Plan| checks(plan, PlanCheckId::SharedClaim).remove(0).2;
     assert_eq!(next(&planned(&topology, Some("f1"), &request(), &[])), "kubectl synxdb status -n a");
     assert_eq!(next(&planned(&topology, None, &request(), &[])), keep);
 }
@@ -393,7 +394,7 @@ fn newer_acts_that_are_not_taken_back_are_told() {
     let of = |passed_over: &[&str]| {
         let passed_over = passed_over.iter().map(|one| (*one).to_owned()).collect();
         let plan = planned(&world(FAILED_OVER), Some("f1"), &Request { passed_over, ..request() }, &[]);
-        super::undo_tests::told(&plan, CheckId::Return).into_iter().filter(|said| said.contains("is undone")).collect()
+        super::undo_tests::told(&plan, PlanCheckId::Return).into_iter().filter(|said| said.contains("is undone")).collect()
     };
     let none: Vec<String> = of(&[]);
     assert!(none.is_empty(), "{none:?}");

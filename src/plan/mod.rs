@@ -24,6 +24,7 @@ mod plan_tests;
 mod prior_actions;
 pub mod probes;
 mod record;
+mod record_v1alpha1;
 #[cfg(test)]
 mod reservation_tests;
 pub mod rights;
@@ -39,7 +40,7 @@ mod unfinished;
 mod way_back;
 
 pub use admission::{Attempt, Quotas, Try, admission};
-pub use checks::{Check, CheckId, Resolution, Verdict};
+pub use checks::{PlanCheck, PlanCheckId, PlanVerdict, Resolution};
 pub use compared::ComparedWith;
 pub use in_flight::InFlight;
 pub use inputs::Inputs;
@@ -48,7 +49,7 @@ pub use model::{Before, Plan, Proof, ReplacedClaim, Request, Resumes, Risk, Step
 pub use prior_actions::{left_open, newest, returning};
 pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
 pub use record::{
-    Action, BaselineLoss, Inherited, Outcome, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Returns,
+    Action, BaselineLoss, Inherited, Operation, Outcome, RECORD_KIND, Record, RecordedClaim, RecordedOwner, Returns,
     annotation, settled,
 };
 pub use rights::needed;

@@ -1,6 +1,6 @@
 //! The plan, and the request for one.
 
-use super::{Action, Check, ComparedWith, Probes, Resolution, Returns, Verdict};
+use super::{Action, ComparedWith, PlanCheck, PlanVerdict, Probes, Resolution, Returns};
 use crate::cli::Allow;
 use crate::error::Error;
 use crate::topology::layout::{Role, SqlEndpoint, StatusEndpoint};
@@ -41,6 +41,7 @@ pub struct Plan {
     /// Its ID, for `undo` and `history`.
     pub id: String,
     /// Failover or undo.
+    #[serde(flatten)]
     pub act: Action,
     /// The pod to replace.
     pub target: Target,
@@ -50,19 +51,21 @@ pub struct Plan {
     pub verify: bool,
     /// How long the new pod must stay Ready without a restart, in milliseconds: the longest of the requested time, two periods
     /// of its readiness probe, and its StatefulSet's `minReadySeconds`.
+    #[serde(rename = "settleMs")]
     pub settle_milliseconds: u64,
     /// The changes, in order; empty if all of them are done already.
     pub steps: Vec<Step>,
     /// Claims that must be new and Bound in the end: their names and old UIDs.
     pub replaced_claims: Vec<ReplacedClaim>,
     /// The checks, and their results.
-    pub checks: Vec<Check>,
+    pub checks: Vec<PlanCheck>,
     /// Names of the volumes that are recorded as retained: no new claim of a failover may be bound to one of them.
     #[serde(skip)]
     pub aside: Vec<String>,
     /// The risk.
     pub risk: Risk,
     /// How recovery is verified.
+    #[serde(rename = "verification")]
     pub proof: Proof,
     /// What the component reported before the first change.
     pub before: Before,
@@ -91,8 +94,10 @@ pub struct Target {
     /// UID of the pod to delete; empty if it was gone already.
     pub uid: String,
     /// Its role.
+    #[serde(rename = "component")]
     pub role: Role,
     /// Name of its workload.
+    #[serde(rename = "workload")]
     pub component: String,
     /// The controller that recreates it.
     #[serde(skip)]
@@ -119,6 +124,7 @@ pub enum Step {
         /// Its claim.
         claim: String,
         /// Its current reclaim policy.
+        #[serde(rename = "reclaimPolicy")]
         policy: String,
     },
     /// Drop an undo's reservation that was not used: the volume stays retained, and the next claim gets another one.
@@ -130,6 +136,7 @@ pub enum Step {
         /// The claim that it is reserved for.
         claim: String,
         /// UID of the claim that it was bound to.
+        #[serde(rename = "formerClaimUid")]
         released_by: String,
     },
     /// Reserve a retained volume for the next claim of this name.
@@ -141,6 +148,7 @@ pub enum Step {
         /// The claim that it is for.
         claim: String,
         /// UID of the claim that it was bound to: it is reserved only while it is still Released by that claim.
+        #[serde(rename = "formerClaimUid")]
         released_by: String,
     },
     /// Delete a claim; it stays Terminating until its pod is gone.
@@ -168,7 +176,7 @@ pub struct ReplacedClaim {
     /// UID of the claim to delete; empty if no claim of this name exists, or if it has no volume and will bind the restored one.
     pub uid: String,
     /// The volume to restore: the new claim must be bound to it. Absent if it may be bound to any.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "restores", skip_serializing_if = "Option::is_none")]
     pub returns: Option<Returns>,
     /// Whether it belongs to a generic ephemeral volume: Kubernetes deletes it with the pod. Absent if not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -189,28 +197,28 @@ pub enum Risk {
 /// How recovery is verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(tag = "by", rename_all = "camelCase")]
+#[serde(tag = "method", rename_all = "camelCase")]
 pub enum Proof {
     /// By SQL, through this pod.
     Sql {
         /// Pod to connect to: the component's own, or the one that answers for it.
         pod: String,
         /// Port, user and database.
-        #[serde(rename = "door")]
         endpoint: SqlEndpoint,
         /// Warehouse of its sessions, if the server has warehouses. Null if none of the account is up.
         warehouse: Option<Warehouse>,
         /// Schema of the canary table. Null if none is written.
         canary: Option<String>,
     },
-    /// By its own status page.
+    /// By its own status endpoint.
+    #[serde(rename = "statusEndpoint")]
     Page {
         /// The pod.
         pod: String,
         /// Its role: a page without metrics does not tell it.
+        #[serde(rename = "component")]
         role: Role,
         /// Port and path.
-        #[serde(rename = "door")]
         endpoint: StatusEndpoint,
     },
     /// Not verified, for this reason.
@@ -223,27 +231,30 @@ pub enum Proof {
 /// What the component reported before the first change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(tag = "component", rename_all = "camelCase")]
+#[serde(tag = "state", rename_all = "camelCase")]
 pub enum Before {
     /// It responded; this is the baseline.
     Answered {
         /// For people: `PostgreSQL 15.18: 2 databases, 1 table`.
         summary: String,
         /// What the baseline leaves out, a line each: its loss could not be noticed. Absent if nothing is left out.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[serde(rename = "omitted", skip_serializing_if = "Vec::is_empty")]
         lacks: Vec<String>,
     },
     /// It did not respond: there is nothing to compare with.
+    #[serde(rename = "notAnswered")]
     Silent {
         /// The reason, as far as known.
         reason: String,
     },
     /// It rejected the login: nothing can be compared, and nothing can be verified afterwards.
+    #[serde(rename = "loginRejected")]
     LoginRefused {
         /// The server's message, if there was one.
         reason: String,
     },
     /// It was not queried, or its answer was not kept.
+    #[serde(rename = "notQueried")]
     NotAsked,
 }
 
@@ -265,7 +276,7 @@ impl Plan {
 
     /// Returns the same error for a run: `again` is the command to retry.
     pub fn refused(&self, again: &str) -> Option<Error> {
-        let blocks: Vec<&Check> = self.checks.iter().filter(|check| check.verdict == Verdict::Block).collect();
+        let blocks: Vec<&PlanCheck> = self.checks.iter().filter(|check| check.verdict == PlanVerdict::Block).collect();
         if blocks.is_empty() {
             return None;
         }

@@ -47,16 +47,16 @@ fn a_plan_deletes_if_a_claim_or_a_pod_goes() {
 /// What dry runs find is part of the plan, and a refusal that the user overrode makes it one of high risk.
 #[test]
 fn what_dry_runs_find_counts_like_every_other_check() {
-    let admitted = |check: Check| {
+    let admitted = |check: PlanCheck| {
         let mut plan = a_plan();
         let before = plan.checks.len();
         plan.admit(vec![check]);
         assert_eq!(plan.checks.len(), before + 1);
         (plan.risk, plan.refusal().is_some())
     };
-    let warned = || warn(CheckId::Admission, "the guard says no".to_owned());
-    assert_eq!(admitted(pass(CheckId::Admission, "it takes every step")), (Risk::Ordinary, false));
+    let warned = || warn(PlanCheckId::Admission, "the guard says no".to_owned());
+    assert_eq!(admitted(pass(PlanCheckId::Admission, "it takes every step")), (Risk::Ordinary, false));
     assert_eq!(admitted(warned()), (Risk::Ordinary, false));
-    assert_eq!(admitted(Check { overridden: true, ..warned() }), (Risk::High, false));
-    assert_eq!(admitted(Check { verdict: Verdict::Block, ..warned() }), (Risk::Ordinary, true));
+    assert_eq!(admitted(PlanCheck { overridden: true, ..warned() }), (Risk::High, false));
+    assert_eq!(admitted(PlanCheck { verdict: PlanVerdict::Block, ..warned() }), (Risk::Ordinary, true));
 }

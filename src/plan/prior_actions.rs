@@ -1,6 +1,6 @@
 //! What earlier operations mean for a new one: which volumes can be restored, what is in progress, what was just done.
 
-use super::checks::{Check, CheckId, Resolution, block, may_not_patch_volumes, pass, unread, warn};
+use super::checks::{PlanCheck, PlanCheckId, Resolution, block, may_not_patch_volumes, pass, unread, warn};
 use super::fits::unfit;
 use super::inputs::Inputs;
 use super::set_aside::{AsideState, state};
@@ -147,19 +147,19 @@ pub(super) fn reserved_for<'t>(
 }
 
 /// Returns the checks of earlier operations.
-pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Step]) -> Vec<Check> {
+pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Step]) -> Vec<PlanCheck> {
     let mut checks = Vec::new();
     if let Some(of) = inputs.undoes {
         if let Some(permission) = may_not_patch_volumes(inputs.rights) {
             let why = format!("missing permission: {permission}; no volume can be reserved for its claim");
-            checks.push(block(CheckId::Return, why, RIGHTS));
+            checks.push(block(PlanCheckId::Return, why, RIGHTS));
         }
         checks.extend(passed_over(inputs, of));
         checks.extend(claims.iter().filter_map(|claim| comes_back(inputs, claim)));
         checks.extend(votes(inputs, of, steps));
         if claims.is_empty() {
             let why = if of.keep_claims { "it kept its claims" } else { "none could be" };
-            checks.push(block(CheckId::Return, format!("{} retained no volume: {why}", of.id), HISTORY));
+            checks.push(block(PlanCheckId::Return, format!("{} retained no volume: {why}", of.id), HISTORY));
         }
     } else if steps.iter().any(|step| matches!(step, Step::DeletePod { .. } | Step::DeleteClaim { .. })) {
         checks.extend(newest(inputs.records, inputs.topology, inputs.member).and_then(|last| again(inputs, last)));
@@ -173,21 +173,21 @@ pub(super) const RIGHTS: &str = "to see the permissions to request: kubectl synx
 const HISTORY: &str = "to see what can be undone: kubectl synxdb history";
 
 /// Warns that newer operations were skipped, if only the pod was named.
-fn passed_over(inputs: &Inputs<'_>, of: &Record) -> Option<Check> {
+fn passed_over(inputs: &Inputs<'_>, of: &Record) -> Option<PlanCheck> {
     let passed_over = &inputs.request.passed_over;
     let what =
         format!("{} is undone, the last operation whose volume is known to have held the baseline's data", of.id);
-    (!passed_over.is_empty()).then(|| warn(CheckId::Return, format!("{what}: {}", passed_over.join("; "))))
+    (!passed_over.is_empty()).then(|| warn(PlanCheckId::Return, format!("{what}: {}", passed_over.join("; "))))
 }
 
 /// Checks whether a safekeeper's old disk could vote twice. A safekeeper stores its votes on its disk; an old disk lacks later
 /// votes, and could vote a second time in the same term: two computes could then write one timeline.
-fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<Check> {
+fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<PlanCheck> {
     let brings_back = steps.iter().any(|step| matches!(step, Step::Reserve { .. } | Step::DeletePod { .. }));
     if inputs.member.role != Role::Safekeeper || !brings_back {
         return None;
     }
-    let id = CheckId::Votes;
+    let id = PlanCheckId::Votes;
     let others = inputs.storage.other_safekeepers(&inputs.member.name);
     Some(match since(of.terms.as_ref(), &others) {
         Since::Nothing => pass(id, format!("no safekeeper voted since {}: the old disk has every vote", of.id)),
@@ -204,10 +204,10 @@ fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<Check> {
             let why =
                 format!("the old disk could vote twice: safekeepers voted since {} ({})", of.id, first_few(&lines));
             let allow = Allow::QuorumLoss;
-            Check {
+            PlanCheck {
                 allow: Some(allow),
                 ..if inputs.request.allow.contains(&allow) {
-                    Check { overridden: true, ..warn(id, why) }
+                    PlanCheck { overridden: true, ..warn(id, why) }
                 } else {
                     block(id, why, Resolution::Override(allow))
                 }
@@ -217,9 +217,9 @@ fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<Check> {
 }
 
 /// Checks whether the volume of this claim can be restored.
-fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<Check> {
+fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<PlanCheck> {
     let returns = claim.returns.as_ref()?;
-    let id = CheckId::Return;
+    let id = PlanCheckId::Return;
     let name = &returns.volume;
     let present = inputs.member.claims.iter().find(|present| present.name == claim.name);
     Some(match inputs.topology.recorded.iter().find(|volume| volume.name == *name) {
@@ -277,7 +277,7 @@ fn reserved_too<'i>(inputs: &'i Inputs<'i>, claim: &'i ReplacedClaim, volume: &V
 
 /// Blocks if volumes cannot be read: they may record an unfinished failover, and a new one would delete the claims that the
 /// first one has just created. A claim whose volume is unknown has its own check.
-fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
+fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<PlanCheck> {
     let gap = inputs.topology.unread_volumes()?;
     let deletes = steps.iter().any(|step| matches!(step, Step::DeleteClaim { .. }));
     let is_said = inputs.member.claims.iter().any(|claim| matches!(claim.volume, Known::Unknown(_)));
@@ -287,15 +287,15 @@ fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
     let why = format!("unknown whether an earlier failover is unfinished: volumes cannot be read: {}", gap.why);
     let allow = Allow::UnretainedVolume;
     Some(if inputs.request.allow.contains(&allow) {
-        Check { overridden: true, ..warn(CheckId::Earlier, why) }
+        PlanCheck { overridden: true, ..warn(PlanCheckId::Earlier, why) }
     } else {
-        unread(block(CheckId::Earlier, why, Resolution::Override(allow)), Some(gap))
+        unread(block(PlanCheckId::Earlier, why, Resolution::Override(allow)), Some(gap))
     })
 }
 
 /// Checks what the last operation on this pod means for a failover now.
-fn again(inputs: &Inputs<'_>, last: &Record) -> Option<Check> {
-    let id = CheckId::Earlier;
+fn again(inputs: &Inputs<'_>, last: &Record) -> Option<PlanCheck> {
+    let id = PlanCheckId::Earlier;
     if inputs.unfinished.is_some() {
         return None;
     }
@@ -330,7 +330,7 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<Check> {
             let pod = &inputs.member.name;
             (format!("{pod} was {what} {ago} ago ({}), and has recovered", last.id), "to repeat, add --anew".to_owned())
         }
-        (_, Outcome::Unproven | Outcome::DataMissing) => return None,
+        (_, Outcome::Unverified | Outcome::DataMissing) => return None,
     };
     let (why, next) = check;
     Some(if inputs.request.anew { warn(id, why) } else { block(id, why, next) })

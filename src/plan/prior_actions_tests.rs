@@ -1,6 +1,6 @@
 //! What of a record the cluster must confirm, and what the last act says about the next one.
 
-use super::super::checks::Verdict;
+use super::super::checks::PlanVerdict;
 use super::*;
 use crate::plan::{Before, ComparedWith, InFlight, Plan, Probes, Request, plan};
 use crate::testing::{now, snapshot};
@@ -135,8 +135,8 @@ fn planned(topology: &Topology, anew: bool) -> Plan {
     })
 }
 
-fn said(plan: &Plan) -> Vec<(Verdict, &str)> {
-    let of_it = plan.checks.iter().filter(|check| check.id == CheckId::Earlier);
+fn said(plan: &Plan) -> Vec<(PlanVerdict, &str)> {
+    let of_it = plan.checks.iter().filter(|check| check.id == PlanCheckId::Earlier);
     of_it.map(|check| (check.verdict, check.reason.as_str())).collect()
 }
 
@@ -146,11 +146,12 @@ fn what_has_just_recovered_is_not_failed_over_again_and_the_future_blocks_nothin
     let record = |age: i64, took: i64| {
         format!("age: {age}, took: {took}, set: set-1, claims: [{{name: data-safekeeper-0, uid: c0, volume: pv-1}}]")
     };
-    let blocks =
-        |ago: i64| vec![(Verdict::Block, format!("safekeeper-0 was failed over {ago}s ago (f1), and has recovered"))];
+    let blocks = |ago: i64| {
+        vec![(PlanVerdict::Block, format!("safekeeper-0 was failed over {ago}s ago (f1), and has recovered"))]
+    };
     let future = |when: &str| {
         let why = format!("f1 ended in the future ({when}): clock skew, or a forged record");
-        vec![(Verdict::Warn, why)]
+        vec![(PlanVerdict::Warn, why)]
     };
     for (age, took, expected) in [
         (20, 10, blocks(10)),
@@ -165,11 +166,12 @@ fn what_has_just_recovered_is_not_failed_over_again_and_the_future_blocks_nothin
     ] {
         let topology = world(CLAIM, "", &record(age, took));
         let plan = planned(&topology, false);
-        let expected: Vec<(Verdict, &str)> = expected.iter().map(|(verdict, why)| (*verdict, why.as_str())).collect();
+        let expected: Vec<(PlanVerdict, &str)> =
+            expected.iter().map(|(verdict, why)| (*verdict, why.as_str())).collect();
         assert_eq!(said(&plan), expected, "{age} {took}");
     }
     // Who says that it is meant is warned.
     let topology = world(CLAIM, "", &record(20, 10));
     let plan = planned(&topology, true);
-    assert_eq!(said(&plan)[0].0, Verdict::Warn);
+    assert_eq!(said(&plan)[0].0, PlanVerdict::Warn);
 }

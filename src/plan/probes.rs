@@ -13,11 +13,13 @@ const ALL_TOGETHER: Duration = Duration::from_millis(20);
 /// What the product's failover page promises for a database while a component is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub enum Promise {
     /// "The database remains accessible during this period": safekeeper and pageserver.
+    #[serde(rename = "noInterruption")]
     Stays,
     /// "Temporarily" or "briefly inaccessible": a proxy itself, and the account of a warehouse node.
+    #[serde(rename = "briefInterruption")]
     BrieflyAway,
     /// Nothing: measured, not judged.
     None,
@@ -32,12 +34,12 @@ pub struct ProbeTarget {
     /// That pod.
     pub pod: String,
     /// Port, user and database.
-    #[serde(rename = "door")]
     pub endpoint: SqlEndpoint,
     /// Warehouse of its sessions, if the server has warehouses: the replaced node's own, otherwise one that is up. Null if there
     /// is none.
     pub warehouse: Option<String>,
     /// What is promised for it.
+    #[serde(rename = "expected")]
     pub promise: Promise,
 }
 
@@ -50,6 +52,7 @@ pub struct NotMeasured {
     /// Its pod. Null if unknown.
     pub pod: Option<String>,
     /// The reason.
+    #[serde(rename = "reason")]
     pub why: String,
 }
 

@@ -2,14 +2,17 @@
 //! no volume can carry it: enough for another run, or another person, to know what was done, to finish it and to take
 //! it back.
 
+use super::record_v1alpha1;
+use crate::api_version::API_VERSION;
+use crate::outcome::OutcomeKind;
 use crate::storage::TimelineId;
 use crate::topology::{RECORD_ANNOTATION, Topology, Volume};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Version of the record's form.
-pub const RECORD_VERSION: u32 = 1;
+/// Kind of the document.
+pub const RECORD_KIND: &str = "Record";
 
 /// A failover or an undo, on record (annotation `kubectl-synxdb/record-<id>`, JSON).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,24 +20,25 @@ pub const RECORD_VERSION: u32 = 1;
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// Version of this form.
-    #[cfg_attr(test, schemars(extend("const" = RECORD_VERSION)))]
-    pub version: u32,
-    /// The act's name.
+    pub api_version: String,
+    /// Always `Record`.
+    pub kind: String,
+    /// The operation's name.
     pub id: String,
     /// What it is.
-    #[serde(default)]
+    #[serde(flatten)]
     pub act: Action,
     /// When it began, RFC 3339.
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub started: String,
-    /// When it ended, RFC 3339. Absent where it has not.
+    /// When it ended, RFC 3339. Absent if it has not ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub finished: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
-    /// Who began it, as the API server knows them. Absent where that is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Who began it, as the API server knows them. Absent if that is not known.
+    #[serde(default, rename = "user", skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
     /// The kubeconfig context it was run in.
     pub context: String,
@@ -42,44 +46,44 @@ pub struct Record {
     pub namespace: String,
     /// Name of the pod.
     pub pod: String,
-    /// UID of the pod that went; empty where it was gone already.
+    /// UID of the old pod; empty if it was gone already.
     pub pod_uid: String,
-    /// Who re-creates the pod. Absent where nobody does.
+    /// The controller that recreates the pod. Absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<RecordedOwner>,
-    /// Whether the claims stayed.
+    /// Whether the claims were kept.
     pub keep_claims: bool,
-    /// The claims that went.
+    /// The claims that were deleted.
     pub claims: Vec<RecordedClaim>,
-    /// How many replacement pods had to be deleted once more.
-    #[serde(default)]
+    /// New pods that were stuck on a deleted claim, and were deleted again.
+    #[serde(default, rename = "stuckPodsDeleted")]
     pub healed: u32,
-    /// Schema of the canary table, where one was written and is still there to be read or dropped. Absent otherwise.
+    /// Schema of the canary table, if one was written and is still to be read or dropped. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<String>,
-    /// What the component held before. Absent where that is not known, once it was all found again, and where
+    /// What the component held before. Absent if that is not known, once all of it was found again, and if
     /// `packedBaseline` has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<serde_json::Value>,
-    /// The same, where it is long: its JSON compressed (zlib, RFC 1950) and in base64. Absent otherwise.
+    /// The same if it is long: its JSON compressed (zlib, RFC 1950) and in base64. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packed_baseline: Option<String>,
     /// Why the baseline is not on record although there was one. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_lost: Option<BaselineLoss>,
-    /// The act whose baseline this one took over, as that act did not find all of it again. Absent otherwise.
+    /// The operation whose baseline this one took over, as that operation did not find all of it again. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inherited: Option<Inherited>,
     /// When the baseline was taken, RFC 3339, if it is one that was stored in the cluster earlier. Absent otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "storedBaselineTaken", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub stored_baseline: Option<String>,
-    /// Of a safekeeper: the highest term of each active timeline when it began, by `TENANT/TIMELINE`. Absent where that is
+    /// Of a safekeeper: the highest term of each active timeline when it began, by `TENANT/TIMELINE`. Absent if that is
     /// not known, and of other components.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<BTreeMap<TimelineId, u64>>,
-    /// A newer act of the same pod that recovered: whatever this one left open is settled, also once the newer record is
-    /// gone with its volumes. Absent where there was none, or this one recovered itself.
+    /// A newer operation on the same pod that recovered: whatever this one left open is settled, also once the newer record
+    /// is gone with its volumes. Absent if there was none, or this one recovered itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
 }
@@ -87,7 +91,7 @@ pub struct Record {
 /// Why a baseline is not on record although there was one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub enum BaselineLoss {
     /// It does not fit beside the other annotations, even compressed.
     TooLarge,
@@ -105,11 +109,11 @@ impl std::fmt::Display for BaselineLoss {
     }
 }
 
-/// Whose baseline an act took over.
+/// Whose baseline an operation took over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Inherited {
-    /// The act that took the baseline.
+    /// The operation that took the baseline.
     pub from: String,
     /// When it was taken, RFC 3339.
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
@@ -118,17 +122,70 @@ pub struct Inherited {
 
 /// What is on record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
+#[serde(into = "OperationForm", try_from = "OperationForm")]
 pub enum Action {
     /// A member was failed over.
     #[default]
     Failover,
-    /// The volumes that this act set aside were brought back.
+    /// The volumes that this operation retained were restored.
     Undo(String),
 }
 
-/// Who re-creates a pod, from its ownerReferences.
+/// Whether something is a failover or an undo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Operation {
+    /// A member is failed over.
+    Failover,
+    /// The volumes that an earlier operation retained are restored.
+    Undo,
+}
+
+/// An [`Action`] as every document has it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct OperationForm {
+    /// What it is.
+    operation: Operation,
+    /// Of an undo: the operation whose volumes it restores. Null for a failover.
+    undoes: Option<String>,
+}
+
+impl From<Action> for OperationForm {
+    fn from(act: Action) -> Self {
+        match act {
+            Action::Failover => Self { operation: Operation::Failover, undoes: None },
+            Action::Undo(of) => Self { operation: Operation::Undo, undoes: Some(of) },
+        }
+    }
+}
+
+impl TryFrom<OperationForm> for Action {
+    type Error = &'static str;
+
+    fn try_from(form: OperationForm) -> Result<Self, Self::Error> {
+        match (form.operation, form.undoes) {
+            (Operation::Failover, None) => Ok(Self::Failover),
+            (Operation::Undo, Some(of)) => Ok(Self::Undo(of)),
+            (Operation::Failover, Some(_)) => Err("a failover undoes nothing"),
+            (Operation::Undo, None) => Err("an undo does not say what it undoes"),
+        }
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Action {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Action".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        OperationForm::json_schema(generator)
+    }
+}
+
+/// The controller that recreates a pod, from its ownerReferences.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RecordedOwner {
@@ -147,7 +204,7 @@ impl RecordedOwner {
     }
 }
 
-/// A claim that went, and its volume.
+/// A claim that was deleted, and its volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -156,20 +213,20 @@ pub struct RecordedClaim {
     pub name: String,
     /// Its UID.
     pub uid: String,
-    /// Its volume, which is set aside. Null where none is.
+    /// Its volume, which is retained. Null if there is none.
     pub volume: Option<String>,
-    /// The volume's reclaim policy before it was retained. Null where no volume is set aside.
+    /// The volume's reclaim policy before it was retained. Null if no volume is retained.
     pub reclaim_policy: Option<String>,
-    /// Of an undo: the volume that comes back in its place. Absent otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Of an undo: the volume that is restored in its place. Absent otherwise.
+    #[serde(default, rename = "restores", skip_serializing_if = "Option::is_none")]
     pub returns: Option<Returns>,
-    /// The claim as it was: metadata (name, labels, annotations) and spec. Absent where it could not be read.
+    /// The claim as it was: metadata (name, labels, annotations) and spec. Absent if it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     pub manifest: Option<serde_json::Value>,
 }
 
-/// A volume that comes back.
+/// A volume that is restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -178,26 +235,38 @@ pub struct Returns {
     pub volume: String,
     /// Its UID.
     pub uid: String,
-    /// The reclaim policy that it had before it was retained, to be restored once it is in use again. Null where that is
+    /// The reclaim policy that it had before it was retained, to be restored once it is in use again. Null if that is
     /// not known.
     pub reclaim_policy: Option<String>,
 }
 
-/// How it ended.
+/// How it ended: an outcome that is put on record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RecordedOutcome"))]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// It has not: it is running, or was interrupted.
     InProgress,
     /// Recovered, by the definition.
     Recovered,
-    /// The pod is back; whether the component and its data are is not proven.
-    Unproven,
+    /// The pod is new and Ready; whether the component and its data are back is unknown, or was not to be verified.
+    Unverified,
     /// Something that was there before is missing.
     DataMissing,
-    /// It has not: the pod is back, and its component was still fetching data when the time was up.
+    /// It has not: the pod is new and Ready, and its component was still fetching data when the time was up.
     CatchingUp,
+}
+
+impl From<Outcome> for OutcomeKind {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::InProgress => Self::InProgress,
+            Outcome::Recovered => Self::Recovered,
+            Outcome::Unverified => Self::Unverified,
+            Outcome::DataMissing => Self::DataMissing,
+            Outcome::CatchingUp => Self::CatchingUp,
+        }
+    }
 }
 
 impl Outcome {
@@ -244,8 +313,8 @@ pub fn annotation(id: &str) -> String {
     format!("{RECORD_ANNOTATION}{id}")
 }
 
-/// The text of a record once the act `by` has settled what it left open. Fields that a later version wrote stay. `None`
-/// where the text is no record.
+/// The text of a record once the operation `by` has settled what it left open. Its form stays what it is, which has the same
+/// field in each version, and so do fields that a later version wrote. `None` if the text is no record.
 pub fn settled(text: &str, by: &str) -> Option<String> {
     Record::parse(text)?;
     let mut value: serde_json::Value = serde_json::from_str(text).ok()?;
@@ -254,17 +323,22 @@ pub fn settled(text: &str, by: &str) -> Option<String> {
 }
 
 impl Record {
-    /// Reads a record from an annotation or a journal's file; `None` where it is not one of ours or of a later form.
-    /// Whoever may annotate a volume may write one: a name becomes part of a file's, and so is one of ours.
+    /// Reads a record from an annotation or a journal's file, of this version or of v1alpha1; `None` if it is not one of
+    /// ours, or of a later version. Whoever may annotate a volume may write one: a name becomes part of a file's, and so is
+    /// one of ours.
     pub fn parse(text: &str) -> Option<Self> {
-        let record = serde_json::from_str::<Self>(text).ok()?;
+        let record = serde_json::from_str(text).ok().or_else(|| {
+            let value = record_v1alpha1::in_this_version(text, API_VERSION, RECORD_KIND)?;
+            serde_json::from_value(value).ok()
+        });
+        let record: Self = record?;
         record.is_sound().then_some(record)
     }
 
     /// Whether every field is what it says it is: what is printed to be pasted, what is asked for by name, and what is
     /// compared, comes from here.
     fn is_sound(&self) -> bool {
-        let Self { version, id, act, started, finished, outcome, who, context, .. } = self;
+        let Self { api_version, kind, id, act, started, finished, outcome, who, context, .. } = self;
         let Self { namespace, pod, pod_uid, owner, claims, canary, stored_baseline, inherited, terms, .. } = self;
         let superseded_by = &self.superseded_by;
         let policy = |policy: &Option<String>| {
@@ -288,7 +362,8 @@ impl Record {
             (1..=63).contains(&name.len())
                 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
         };
-        *version == RECORD_VERSION
+        api_version == API_VERSION
+            && kind == RECORD_KIND
             && is_name(id)
             && match act {
                 Action::Failover => true,
@@ -391,13 +466,13 @@ mod tests {
     use serde_json::{Value, json};
 
     fn whole() -> Value {
-        json!({"version": RECORD_VERSION, "id": "a1b2c3d4", "started": "2026-01-01T00:00:00Z",
-            "finished": "2026-01-01T00:01:00Z", "outcome": "recovered", "act": {"undo": "b1b2c3d4"}, "who": "alice",
+        json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "id": "a1b2c3d4", "started": "2026-01-01T00:00:00Z",
+            "finished": "2026-01-01T00:01:00Z", "outcome": "recovered", "operation": "undo", "undoes": "b1b2c3d4", "user": "alice",
             "context": "a context; touch x", "namespace": "synxdb-system", "pod": "safekeeper-0", "podUid": "uid-1",
             "owner": {"kind": "StatefulSet", "name": "safekeeper", "uid": "uid-2"}, "keepClaims": false,
             "claims": [{"name": "data-safekeeper-0", "uid": "uid-3", "volume": "pv-1", "reclaimPolicy": "Delete",
-                "returns": {"volume": "pv-0", "uid": "uid-4", "reclaimPolicy": "Delete"}}],
-            "canary": "kubectl_synxdb_a1b2c3d4", "storedBaseline": "2026-01-01T00:00:00Z",
+                "restores": {"volume": "pv-0", "uid": "uid-4", "reclaimPolicy": "Delete"}}],
+            "canary": "kubectl_synxdb_a1b2c3d4", "storedBaselineTaken": "2026-01-01T00:00:00Z",
             "inherited": {"from": "c1b2c3d4", "taken": "2026-01-01T00:00:00Z"}, "supersededBy": "d1b2c3d4"})
     }
 
@@ -409,7 +484,7 @@ mod tests {
         let mut tried = 0;
         for pointer in [
             "/id",
-            "/act/undo",
+            "/undoes",
             "/started",
             "/finished",
             "/namespace",
@@ -422,11 +497,11 @@ mod tests {
             "/claims/0/uid",
             "/claims/0/volume",
             "/claims/0/reclaimPolicy",
-            "/claims/0/returns/volume",
-            "/claims/0/returns/uid",
-            "/claims/0/returns/reclaimPolicy",
+            "/claims/0/restores/volume",
+            "/claims/0/restores/uid",
+            "/claims/0/restores/reclaimPolicy",
             "/canary",
-            "/storedBaseline",
+            "/storedBaselineTaken",
             "/inherited/from",
             "/inherited/taken",
             "/supersededBy",
@@ -441,7 +516,7 @@ mod tests {
                         "/started",
                         "/finished",
                         "/canary",
-                        "/storedBaseline",
+                        "/storedBaselineTaken",
                         "/inherited/taken",
                     ]
                     .contains(&pointer)
@@ -456,14 +531,19 @@ mod tests {
         }
         assert!(tried > 140, "{tried}");
         for (pointer, value) in [
-            ("/version", json!(2)),
+            ("/apiVersion", json!("kubectl-synxdb/v1beta2")),
+            ("/apiVersion", json!("kubectl-synxdb/v1alpha1")),
+            ("/kind", json!("Baseline")),
+            ("/operation", json!("failover")),
+            ("/undoes", Value::Null),
             ("/id", json!("")),
             ("/id", json!("x".repeat(41))),
             ("/started", json!("yesterday")),
             ("/started", json!("2026-01-01T00:00:00+14:00")),
             ("/finished", Value::Null),
-            ("/outcome", json!("in-progress")),
-            ("/who", json!("x".repeat(2000))),
+            ("/outcome", json!("inProgress")),
+            ("/outcome", json!("timedOut")),
+            ("/user", json!("x".repeat(2000))),
             ("/context", json!("x".repeat(2000))),
             ("/pod", json!("x".repeat(254))),
             ("/claims", json!(vec![whole()["claims"][0].clone(); 101])),
@@ -485,7 +565,7 @@ mod tests {
             ("/claims/0/uid", json!("")),
             ("/claims/0/volume", Value::Null),
             ("/claims/0/reclaimPolicy", json!("Retain")),
-            ("/who", json!("system:serviceaccount:a:b c")),
+            ("/user", json!("system:serviceaccount:a:b c")),
         ] {
             let mut record = whole();
             *record.pointer_mut(pointer).unwrap() = value.clone();
@@ -510,10 +590,10 @@ mod tests {
         assert_eq!(read(&whole()), 1);
         let mut back = whole();
         back["claims"][0]["volume"] = json!("pv-9");
-        back["claims"][0]["returns"]["volume"] = json!("pv-1");
+        back["claims"][0]["restores"]["volume"] = json!("pv-1");
         assert_eq!(read(&back), 1);
         let mut other = back;
-        other["claims"][0]["returns"]["volume"] = json!("pv-9");
+        other["claims"][0]["restores"]["volume"] = json!("pv-9");
         assert_eq!(read(&other), 0);
     }
 

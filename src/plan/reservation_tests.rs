@@ -192,7 +192,7 @@ records:
         let plan = planned(&world(&world_of(pod, current, begun)), None, &request(), &[]);
         assert_eq!(steps(&plan), expected, "{pod} {current} {begun}");
         if !expected.is_empty() {
-            let said = told(&plan, CheckId::Revision);
+            let said = told(&plan, PlanCheckId::Revision);
             assert!(said.iter().any(|said| said.contains("the new pod will have revision good")), "{said:?}");
             assert_eq!((plan.target.uid.as_str(), plan.id.as_str()), ("p2", "f1"));
         }

@@ -1,6 +1,6 @@
 //! Which rights are asked for, and what becomes of a command without one.
 
-use super::checks::{CheckId, Verdict};
+use super::checks::{PlanCheckId, PlanVerdict};
 use super::rights::{Place, Right, goes_on_without, of, rules, together};
 use super::undo_tests::{FAILED_OVER, planned, request, world};
 use super::*;
@@ -78,19 +78,22 @@ fn a_right_is_optional_only_where_it_goes_on_by_itself() {
 fn a_missing_right_is_told_with_what_it_costs() {
     let of = |denied: &[(&str, &str)]| {
         let plan = planned(&world(FAILED_OVER), None, &request(), denied);
-        let said = plan.checks.into_iter().filter(|check| check.id == CheckId::Permission);
+        let said = plan.checks.into_iter().filter(|check| check.id == PlanCheckId::Permission);
         said.map(|check| (check.verdict, check.reason)).collect::<Vec<_>>()
     };
-    let [(Verdict::Pass, _)] = &of(&[])[..] else { panic!() };
+    let [(PlanVerdict::Pass, _)] = &of(&[])[..] else { panic!() };
     let told = of(&[("create", "pods"), ("list", "events"), ("watch", "events")]);
-    assert!(told.iter().all(|(verdict, _)| *verdict == Verdict::Warn), "{told:?}");
+    assert!(told.iter().all(|(verdict, _)| *verdict == PlanVerdict::Warn), "{told:?}");
     assert!(
         told.iter().any(|(_, why)| why.contains("create pods") && why.contains("a rejection of the new pod")),
         "{told:?}"
     );
     assert!(told.iter().any(|(_, why)| why.contains("events") && why.contains("less detail")), "{told:?}");
     let told = of(&[("delete", "pods"), ("create", "pods")]);
-    assert!(told.iter().any(|(verdict, why)| *verdict == Verdict::Block && why.contains("delete pods")), "{told:?}");
+    assert!(
+        told.iter().any(|(verdict, why)| *verdict == PlanVerdict::Block && why.contains("delete pods")),
+        "{told:?}"
+    );
 }
 
 fn find<'r>(rights: &'r [Right], verb: &str, resource: &str) -> Vec<&'r Right> {

@@ -73,14 +73,14 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
         (Before::NotAsked, none(), "no baseline: none is stored".to_owned(), "will not be verified"),
     ] {
         let plan = without_its_word(before, baseline, &[]);
-        let check = plan.checks.iter().find(|check| check.id == CheckId::Baseline).unwrap();
-        assert_eq!(check.verdict, Verdict::Warn);
+        let check = plan.checks.iter().find(|check| check.id == PlanCheckId::Baseline).unwrap();
+        assert_eq!(check.verdict, PlanVerdict::Warn);
         assert!(check.reason.starts_with(&begins) && check.reason.contains(has), "{}", check.reason);
         let Proof::Sql { endpoint, canary, .. } = &plan.proof else { panic!("{:?}", plan.proof) };
         assert_eq!((&*endpoint.user, canary), ("auditor", &None));
     }
     let text = serde_json::to_value(Before::LoginRefused { reason: reason() }).unwrap();
-    assert_eq!(text, serde_json::json!({"component": "loginRefused", "reason": reason()}));
+    assert_eq!(text, serde_json::json!({"state": "loginRejected", "reason": reason()}));
 }
 
 /// A plan for a member that says nothing of what it holds.
@@ -110,10 +110,10 @@ fn without_its_word(before: Before, baseline: ComparedWith, accept_missing: &[&s
 /// A baseline with gaps is no plain pass: what is in them cannot be missed afterwards.
 #[test]
 fn a_baseline_that_lacks_something_is_warned_of() {
-    for (lacks, verdict) in [(vec![], Verdict::Pass), (vec!["2 of 15 databases".to_owned()], Verdict::Warn)] {
+    for (lacks, verdict) in [(vec![], PlanVerdict::Pass), (vec!["2 of 15 databases".to_owned()], PlanVerdict::Warn)] {
         let before = Before::Answered { summary: "PostgreSQL 14".into(), lacks };
         let plan = without_its_word(before, ComparedWith::Fresh { taken: now().to_string() }, &[]);
-        let check = plan.checks.iter().find(|check| check.id == CheckId::Baseline).unwrap();
+        let check = plan.checks.iter().find(|check| check.id == PlanCheckId::Baseline).unwrap();
         assert_eq!(check.verdict, verdict);
     }
 }
@@ -217,7 +217,7 @@ fn what_an_ordered_set_would_not_create_again_is_not_deleted() {
     let gone = down.replace("- {name: wh9527-1, set: wh9527, ready: true, claims: [data-wh9527-1]}\n", "");
     let plan = planned(&gone, "wh9527-1", &request(), &[]);
     assert_eq!(plan.refusal(), None);
-    assert!(plan.checks.iter().any(|check| check.id == CheckId::Order && check.verdict == Verdict::Warn));
+    assert!(plan.checks.iter().any(|check| check.id == PlanCheckId::Order && check.verdict == PlanVerdict::Warn));
 }
 
 fn safekeepers(ready: &[bool]) -> String {
@@ -298,7 +298,7 @@ fn a_shared_claim_is_never_deleted() {
 
 fn record(pod_uid: &str) -> String {
     format!(
-        r#"{{"version":1,"id":"old1","started":"2026-01-01T00:00:00Z","outcome":"in-progress","context":"c",
+        r#"{{"apiVersion":"kubectl-synxdb/v1beta1","kind":"Record","operation":"failover","id":"old1","started":"2026-01-01T00:00:00Z","outcome":"inProgress","context":"c",
         "namespace":"cloud007-513d75d5-3033-4649-b913-07f6115ec41a","pod":"wh9527-0","podUid":"{pod_uid}","keepClaims":false,
         "claims":[{{"name":"data-wh9527-0","uid":"uid-data-wh9527-0","volume":"pv-7","reclaimPolicy":"Delete"}}]}}"#
     )
@@ -437,7 +437,7 @@ fn another_failover_under_way() {
             in_flight: InFlight { here, elsewhere },
             storage: &crate::storage::Readings::default(),
         });
-        let told = plan.checks.iter().filter(|check| check.id == CheckId::Lease);
+        let told = plan.checks.iter().filter(|check| check.id == PlanCheckId::Lease);
         let told: Vec<String> = told.map(|check| format!("{:?} {}", check.verdict, check.reason)).collect();
         (told.join("\n"), plan.risk, plan.refusal().is_some())
     };
@@ -536,7 +536,7 @@ fn another_failover_under_way() {
 fn a_resumed_failover_deletes_the_pod_that_holds_the_old_claims() {
     let record = |outcome: &str| {
         let record = serde_json::json!({
-            "version": 1, "id": "begun", "started": "2026-01-01T00:00:00Z", "outcome": outcome, "context": "c",
+            "apiVersion": "kubectl-synxdb/v1beta1", "kind": "Record", "operation": "failover", "id": "begun", "started": "2026-01-01T00:00:00Z", "outcome": outcome, "context": "c",
             "namespace": "synxdb-system", "pod": "pageserver-0", "podUid": "first", "keepClaims": false,
             "claims": [{"name": "data-pageserver-0", "uid": "old", "volume": "pv-1", "reclaimPolicy": "Delete"}],
         });
@@ -573,7 +573,7 @@ records:
         // It is as it should be: only waited for.
         ("second", "new", false, ""),
     ] {
-        let plan = planned(&world(pod, claim, terminating, "in-progress"), "pageserver-0", &request(), &[]);
+        let plan = planned(&world(pod, claim, terminating, "inProgress"), "pageserver-0", &request(), &[]);
         let steps: Vec<String> = plan
             .steps
             .iter()
@@ -604,10 +604,10 @@ fn volumes_that_cannot_be_read_may_tell_of_an_unfinished_failover() {
     // It may well be read the next time.
     let late = || (crate::testing::late("persistentvolumes", None), "again");
     for ((unread, next), allow, keep_claims, verdict) in [
-        (denied(), vec![], false, Some(Verdict::Block)),
-        (late(), vec![], false, Some(Verdict::Block)),
-        (denied(), vec![crate::cli::Allow::UnretainedVolume], false, Some(Verdict::Warn)),
-        (late(), vec![crate::cli::Allow::UnretainedVolume], false, Some(Verdict::Warn)),
+        (denied(), vec![], false, Some(PlanVerdict::Block)),
+        (late(), vec![], false, Some(PlanVerdict::Block)),
+        (denied(), vec![crate::cli::Allow::UnretainedVolume], false, Some(PlanVerdict::Warn)),
+        (late(), vec![crate::cli::Allow::UnretainedVolume], false, Some(PlanVerdict::Warn)),
         (denied(), vec![], true, None),
         (late(), vec![], true, None),
     ] {
@@ -630,11 +630,11 @@ fn volumes_that_cannot_be_read_may_tell_of_an_unfinished_failover() {
             storage: &crate::storage::Readings::default(),
             probes: Probes::default(),
         });
-        let check = plan.checks.iter().find(|check| check.id == CheckId::Earlier);
+        let check = plan.checks.iter().find(|check| check.id == PlanCheckId::Earlier);
         assert_eq!(check.map(|check| check.verdict), verdict, "{check:?}");
-        assert_eq!(plan.risk == Risk::High, verdict == Some(Verdict::Warn));
+        assert_eq!(plan.risk == Risk::High, verdict == Some(PlanVerdict::Warn));
         let hints = plan.refused("again").map(|error| error.hints).unwrap_or_default();
-        let block = verdict == Some(Verdict::Block);
+        let block = verdict == Some(PlanVerdict::Block);
         assert_eq!(hints, if block { vec![next] } else { vec![] });
     }
 }

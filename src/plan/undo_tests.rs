@@ -18,7 +18,7 @@ pods: [{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p2, ready: true, c
 claims: [{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2}]
 volumes: [{name: pv-1, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: c1, policy: Retain, size: 1Gi}]
 records:
-- {id: f1, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: data-missing, set: set-cloudberry-proxy, canary: kubectl_synxdb_f1,
+- {id: f1, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: dataMissing, set: set-cloudberry-proxy, canary: kubectl_synxdb_f1,
    claims: [{name: data-cloudberry-proxy-0, uid: c1, volume: pv-1, policy: Delete}]}
 ";
 
@@ -30,7 +30,7 @@ pods: [{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p3, ready: true, c
 claims: [{name: data-cloudberry-proxy-0, uid: c3, volume: pv-1}]
 volumes: [{name: pv-2, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: c2, policy: Retain, size: 1Gi}]
 records:
-- {id: f1, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: data-missing, set: set-cloudberry-proxy,
+- {id: f1, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: dataMissing, set: set-cloudberry-proxy,
    claims: [{name: data-cloudberry-proxy-0, uid: c1, volume: pv-1, policy: Delete}]}
 - {id: u1, pod: cloudberry-proxy-0, age: 200, took: 5, undo: f1, set: set-cloudberry-proxy,
    claims: [{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2, policy: Delete, returns: pv-1}]}
@@ -103,7 +103,7 @@ pub(super) fn steps(plan: &Plan) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-pub(super) fn told(plan: &Plan, id: CheckId) -> Vec<String> {
+pub(super) fn told(plan: &Plan, id: PlanCheckId) -> Vec<String> {
     let checks = plan.checks.iter().filter(|check| check.id == id);
     checks.map(|check| format!("{:?}: {}", check.verdict, check.reason)).collect()
 }
@@ -119,7 +119,7 @@ fn what_goes_is_retained_and_what_comes_is_reserved_before_anything_is_deleted()
     assert_eq!((plan.refusal(), &plan.resumes, &plan.journal), (None, &None, &None));
     let back = "Warn: volume pv-1 (1Gi) is restored as claim data-cloudberry-proxy-0; volume pv-2, with everything \
                 written since, is retained";
-    assert_eq!(told(&plan, CheckId::Return), [back]);
+    assert_eq!(told(&plan, PlanCheckId::Return), [back]);
     let returns = Returns { volume: "pv-1".into(), uid: "uid-pv-1".into(), reclaim_policy: Some("Delete".into()) };
     let replaced = ReplacedClaim {
         name: "data-cloudberry-proxy-0".into(),
@@ -148,7 +148,7 @@ fn a_claim_that_has_no_volume_yet_or_is_not_there_is_no_obstacle() {
         let plan = undo(yaml, "f1");
         assert_eq!((steps(&plan).as_str(), plan.refusal()), (expected, None));
         assert_eq!(
-            told(&plan, CheckId::Return),
+            told(&plan, PlanCheckId::Return),
             ["Pass: volume pv-1 (1Gi) is restored as claim data-cloudberry-proxy-0"]
         );
         assert_eq!(plan.journal, None, "the volume that comes back carries the record");
@@ -281,9 +281,9 @@ fn a_folder_that_comes_back_is_on_some_node() {
     let some = "Warn: volume pv-1 is a folder on an unknown node (hostPath): its data is there only if the new pod starts on \
                 that node";
     for yaml in [&folder, &pending] {
-        assert_eq!(told(&undo(yaml, "f1"), CheckId::Node), Vec::<String>::new());
+        assert_eq!(told(&undo(yaml, "f1"), PlanCheckId::Node), Vec::<String>::new());
         let plan = undo(&yaml.replace("records:", two), "f1");
-        assert_eq!((told(&plan, CheckId::Node), plan.refusal()), (vec![some.to_owned()], None));
+        assert_eq!((told(&plan, PlanCheckId::Node), plan.refusal()), (vec![some.to_owned()], None));
     }
 }
 
@@ -319,7 +319,7 @@ volumes:
 - {name: pv-1, class: standard, reservedFor: cloudberry-proxy-0-scratch, releasedBy: c1, policy: Retain, size: 1Gi}
 - {name: pv-3, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: d1, policy: Retain, size: 1Gi}
 records:
-- {id: f1, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: data-missing, set: set-cloudberry-proxy,
+- {id: f1, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: dataMissing, set: set-cloudberry-proxy,
    claims: [{name: data-cloudberry-proxy-0, uid: d1, volume: pv-3, policy: Delete},
             {name: cloudberry-proxy-0-scratch, uid: c1, volume: pv-1, policy: Delete}]}
 ";
@@ -453,7 +453,7 @@ fn an_undo_is_undone_in_the_same_way() {
 #[test]
 fn the_reclaim_policy_that_a_volume_gets_again() {
     let policy = |middle: &str, last: &str| {
-        let yaml = FAILED_OVER.replace("age: 300, took: 5, outcome: data-missing", "age: 900, took: 5")
+        let yaml = FAILED_OVER.replace("age: 300, took: 5, outcome: dataMissing", "age: 900, took: 5")
             + middle
             + &format!(
                 "- {{id: f2, pod: cloudberry-proxy-0, age: 90, took: 5, claims: [{{name: data-cloudberry-proxy-0, uid: c1, volume: pv-1, policy: {last}}}]}}"
@@ -471,7 +471,7 @@ fn the_reclaim_policy_that_a_volume_gets_again() {
     };
     assert_eq!(policy("", "Retain"), "Delete");
     // It came back, and was not proven: it was left as it was, on Retain.
-    assert_eq!(policy(&undone("took: 5, outcome: unproven"), "Retain"), "Delete");
+    assert_eq!(policy(&undone("took: 5, outcome: unverified"), "Retain"), "Delete");
     assert_eq!(policy(&undone("took: 5"), "Delete"), "Delete");
     assert_eq!(policy(&undone("took: 5"), "Retain"), "Retain");
 }
@@ -481,7 +481,7 @@ fn the_reclaim_policy_that_a_volume_gets_again() {
 fn what_was_just_done_is_not_done_again() {
     let after = |record: &str, ready: bool| {
         let yaml = FAILED_OVER.replace("ready: true", &format!("ready: {ready}"));
-        format!("{}{record}", yaml.replace("age: 300, took: 5, outcome: data-missing", "age: 900, took: 5"))
+        format!("{}{record}", yaml.replace("age: 300, took: 5, outcome: dataMissing", "age: 900, took: 5"))
     };
     let record = |fields: &str| {
         format!(
@@ -501,8 +501,8 @@ fn what_was_just_done_is_not_done_again() {
         // Down again, later, or not well in the first place: it is failed over.
         ("age: 70, took: 10", false, &request(), ""),
         ("age: 70, took: 9", true, &request(), ""),
-        ("age: 20, took: 10, outcome: unproven", true, &request(), ""),
-        ("age: 20, took: 10, outcome: data-missing", true, &request(), ""),
+        ("age: 20, took: 10, outcome: unverified", true, &request(), ""),
+        ("age: 20, took: 10, outcome: dataMissing", true, &request(), ""),
         (
             "age: 20, took: 10, undo: f1",
             true,
@@ -518,7 +518,7 @@ fn what_was_just_done_is_not_done_again() {
         ("age: 20, took: 10, set: set-0", true, &request(), ""),
     ] {
         let plan = planned(&world(&after(&record(fields), ready)), None, request, &[]);
-        assert_eq!(told(&plan, CheckId::Earlier).join("\n"), expected, "{fields} ready={ready}");
+        assert_eq!(told(&plan, PlanCheckId::Earlier).join("\n"), expected, "{fields} ready={ready}");
         assert_eq!(plan.refusal().is_some(), expected.starts_with("Block"), "{fields}");
     }
     let hints = |fields| planned(&world(&after(&record(fields), true)), None, &request(), &[]).refusal().unwrap().hints;
@@ -616,8 +616,8 @@ records:
     let both = format!("{first}, {second}");
     // The first failover lost data; the second one set aside the disk that it had brought.
     let doubts = |volumes: &str, set: &str| {
-        let records = failed("f1", 300, "data-missing", set, "c1", "pv-1")
-            + &failed("f2", 200, "unproven", "cloudberry-proxy", "c2", "pv-2");
+        let records = failed("f1", 300, "dataMissing", set, "c1", "pv-1")
+            + &failed("f2", 200, "unverified", "cloudberry-proxy", "c2", "pv-2");
         let (_, _, entries) = told_of(&world_of(volumes, &records));
         let newest = &entries[0].aside[0];
         assert_eq!((entries[0].record.id.as_str(), newest.volume.as_str()), ("f2", "pv-2"));
@@ -664,7 +664,7 @@ fn a_volume_is_given_back_only_while_its_member_is_well() {
     };
     assert_eq!(why(UNDONE, "u1"), None);
     let begun = format!("{FAILED_OVER}{UNFINISHED}").replace(RELEASED, "reservedFor: data-cloudberry-proxy-0");
-    let recovered = UNDONE.replace("age: 300, took: 5, outcome: data-missing", "age: 300, took: 5");
+    let recovered = UNDONE.replace("age: 300, took: 5, outcome: dataMissing", "age: 300, took: 5");
     let newer = |fields: &str| {
         recovered.clone()
             + &format!("- {{id: n1, pod: cloudberry-proxy-0, {fields}, claims: [{{name: x, uid: x, returns: pv-1}}]}}")
@@ -676,7 +676,7 @@ fn a_volume_is_given_back_only_while_its_member_is_well() {
         (FAILED_OVER.to_owned(), "f1", "a/cloudberry-proxy-0 has not recovered: f1 ended with data missing"),
         (newer("age: 20"), "u1", "a/cloudberry-proxy-0 has not recovered: n1 is unfinished"),
         (
-            newer("age: 20, took: 5, outcome: unproven"),
+            newer("age: 20, took: 5, outcome: unverified"),
             "u1",
             "a/cloudberry-proxy-0 has not recovered: n1 is unverified",
         ),

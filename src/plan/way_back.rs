@@ -63,7 +63,7 @@ fn doubt_at(records: &[&Record], at: usize) -> Option<String> {
         Outcome::InProgress => "did not finish",
         Outcome::CatchingUp => "was still catching up",
         Outcome::DataMissing => "ended with data missing",
-        Outcome::Unproven => "is unverified",
+        Outcome::Unverified => "is unverified",
     };
     let since = |taken: &String| taken.parse::<Timestamp>().ok() >= brought.begun();
     if of.stored_baseline.as_ref().is_some_and(since) {

@@ -26,18 +26,18 @@ pub(super) const SMALL: u64 = 4 << 20;
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ServerContents"))]
 #[serde(rename_all = "camelCase")]
 pub struct Baseline {
-    /// As `version()` says it, up to its platform.
+    /// As `version()` returns it, up to its platform.
     pub version: String,
     /// Kind of server.
     pub kernel: Kernel,
-    /// When it was taken, RFC 3339. Absent where that is not on record.
+    /// When it was taken, RFC 3339. Absent if that is not on record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub taken: Option<String>,
     /// Databases that can be entered, `template0` and `template1` left out, in the order of their names' bytes. Of more
     /// than 50 the first 50, and those of the baseline that this one is compared with.
     pub databases: Vec<Database>,
-    /// How many databases there are. Absent where that is not on record.
+    /// How many databases there are. Absent if that is not on record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
     /// Whether there are more than are listed.
@@ -77,7 +77,7 @@ pub enum Listing {
 pub struct Tables {
     /// How many tables there are, partitioned ones among them.
     pub total: u64,
-    /// How many relations there are of each kind. Absent where that is not on record.
+    /// How many relations there are of each kind. Absent if that is not on record.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(test, schemars(extend("propertyNames" = RelationKind::words())))]
     pub totals: BTreeMap<RelationKind, u64>,
@@ -86,7 +86,7 @@ pub struct Tables {
     /// By schema and name, in the order of their bytes. Of more than 1,000 the first 1,000, and those of the baseline that
     /// this one is compared with.
     pub tables: Vec<Table>,
-    /// Of all relations up to the newest one, listed or not. Absent where the server makes none.
+    /// Of all relations up to the newest one, listed or not. Absent if the server makes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// Of all relations up to the newest one of the other baseline.
@@ -197,13 +197,13 @@ pub struct Table {
     pub estimated_rows: f64,
     /// The planner's estimate (`relpages`) of its size, in blocks.
     pub pages: u64,
-    /// Rows counted, of a table or materialized view. Absent where they were not: they were not to be, or could not be.
+    /// Rows counted, of a table or materialized view. Absent if they were not to be counted, or could not be.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rows: Option<u64>,
     /// Whether counting stopped at as many rows as there were before. Absent otherwise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
-    /// Why its rows could not be counted. Absent where they were, and where they were not to be.
+    /// Why its rows could not be counted. Absent if they were, or were not to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncounted: Option<Uncounted>,
 }

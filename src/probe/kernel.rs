@@ -8,10 +8,10 @@ use tokio_postgres::SimpleQueryRow;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Kernel {
     /// A Cloudberry or Greenplum kernel, which dispatches to segments.
-    #[serde(rename = "MPP")]
+    #[serde(rename = "mpp", alias = "MPP")]
     Mpp,
     /// Plain PostgreSQL: what asks segments is skipped, not passed.
-    #[serde(rename = "PostgreSQL")]
+    #[serde(rename = "postgresql", alias = "PostgreSQL")]
     PostgreSql,
 }
 

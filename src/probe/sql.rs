@@ -20,7 +20,7 @@ const ONCE_MORE: [&str; 2] = ["58M01", "XX000"];
 /// What an answering server said of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Introduction {
-    /// As `version()` says it, up to its platform.
+    /// As `version()` returns it, up to its platform.
     pub version: String,
     /// Kind of server.
     pub kernel: Kernel,

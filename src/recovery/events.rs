@@ -1,6 +1,7 @@
 //! What a running failover tells, and how it ended. Values only; `render` words them.
 
 use super::availability::Availability;
+use crate::outcome::OutcomeKind;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -16,10 +17,12 @@ pub enum Phase {
     /// The pod is deleted.
     Pod,
     /// New pod, new claims, Bound.
+    #[serde(rename = "recreate")]
     Replaced,
     /// The new pod is Ready.
     Ready,
     /// The component answers, and what was there is there.
+    #[serde(rename = "verify")]
     Answers,
 }
 
@@ -69,22 +72,39 @@ pub enum PhaseEnd {
 pub enum Ending {
     /// By the definition: all four conditions.
     Recovered,
-    /// The pod is back and Ready; the component was not to be asked (`--no-verify`).
-    NotVerified,
-    /// The pod is back and Ready; whether the component and its data are is not known.
-    Unproven(String),
+    /// The pod is new and Ready; verification was switched off (`--no-verify`).
+    Replaced,
+    /// The pod is new and Ready; whether the component and its data are back is unknown.
+    Unverified(String),
     /// Something that was there before is missing: one line each.
     DataMissing(Vec<String>),
     /// The pod is back and Ready, and its component was still fetching data when the time was up: what is left, in words.
     CatchingUp(String),
     /// Not within the time given: what was waited for.
     TimedOut(String),
-    /// The world was not as planned; nothing further was changed.
-    Changed(String),
+    /// The cluster was not as planned; nothing further was changed.
+    ClusterChanged(String),
     /// A request failed for good.
     Failed(crate::error::Error),
     /// Ended by the user.
     Interrupted,
+}
+
+impl Ending {
+    /// Returns how it ended, without the reasons.
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Recovered => OutcomeKind::Recovered,
+            Self::Replaced => OutcomeKind::Replaced,
+            Self::Unverified(_) => OutcomeKind::Unverified,
+            Self::DataMissing(_) => OutcomeKind::DataMissing,
+            Self::CatchingUp(_) => OutcomeKind::CatchingUp,
+            Self::TimedOut(_) => OutcomeKind::TimedOut,
+            Self::ClusterChanged(_) => OutcomeKind::ClusterChanged,
+            Self::Failed(_) => OutcomeKind::Failed,
+            Self::Interrupted => OutcomeKind::Interrupted,
+        }
+    }
 }
 
 /// A claim before and after.
@@ -94,18 +114,18 @@ pub enum Ending {
 pub struct ClaimChange {
     /// Its name.
     pub name: String,
-    /// UID that went; empty where there was none.
+    /// Old UID; empty if there was none.
     pub old_uid: String,
-    /// UID that came. Null where none did.
+    /// New UID. Null if there is none.
     pub new_uid: Option<String>,
-    /// Volume that is retained. Null where none is.
+    /// Volume that is retained. Null if there is none.
     pub retained_volume: Option<String>,
-    /// Of an undo: the volume that came back, once the new claim is bound to it. Absent otherwise.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Of an undo: the volume that was restored, once the new claim is bound to it. Absent otherwise.
+    #[serde(rename = "restoredVolume", skip_serializing_if = "Option::is_none")]
     pub returned_volume: Option<String>,
-    /// Of an undo that ended without a proof: the reclaim policy that this volume had before it was set aside, and does not
-    /// get again. It stays on Retain. Absent otherwise.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Of an undo that is not verified: the reclaim policy that this volume had before it was retained, and does not get
+    /// again. It stays on Retain. Absent otherwise.
+    #[serde(rename = "originalReclaimPolicy", skip_serializing_if = "Option::is_none")]
     pub earlier_policy: Option<String>,
 }
 
@@ -118,7 +138,7 @@ pub struct Outcome {
     pub phases: Vec<(Phase, PhaseEnd)>,
     /// From the first change to the end.
     pub total: Duration,
-    /// The old pod's UID; empty where it was gone before.
+    /// The old pod's UID; empty if it was gone before.
     pub old_uid: String,
     /// The new pod's name and UID, once there is one.
     pub new_pod: Option<(String, String)>,

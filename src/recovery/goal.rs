@@ -1,7 +1,7 @@
 //! Whether a goal of a failover is reached, judged from a topology alone. Pure predicates; the runner decides when to
 //! look and what to do about it.
 
-use crate::plan::{CheckId, Plan, ReplacedClaim, Step, misbound, reserved_since};
+use crate::plan::{Plan, PlanCheckId, ReplacedClaim, Step, misbound, reserved_since};
 use crate::topology::health::minds_its_order;
 use crate::topology::{Claim, ClaimState, Member, NotIts, PodFacts, Topology, Volume, VolumePhase};
 
@@ -221,7 +221,7 @@ pub fn ready(plan: &Plan, topology: &Topology) -> Progress {
 /// Which claim has one.
 pub fn nothing_else_goes(plan: &Plan, topology: &Topology) -> Result<(), String> {
     // That volumes may be lost was confirmed.
-    if plan.checks.iter().any(|check| check.id == CheckId::Retention && check.overridden) {
+    if plan.checks.iter().any(|check| check.id == PlanCheckId::Retention && check.overridden) {
         return Ok(());
     }
     let deletes_pod = plan.steps.iter().any(|step| matches!(step, Step::DeletePod { .. }));

@@ -203,7 +203,7 @@ fn a_claim_that_got_a_volume_since_does_not_go_with_the_pod() {
     // Its loss was confirmed.
     let mut confirmed = plan;
     let mut retention = confirmed.checks[0].clone();
-    (retention.id, retention.overridden) = (CheckId::Retention, true);
+    (retention.id, retention.overridden) = (PlanCheckId::Retention, true);
     confirmed.checks.push(retention);
     assert_eq!(nothing_else_goes(&confirmed, &with), Ok(()));
 }
@@ -241,7 +241,7 @@ pods: [{{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p2, ready: true, 
 claims: [{{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2}}]
 volumes: [{{name: pv-1, class: standard, reservedFor: data-cloudberry-proxy-0{released}, policy: Retain}}]
 records:
-- {{id: f1, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: data-missing, set: set-cloudberry-proxy,
+- {{id: f1, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: dataMissing, set: set-cloudberry-proxy,
    claims: [{{name: data-cloudberry-proxy-0, uid: c1, volume: pv-1, policy: Delete}}]}}
 "
         );

@@ -4,6 +4,7 @@ use super::columns::columns;
 use super::{Paint, sanitize_line, wrapped, wrapped_at};
 use crate::cli::quoted;
 use crate::duration::{self, age};
+use crate::outcome::OutcomeKind;
 use crate::plan::history::{Aside, AsideState, Entry};
 use crate::plan::{Action, Outcome};
 use crate::text::counted;
@@ -72,7 +73,7 @@ pub fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp, paint
     let rows = by_namespace(entries).map(|entry| {
         let record = &entry.record;
         let none = |word: Option<&str>| word.map_or_else(|| "<none>".to_owned(), sanitize_line);
-        let (_, outcome) = outcome(record.outcome, paint);
+        let word = OutcomeKind::from(record.outcome).lowercase();
         let mut row = vec![
             sanitize_line(&record.namespace),
             sanitize_line(&record.id),
@@ -80,7 +81,7 @@ pub fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp, paint
             kind(&record.act).to_owned(),
             sanitize_line(&record.pod),
             // One word, for scripts that split the line.
-            outcome.replace(' ', "-"),
+            painted(record.outcome, &word.replace(' ', "-"), paint),
             time_taken(entry).map_or_else(|| "<none>".to_owned(), |time| time.replace(' ', "")),
         ];
         if wide {
@@ -148,11 +149,11 @@ fn row(id: &str, when: &str, act: &str, pod: &str, outcome: &str, took: &str) ->
 fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
     let record = &entry.record;
     let when = age(record.started.parse().ok(), now);
-    let (outcome, painted) = outcome(record.outcome, paint);
+    let outcome = OutcomeKind::from(record.outcome).lowercase();
     let time = time_taken(entry).unwrap_or_default();
-    let line = row(&sanitize_line(&record.id), &when, &act(&record.act), &sanitize_line(&record.pod), outcome, &time);
+    let line = row(&sanitize_line(&record.id), &when, &act(&record.act), &sanitize_line(&record.pod), &outcome, &time);
     // Color after the columns are laid out.
-    let mut text = format!("{}\n", line.replacen(outcome, &painted, 1));
+    let mut text = format!("{}\n", line.replacen(&outcome, &painted(record.outcome, &outcome, paint), 1));
     let who = record.who.as_deref().unwrap_or("<unknown>");
     text.push_str(&wrapped("          by ", who));
     if let Some(newer) = record.superseded_by.as_ref().filter(|newer| entry.undone_by.as_ref() != Some(newer)) {
@@ -181,15 +182,12 @@ fn act(act: &Action) -> String {
     }
 }
 
-fn outcome(outcome: Outcome, paint: Paint) -> (&'static str, String) {
-    let (word, painted) = match outcome {
-        Outcome::Recovered => ("recovered", paint.ok("recovered")),
-        Outcome::InProgress => ("unfinished", paint.warn("unfinished")),
-        Outcome::CatchingUp => ("catching up", paint.warn("catching up")),
-        Outcome::Unproven => ("unverified", paint.warn("unverified")),
-        Outcome::DataMissing => ("data missing", paint.bad("data missing")),
-    };
-    (word, painted)
+fn painted(outcome: Outcome, word: &str, paint: Paint) -> String {
+    match outcome {
+        Outcome::Recovered => paint.ok(word),
+        Outcome::InProgress | Outcome::CatchingUp | Outcome::Unverified => paint.warn(word),
+        Outcome::DataMissing => paint.bad(word),
+    }
 }
 
 fn what_became(aside: &Aside) -> String {

@@ -12,13 +12,8 @@ use crate::topology::Role;
 /// Returns the exit code of an ending.
 pub fn exit(ending: &Ending) -> Exit {
     match ending {
-        Ending::Recovered | Ending::NotVerified => Exit::Yes,
-        Ending::Unproven(_) | Ending::CatchingUp(_) => Exit::Degraded,
-        Ending::DataMissing(_) => Exit::VerificationFailed,
-        Ending::TimedOut(_) => Exit::TimedOut,
-        Ending::Changed(_) => Exit::Refused,
         Ending::Failed(error) => error.exit,
-        Ending::Interrupted => Exit::Interrupted,
+        ending => ending.kind().exit().unwrap_or(Exit::Error),
     }
 }
 
@@ -39,20 +34,21 @@ pub fn can_be_restored(plan: &Plan, outcome: &Outcome) -> bool {
 pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
     let pod = sanitize_line(&plan.target.pod);
     let time = duration::format(outcome.total);
+    let word = outcome.ending.kind().text();
     let mut text = match &outcome.ending {
         Ending::Recovered => match &plan.act {
-            Action::Failover => format!("{}: {pod} in {time}\n", paint.ok("Recovered")),
+            Action::Failover => format!("{}: {pod} in {time}\n", paint.ok(word)),
             Action::Undo(of) => {
-                let verdict = paint.ok("Recovered");
+                let verdict = paint.ok(word);
                 format!("{verdict}: {pod} in {time}\n  on the volumes retained by {}\n", sanitize_line(of))
             }
         },
-        Ending::NotVerified => {
-            format!("{}: {pod} is Ready after {time}; verification was skipped\n", paint.warn("Replaced"))
+        Ending::Replaced => {
+            format!("{}: {pod} is Ready after {time}; verification was skipped\n", paint.warn(word))
         }
-        Ending::Unproven(why) => format!(
+        Ending::Unverified(why) => format!(
             "{}: {pod} is Ready after {time}, but its data could not be checked\n{}",
-            paint.warn("Unverified"),
+            paint.warn(word),
             wrapped("  ", why)
         ),
         Ending::DataMissing(missing) => {
@@ -64,7 +60,7 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
                 }
             };
             let mut text =
-                format!("{}: {pod} is Ready after {time}, but data {when} is gone\n", paint.bad("Data missing"));
+                format!("{}: {pod} is Ready after {time}, but data {when} is gone\n", paint.bad(word));
             for line in missing {
                 text.push_str(&wrapped("  - ", line));
             }
@@ -72,17 +68,17 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         }
         Ending::CatchingUp(left) => format!(
             "{}: {pod} is Ready after {time}, and still fetching data\n{}",
-            paint.warn("Catching up"),
+            paint.warn(word),
             wrapped("  ", left)
         ),
         Ending::TimedOut(why) => {
-            format!("{}: {pod} has not recovered after {time}\n{}", paint.bad("Timed out"), wrapped("  ", why))
+            format!("{}: {pod} has not recovered after {time}\n{}", paint.bad(word), wrapped("  ", why))
         }
-        Ending::Changed(why) => {
-            format!("{}: the cluster changed since the plan\n{}", paint.bad("Stopped"), wrapped("  ", why))
+        Ending::ClusterChanged(why) => {
+            format!("{}: no longer as planned\n{}", paint.bad(word), wrapped("  ", why))
         }
-        Ending::Failed(error) => format!("{}: {}\n", paint.bad("Failed"), sanitize_line(&error.to_string())),
-        Ending::Interrupted => format!("{} after {time}\n", paint.warn("Interrupted")),
+        Ending::Failed(error) => format!("{}: {}\n", paint.bad(word), sanitize_line(&error.to_string())),
+        Ending::Interrupted => format!("{} after {time}\n", paint.warn(word)),
     };
     if outcome.healed > 0 {
         text.push_str(&match outcome.healed {
@@ -118,7 +114,7 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> Stri
     }
     text.push_str(&format!("\n  {:<9} {:>9}  DETAIL\n{}\n", "PHASE", "DURATION", rows.join("\n")));
     text.push_str(&identities(plan, outcome));
-    if !matches!(outcome.ending, Ending::Recovered | Ending::NotVerified) {
+    if !matches!(outcome.ending, Ending::Recovered | Ending::Replaced) {
         text.push_str(&after(plan, outcome, next, paint));
     }
     text
@@ -179,12 +175,12 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
     let retained: Vec<&str> = outcome.claims.iter().filter_map(|claim| claim.retained_volume.as_deref()).collect();
     let command = match &outcome.ending {
         // Repeating it would not verify more.
-        Ending::Unproven(_) if matches!(plan.proof, Proof::Skipped { .. }) => status(),
-        Ending::Unproven(_) if plan.lacks_baseline() => {
+        Ending::Unverified(_) if matches!(plan.proof, Proof::Skipped { .. }) => status(),
+        Ending::Unverified(_) if plan.lacks_baseline() => {
             text.push_str("To store a baseline for the next time, while the component is healthy:\n");
             next.to_owned()
         }
-        Ending::Interrupted | Ending::TimedOut(_) | Ending::Failed(_) | Ending::Unproven(_) => next.to_owned(),
+        Ending::Interrupted | Ending::TimedOut(_) | Ending::Failed(_) | Ending::Unverified(_) => next.to_owned(),
         Ending::CatchingUp(_) => {
             text.push_str(
                 "Nothing is missing so far. To keep waiting and verify the rest, without further deletions:\n",
@@ -211,9 +207,9 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
             next.to_owned()
         }
         // What was begun is on record, and the same command resumes it.
-        Ending::Changed(_) if !outcome.done.is_empty() || plan.resumes.is_some() => next.to_owned(),
-        Ending::Changed(_) | Ending::DataMissing(_) => status(),
-        Ending::Recovered | Ending::NotVerified => return text,
+        Ending::ClusterChanged(_) if !outcome.done.is_empty() || plan.resumes.is_some() => next.to_owned(),
+        Ending::ClusterChanged(_) | Ending::DataMissing(_) => status(),
+        Ending::Recovered | Ending::Replaced => return text,
     };
     if let (Ending::TimedOut(_), Some(node)) = (&outcome.ending, &plan.target.lost_node) {
         text.push_str(&format!("Once the machine of node {} is verified to be off:\n", sanitize_line(node)));

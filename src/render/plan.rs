@@ -2,7 +2,7 @@
 
 use super::{Paint, availability, sanitize_line, wrapped};
 use crate::duration;
-use crate::plan::{Action, Check, ComparedWith, Plan, Proof, Risk, Step, Verdict};
+use crate::plan::{Action, ComparedWith, Plan, PlanCheck, PlanVerdict, Proof, Risk, Step};
 use std::time::Duration;
 
 /// Renders the steps, the verification and the checks.
@@ -169,7 +169,7 @@ fn compared(baseline: &ComparedWith) -> String {
 }
 
 /// Returns the flag that overrides a block, or that did.
-fn overriding(check: &Check) -> String {
+fn overriding(check: &PlanCheck) -> String {
     match check.allow {
         Some(allow) if check.overridden => format!(" (overridden by --allow {})", allow.flag()),
         Some(allow) => format!(" (override with --allow {})", allow.flag()),
@@ -177,10 +177,10 @@ fn overriding(check: &Check) -> String {
     }
 }
 
-fn verdict(check: &Check, paint: Paint) -> String {
+fn verdict(check: &PlanCheck, paint: Paint) -> String {
     match check.verdict {
-        Verdict::Pass => paint.ok("pass "),
-        Verdict::Warn => paint.warn("warn "),
-        Verdict::Block => paint.bad("block"),
+        PlanVerdict::Pass => paint.ok("pass "),
+        PlanVerdict::Warn => paint.warn("warn "),
+        PlanVerdict::Block => paint.bad("block"),
     }
 }

@@ -12,7 +12,7 @@ use crate::testing::snapshot;
 use crate::topology::forward_target::ForwardState;
 use crate::topology::health::judge;
 use crate::topology::{Layout, build};
-use crate::verify::{Judgement, Kind, Saved};
+use crate::verify::{CheckKind, Judgement, Saved};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -178,12 +178,12 @@ fn so_does_every_ending() {
     let error = Error::failure(named("what")).because(named("why")).hint(named("next"));
     for ending in [
         Ending::Recovered,
-        Ending::NotVerified,
-        Ending::Unproven(named("why")),
+        Ending::Replaced,
+        Ending::Unverified(named("why")),
         Ending::DataMissing(vec![named("table"), named("row")]),
         Ending::CatchingUp(named("why")),
         Ending::TimedOut(named("why")),
-        Ending::Changed(named("why")),
+        Ending::ClusterChanged(named("why")),
         Ending::Failed(error),
         Ending::Interrupted,
     ] {
@@ -222,11 +222,11 @@ fn so_does_every_ending() {
 #[test]
 fn so_does_history() {
     let record = |act: Action, outcome: Outcome| {
-        let text = serde_json::json!({"version": 1, "id": "a1", "started": named("since"), "outcome": outcome, "who": named("who"),
-            "act": act, "context": named("context"), "namespace": named("ns"), "pod": named("pod"), "podUid": HOSTILE, "keepClaims": false,
+        let text = serde_json::json!({"apiVersion": "kubectl-synxdb/v1beta1", "kind": "Record", "operation": "failover", "id": "a1",
+            "started": named("since"), "outcome": outcome, "user": named("who"), "context": named("context"), "namespace": named("ns"), "pod": named("pod"), "podUid": HOSTILE, "keepClaims": false,
             "claims": []});
         let read: Record = serde_json::from_value(text).unwrap();
-        Record { id: named("id"), ..read }
+        Record { id: named("id"), act, ..read }
     };
     let aside = |state| Aside {
         volume: named("pv"),
@@ -307,14 +307,14 @@ fn so_does_what_is_told_on_the_way() {
 fn so_does_verify() {
     let mut checks = Vec::new();
     for judged in [Judgement::passed, Judgement::failed, Judgement::skipped, Judgement::unknown] {
-        for kind in [Kind::Namespace, Kind::Tables] {
+        for kind in [CheckKind::Namespace, CheckKind::Tables] {
             let judged = Judgement { lines: vec![named("line")], ..judged(named("reason")) };
             checks.push(judged.on(kind, &named("ns"), &named("pod"), Duration::from_millis(1)));
         }
     }
     for paint in PAINTS {
         safe("verify", &verify::verify(&checks, paint), paint);
-        let short = [Judgement::failed(HOSTILE).on(Kind::Tables, "a", "b", Duration::ZERO)];
+        let short = [Judgement::failed(HOSTILE).on(CheckKind::Tables, "a", "b", Duration::ZERO)];
         safe("verify", &verify::verify(&short, paint), paint);
     }
     same("verify", &structured::verification(&checks, &BTreeMap::new()));

@@ -1,7 +1,7 @@
 //! Machine-readable output: JSON and YAML, with apiVersion and kind.
 
 use super::documents::{
-    ActResult, Error as Failure, Event as Happened, History, Kind, LayoutCheck, Release, Sandbox, Scenarios,
+    Error as Failure, Event as Happened, History, Kind, LayoutCheck, OperationResult, Release, Sandbox, Scenarios,
     SchemaList, Status, Verification, Version, document as of_kind,
 };
 use super::is_harmful;
@@ -14,7 +14,7 @@ use crate::recovery::{Event, Outcome};
 use crate::topology::fit::Fitting;
 use crate::topology::health::Report;
 use crate::topology::{Gap, LayoutSource, Topology};
-use crate::verify::{Check, Evidence};
+use crate::verify::{Evidence, VerifyCheck};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -85,7 +85,7 @@ pub fn scenarios(scenarios: &[(&'static str, String)]) -> Value {
 }
 
 /// `verify`.
-pub fn verification(checks: &[Check], members: &BTreeMap<String, Evidence>) -> Value {
+pub fn verification(checks: &[VerifyCheck], members: &BTreeMap<String, Evidence>) -> Value {
     of_kind(Kind::Verification, &Verification::new(checks, members))
 }
 
@@ -121,7 +121,7 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Optio
         Action::Failover => Kind::FailoverResult,
         Action::Undo(_) => Kind::UndoResult,
     };
-    of_kind(kind, &ActResult::new(plan, outcome, reasons, resume))
+    of_kind(kind, &OperationResult::new(plan, outcome, reasons, resume))
 }
 
 /// `history`.

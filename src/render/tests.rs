@@ -110,7 +110,7 @@ fn status_of_namespaces_that_are_being_deleted() {
     let topology = build(&others, &Layout::shipped().unwrap());
     assert_snapshot!("status-passed-over", shown(&topology, false, PLAIN));
     let document = structured::status(&judge(&topology), &topology);
-    assert_snapshot!("status-passed-over-json", structured::json(&document["notLookedInto"]));
+    assert_snapshot!("status-passed-over-json", structured::json(&document["skippedNamespaces"]));
     let topology = world(&[&ACCOUNT.replacen("namespace:", "terminating: true\nnamespace:", 1)]);
     assert_snapshot!("status-going", shown(&topology, false, PLAIN));
     assert_eq!(structured::status(&judge(&topology), &topology)["namespaces"][0]["terminating"], true);
@@ -258,12 +258,12 @@ fn every_ending() {
     let missing = vec!["test_db: table public.projects is missing (3 rows)".to_owned()];
     let mut texts = String::new();
     for ending in [
-        Ending::NotVerified,
-        Ending::Unproven("safekeeper-0 serves no status page on port 7676".into()),
+        Ending::Replaced,
+        Ending::Unverified("safekeeper-0 serves no status page on port 7676".into()),
         Ending::DataMissing(missing),
         Ending::CatchingUp("5,308,416 bytes of 1 timeline left (1.4 MB/s, about 4 s)".into()),
         Ending::TimedOut("Pending: 0/2 nodes are available".into()),
-        Ending::Changed("pod wh9527-0 was replaced: its UID is b, the plan has a".into()),
+        Ending::ClusterChanged("pod wh9527-0 was replaced: its UID is b, the plan has a".into()),
         Ending::Failed(Error::failure("cannot delete pod wh9527-0").because("etcd is full").hint("ask its keeper")),
         Ending::Interrupted,
     ] {
@@ -390,7 +390,7 @@ fn how_long_databases_were_away() {
     let mut outcome = ended(Ending::Recovered);
     outcome.reachability = reached();
     let document = structured::outcome(&plan, &outcome, &[], None);
-    assert_snapshot!("reach-json", structured::json(&document["reachability"]));
+    assert_snapshot!("reach-json", structured::json(&document["availability"]));
 }
 
 #[test]

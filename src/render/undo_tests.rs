@@ -23,7 +23,7 @@ claims: [{name: data-cloudberry-proxy-0, uid: 90c2f7e4-2222, volume: pvc-7d1a0f5
 volumes:
 - {name: pvc-51b2c9de-0a43-4be2-8f0a-3c1f2f3e9d77, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: c1, size: 1Gi}
 records:
-- {id: 3f2a91bc, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: data-missing, canary: kubectl_synxdb_3f2a91bc, who: alice,
+- {id: 3f2a91bc, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: dataMissing, canary: kubectl_synxdb_3f2a91bc, who: alice,
    claims: [{name: data-cloudberry-proxy-0, uid: c1, volume: pvc-51b2c9de-0a43-4be2-8f0a-3c1f2f3e9d77, policy: Delete}]}
 ";
 
@@ -48,7 +48,7 @@ records:
 - {id: '11111111', pod: pageserver-0, age: 90000, took: 65, who: 'system:serviceaccount:synxdb-system:operator-of-all-databases',
    claims: [{name: data-pageserver-0, uid: d1, volume: pv-d1, policy: Delete}, {name: cache-pageserver-0, uid: k1, volume: pv-k1}]}
 - {id: '22222222', pod: safekeeper-0, age: 7300, took: 3, who: alice, claims: [{name: data-safekeeper-0, uid: s0, volume: pv-s0}]}
-- {id: '33333333', pod: safekeeper-0, age: 3700, took: 4, outcome: unproven, undo: '22222222', who: alice,
+- {id: '33333333', pod: safekeeper-0, age: 3700, took: 4, outcome: unverified, undo: '22222222', who: alice,
    claims: [{name: data-safekeeper-0, uid: s0, volume: pv-s1, returns: pv-s0}]}
 - {id: '44444444', pod: safekeeper-0, age: 100, undo: '33333333', who: bob,
    claims: [{name: data-safekeeper-0, uid: s7, volume: pv-gone, returns: pv-s1}]}
@@ -131,7 +131,7 @@ fn how_an_undo_ended() {
         outcome.claims[0].retained_volume = Some("pvc-7d1a0f52-6f8e-4d0f-9a55-0d6f6b0f7c11".into());
         let timed_out = matches!(outcome.ending, Ending::TimedOut(_));
         outcome.claims[0].returned_volume = (!timed_out).then(|| returned.to_owned());
-        let unproven = matches!(outcome.ending, Ending::DataMissing(_) | Ending::NotVerified);
+        let unproven = matches!(outcome.ending, Ending::DataMissing(_) | Ending::Replaced);
         outcome.claims[0].earlier_policy = unproven.then(|| "Delete".to_owned());
         outcome.done = vec![format!("volume {returned} reserved"), "pod cloudberry-proxy-0 deleted".into()];
         outcome.healed = 0;
@@ -144,7 +144,7 @@ fn how_an_undo_ended() {
     let mut texts = fits(&outcome::outcome(&undo, &recovered, resume, PLAIN)).to_owned();
     for ending in [
         Ending::DataMissing(vec!["test_db: table public.projects is missing (3 rows)".into()]),
-        Ending::NotVerified,
+        Ending::Replaced,
         Ending::TimedOut("claim data-cloudberry-proxy-0 has volume pv-9, and not the one that comes back".into()),
         Ending::Interrupted,
     ] {
@@ -158,7 +158,7 @@ fn how_an_undo_ended() {
     }
     assert_snapshot!("undo-outcomes", texts);
     let document = structured::outcome(&undo, &recovered, &[], None);
-    assert_eq!((&document["kind"], &document["verdict"]), (&"UndoResult".into(), &"recovered".into()));
+    assert_eq!((&document["kind"], &document["outcome"]), (&"UndoResult".into(), &"recovered".into()));
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn the_history_of_what_cannot_be_read() {
 
 #[test]
 fn a_release() {
-    let well = WORLD.replace("outcome: data-missing, canary: kubectl_synxdb_3f2a91bc, ", "");
+    let well = WORLD.replace("outcome: dataMissing, canary: kubectl_synxdb_3f2a91bc, ", "");
     let (topology, records) = world(&[&well]);
     let entry: Entry = crate::plan::history::history(&topology, &records).remove(0);
     assert_eq!(may_not_be_released(&topology, &records, &entry), None);

@@ -4,12 +4,13 @@ use super::columns::columns;
 use super::{Paint, sanitize_line, wrapped, wrapped_at};
 use crate::duration;
 use crate::text::counted;
-use crate::verify::{Check, Kind, Saved, Verdict, VerifyTarget, verdict};
+use crate::outcome::OutcomeKind;
+use crate::verify::{CheckKind, Saved, VerifyCheck, VerifyTarget, VerifyVerdict, verdict};
 use std::path::Path;
 use std::time::Duration;
 
 /// Renders the report.
-pub fn verify(checks: &[Check], paint: Paint) -> String {
+pub fn verify(checks: &[VerifyCheck], paint: Paint) -> String {
     let mut text = headline(checks, paint);
     let mut namespaces: Vec<&str> = Vec::new();
     for check in checks {
@@ -17,7 +18,8 @@ pub fn verify(checks: &[Check], paint: Paint) -> String {
             namespaces.push(&check.namespace);
         }
     }
-    let width = |of: fn(&Check) -> usize, head: &str| checks.iter().map(of).chain([head.len()]).max().unwrap_or(0);
+    let width =
+        |of: fn(&VerifyCheck) -> usize, head: &str| checks.iter().map(of).chain([head.len()]).max().unwrap_or(0);
     let member = width(|check| check.member.chars().count(), "TARGET");
     let kind = width(|check| check.kind.name().len(), "CHECK");
     let times = width(|check| spent(check.took).chars().count(), "DURATION");
@@ -51,12 +53,12 @@ pub fn verify(checks: &[Check], paint: Paint) -> String {
 }
 
 /// Renders the verdict, then one line per check, unwrapped.
-pub fn wide(checks: &[Check], paint: Paint) -> String {
+pub fn wide(checks: &[VerifyCheck], paint: Paint) -> String {
     format!("{}\n{}", headline(checks, paint), rows(checks, true, paint))
 }
 
 /// Renders one line per check, its namespace first, with or without headings.
-pub fn rows(checks: &[Check], headings: bool, paint: Paint) -> String {
+pub fn rows(checks: &[VerifyCheck], headings: bool, paint: Paint) -> String {
     let rows = checks.iter().map(|check| {
         vec![
             if check.namespace.is_empty() { "<none>".to_owned() } else { sanitize_line(&check.namespace) },
@@ -77,13 +79,13 @@ fn row(lead: &str, column: usize, detail: &str) -> String {
     format!("{lead}{}", text.strip_prefix(&blank).unwrap_or(&text))
 }
 
-fn painted(verdict: Verdict, paint: Paint) -> String {
+fn painted(verdict: VerifyVerdict, paint: Paint) -> String {
     let word = verdict.name();
     match verdict {
-        Verdict::Passed => paint.ok(word),
-        Verdict::Failed => paint.bad(word),
-        Verdict::Skipped => word.to_owned(),
-        Verdict::Unknown => paint.warn(word),
+        VerifyVerdict::Passed => paint.ok(word),
+        VerifyVerdict::Failed => paint.bad(word),
+        VerifyVerdict::Skipped => word.to_owned(),
+        VerifyVerdict::Unknown => paint.warn(word),
     }
 }
 
@@ -93,27 +95,28 @@ fn spent(time: Duration) -> String {
 }
 
 /// Renders the verdict with its numbers, then each check that failed or is unknown.
-fn headline(checks: &[Check], paint: Paint) -> String {
+fn headline(checks: &[VerifyCheck], paint: Paint) -> String {
     let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
-    let skipped = match number(Verdict::Skipped) {
+    let skipped = match number(VerifyVerdict::Skipped) {
         0 => String::new(),
         skipped => format!(" ({skipped} skipped)"),
     };
-    let (failed, unknown, passed) = (number(Verdict::Failed), number(Verdict::Unknown), number(Verdict::Passed));
+    let (failed, unknown, passed) =
+        (number(VerifyVerdict::Failed), number(VerifyVerdict::Unknown), number(VerifyVerdict::Passed));
     let asked = counted(failed + unknown + passed, "check");
     let mut text = match verdict(checks) {
-        Verdict::Passed => format!("{}: {} passed{skipped}\n", paint.ok("Verified"), counted(passed, "check")),
-        Verdict::Failed => format!("{}: {failed} of {asked} failed{skipped}\n", paint.bad("Verification failed")),
-        Verdict::Unknown | Verdict::Skipped if failed + unknown + passed == 0 => {
-            format!("{}: nothing could be checked{skipped}\n", paint.warn("Unverified"))
+        VerifyVerdict::Passed => format!("{}: {} passed{skipped}\n", paint.ok("Verified"), counted(passed, "check")),
+        VerifyVerdict::Failed => format!("{}: {failed} of {asked} failed{skipped}\n", paint.bad("Verification failed")),
+        VerifyVerdict::Unknown | VerifyVerdict::Skipped if failed + unknown + passed == 0 => {
+            format!("{}: nothing could be checked{skipped}\n", paint.warn(OutcomeKind::Unverified.text()))
         }
-        Verdict::Unknown | Verdict::Skipped => {
+        VerifyVerdict::Unknown | VerifyVerdict::Skipped => {
             let are = if unknown == 1 { "is" } else { "are" };
             let what = format!("nothing failed, but {unknown} of {asked} {are} unknown{skipped}");
-            format!("{}: {what}\n", paint.warn("Unverified"))
+            format!("{}: {what}\n", paint.warn(OutcomeKind::Unverified.text()))
         }
     };
-    for (verdict, word) in [(Verdict::Failed, "failed: "), (Verdict::Unknown, "unknown: ")] {
+    for (verdict, word) in [(VerifyVerdict::Failed, "failed: "), (VerifyVerdict::Unknown, "unknown: ")] {
         for check in checks.iter().filter(|check| check.verdict == verdict) {
             let about = format!("{} {}: {}", path(check), check.kind.name(), check.reason);
             text.push_str(&wrapped(&format!("  {word}"), &about));
@@ -122,10 +125,10 @@ fn headline(checks: &[Check], paint: Paint) -> String {
             }
         }
     }
-    for check in checks.iter().filter(|check| check.kind == Kind::Namespace) {
+    for check in checks.iter().filter(|check| check.kind == CheckKind::Namespace) {
         text.push_str(&wrapped("  note: ", &format!("namespace {} is {}", check.namespace, check.reason)));
     }
-    for check in checks.iter().filter(|check| matches!(check.verdict, Verdict::Passed | Verdict::Skipped)) {
+    for check in checks.iter().filter(|check| matches!(check.verdict, VerifyVerdict::Passed | VerifyVerdict::Skipped)) {
         for line in &check.lines {
             text.push_str(&wrapped("  note: ", &format!("{} {}: {line}", path(check), check.kind.name())));
         }
@@ -133,7 +136,7 @@ fn headline(checks: &[Check], paint: Paint) -> String {
     text
 }
 
-fn path(check: &Check) -> String {
+fn path(check: &VerifyCheck) -> String {
     if check.namespace.is_empty() { check.member.clone() } else { format!("{}/{}", check.namespace, check.member) }
 }
 
@@ -178,16 +181,16 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    fn healthy() -> Vec<Check> {
+    fn healthy() -> Vec<VerifyCheck> {
         vec![
             Judgement::passed("PostgreSQL 15.18 (Debian 15.18-0+deb12u1), not in recovery").on(
-                Kind::Connection,
+                CheckKind::Connection,
                 SYSTEM,
                 "cloudberry-proxy-0",
                 millis(20),
             ),
             Judgement::skipped("plain PostgreSQL: no segments").on(
-                Kind::Segments,
+                CheckKind::Segments,
                 SYSTEM,
                 "cloudberry-proxy-0",
                 Duration::ZERO,
@@ -196,20 +199,20 @@ mod tests {
                 lines: vec!["safekeeper-2 is 96 bytes behind".into()],
                 ..Judgement::passed("1 timeline flushed by a majority, up to 0/2A55E98")
             }
-            .on(Kind::Wal, SYSTEM, "safekeeper", Duration::ZERO),
+            .on(CheckKind::Wal, SYSTEM, "safekeeper", Duration::ZERO),
         ]
     }
 
-    fn troubled() -> Vec<Check> {
+    fn troubled() -> Vec<VerifyCheck> {
         let mut checks = healthy();
         checks.push(Judgement::failed("connection refused: nothing is listening on that port of the pod").on(
-            Kind::Page,
+            CheckKind::Page,
             SYSTEM,
             "pageserver-0",
             millis(5),
         ));
         checks.push(Judgement::unknown("no response within 10 s").on(
-            Kind::Connection,
+            CheckKind::Connection,
             ACCOUNT,
             "cloudberry-proxy-0",
             millis(10_004),
@@ -219,10 +222,10 @@ mod tests {
                 lines: vec!["test_db: table public.projects has 1 row, had 3".into(), "\u{1b}[2Jno harm".into()],
                 ..Judgement::failed("what was there before is missing")
             }
-            .on(Kind::Baseline, ACCOUNT, "cloudberry-proxy-0", Duration::ZERO),
+            .on(CheckKind::Baseline, ACCOUNT, "cloudberry-proxy-0", Duration::ZERO),
         );
         checks.push(Judgement::unknown("unknown which accounts exist: forbidden").on(
-            Kind::Members,
+            CheckKind::Members,
             "",
             "namespaces",
             Duration::ZERO,
@@ -238,7 +241,8 @@ mod tests {
         assert_snapshot!("verify-wide", wide(&troubled(), Paint(false)));
         let rows = rows(&troubled(), false, Paint(false));
         assert!(rows.lines().all(|row| row.split("  ").filter(|cell| !cell.trim().is_empty()).count() == 6), "{rows}");
-        let unknown: Vec<Check> = troubled().into_iter().filter(|check| check.verdict != Verdict::Failed).collect();
+        let unknown: Vec<VerifyCheck> =
+            troubled().into_iter().filter(|check| check.verdict != VerifyVerdict::Failed).collect();
         assert_snapshot!("verify-unknown", verify(&unknown, Paint(false)));
     }
 
@@ -246,7 +250,7 @@ mod tests {
     fn a_skipped_namespace_is_named_and_changes_no_verdict() {
         let mut checks = healthy();
         let why = "skipped (terminating)";
-        checks.push(Judgement::skipped(why).on(Kind::Namespace, ACCOUNT, "", Duration::ZERO));
+        checks.push(Judgement::skipped(why).on(CheckKind::Namespace, ACCOUNT, "", Duration::ZERO));
         assert_eq!(verdict(&checks), verdict(&healthy()));
         assert_snapshot!("verify-passed-over", verify(&checks, Paint(false)));
     }
@@ -271,7 +275,7 @@ mod tests {
     fn long_names_leave_room_for_the_reason() {
         let long = "a-warehouse-with-a-long-name-9527-0123456789";
         let check = Judgement::passed("2 of 2 Ready; the proxy answers for them").on(
-            Kind::Nodes,
+            CheckKind::Nodes,
             ACCOUNT,
             long,
             Duration::ZERO,

@@ -29,6 +29,8 @@ struct Present {
     // Always there, be it null: what has none is something else.
     #[serde(deserialize_with = "Option::deserialize")]
     metrics: Option<Metrics>,
+    // As v1alpha1 called it.
+    #[serde(rename = "unreadReason", alias = "unread")]
     unread: Option<String>,
 }
 

@@ -81,15 +81,15 @@ impl From<String> for TimelineId {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PageFacts {
-    /// The component's identity (`id` of `/v1/status`). Null where the page does not say it.
+    /// The component's identity (`id` of `/v1/status`). Null if it is not reported.
     pub id: Option<u64>,
-    /// When a pageserver's process was launched, as its page says. Absent where it does not.
+    /// When a pageserver's process was launched, as its page says. Absent if it is not reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launched: Option<String>,
-    /// What its metrics say. Null where they could not be read.
+    /// What its metrics say. Null if they could not be read.
     pub metrics: Option<Metrics>,
-    /// Why its metrics could not be read, in words. Absent where they were.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Why its metrics could not be read, in words. Absent if they were.
+    #[serde(rename = "unreadReason", skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
 }
 
@@ -112,14 +112,14 @@ pub enum Metrics {
 pub struct SafekeeperFacts {
     /// Active timelines, by `TENANT/TIMELINE`; idle ones, too, where a token was given.
     pub timelines: BTreeMap<TimelineId, Wal>,
-    /// How many timelines it has, idle ones too (`safekeeper_timelines`). Null where it does not say.
+    /// How many timelines it has, idle ones too (`safekeeper_timelines`). Null if it is not reported.
     pub total: Option<u64>,
-    /// How many of them are active (`safekeeper_active_timelines`). Null where it does not say.
+    /// How many of them are active (`safekeeper_active_timelines`). Null if it is not reported.
     pub active: Option<u64>,
-    /// How many timelines were left out, as there are more than are kept. Absent where none was.
+    /// How many timelines were left out, as there are more than are kept. Absent if none was.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
-    /// Whether its idle timelines are among these: they are only told to one who shows a token. Absent where none was
+    /// Whether its idle timelines are among these: only a request with a token lists them. Absent if none was
     /// given.
     #[serde(default, skip_serializing_if = "Idle::is_unasked")]
     pub idle: Idle,
@@ -132,6 +132,7 @@ pub struct SafekeeperFacts {
 pub enum Idle {
     /// No token was given: of idle ones only the number is known.
     #[default]
+    #[serde(rename = "notQueried", alias = "unasked")]
     Unasked,
     /// All that it has are listed, with their positions.
     Listed,
@@ -174,26 +175,26 @@ pub struct Wal {
 pub struct PageserverFacts {
     /// Attached tenants (shards) by state, such as `Active`.
     pub tenants: BTreeMap<String, u64>,
-    /// Broken tenants. Null where it does not say.
+    /// Broken tenants. Null if it is not reported.
     pub broken: Option<u64>,
-    /// Timelines in state active. Null where it does not say.
+    /// Timelines in state active. Null if it is not reported.
     pub active_timelines: Option<u64>,
     /// Positions by `TENANT/TIMELINE`; of a sharded tenant by `TENANT-SHARD/TIMELINE`.
     pub timelines: BTreeMap<TimelineId, Layers>,
-    /// The tenants (shards) that it lists, in whatever state: only told to one who shows a token. Absent where none was given.
+    /// The tenants (shards) that it lists, in whatever state: only a request with a token lists them. Absent if none was given.
     #[serde(default, skip_serializing_if = "Listed::is_unasked")]
     pub listed: Listed,
-    /// Bytes that it has in remote storage. Null where it does not say.
+    /// Bytes that it has in remote storage. Null if it is not reported.
     pub remote_bytes: Option<u64>,
-    /// Whether it is still loading tenants. Null where it does not say.
+    /// Whether it is still loading tenants. Null if it is not reported.
     pub loading: Option<bool>,
-    /// Tenants whose start-up was scheduled when it started. Null where it does not say.
+    /// Tenants whose start-up was scheduled when it started. Null if it is not reported.
     pub startup_scheduled: Option<u64>,
-    /// Those of them that have started. Null where it does not say.
+    /// Those of them that have started. Null if it is not reported.
     pub startup_complete: Option<u64>,
-    /// Whether it came up without data although it had tenants. Null where it does not say.
+    /// Whether it came up without data although it had tenants. Null if it is not reported.
     pub data_loss_suspected: Option<bool>,
-    /// How many timelines or states were left out, as there are more than are kept. Absent where none was.
+    /// How many timelines or states were left out, as there are more than are kept. Absent if none was.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
 }
@@ -205,6 +206,7 @@ pub struct PageserverFacts {
 pub enum Listed {
     /// No token was given: only their number is known.
     #[default]
+    #[serde(rename = "notQueried", alias = "unasked")]
     Unasked,
     /// These are all that it has.
     Tenants(BTreeSet<String>),

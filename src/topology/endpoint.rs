@@ -14,8 +14,10 @@ pub struct Warehouse {
     /// Its nodes, as many as there should be.
     pub nodes: usize,
     /// Whether its account has no other, so that what is dispatched reaches its nodes and no others.
+    #[serde(rename = "onlyWarehouse")]
     pub only: bool,
-    /// Whether it is to be proven that its nodes answer. Otherwise sessions are in it to read what is asked for.
+    /// Whether it will be verified that its nodes answer. Otherwise sessions are in it only to read.
+    #[serde(rename = "nodesVerified")]
     pub proven: bool,
 }
 

@@ -6,7 +6,7 @@ use super::suspension::Suspended;
 use crate::duration;
 use serde::Serialize;
 
-/// The judgement over everything that was looked at.
+/// The health of everything that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -15,11 +15,11 @@ pub enum Health {
     Healthy,
     /// At least one member is not Ready, one claim not Bound, or a namespace that was looked into is being deleted.
     Degraded,
-    /// No trouble was seen, and something that should be known is not.
+    /// No problem was found, and something that should be known is not.
     Unknown,
     /// All that was looked at is suspended: scaled to 0.
     Suspended,
-    /// No SynxDB component was found where one was looked for.
+    /// No SynxDB component was found.
     Absent,
 }
 

@@ -28,8 +28,8 @@ pub struct SqlEndpoint {
     pub user: String,
     /// Database that must be there.
     pub database: String,
-    /// Database to log in to for what concerns the server as a whole; `postgres` unless it is said. Where it takes no
-    /// session, another is tried.
+    /// Database to log in to for what concerns the whole server; `postgres` by default. If it takes no session, another is
+    /// tried.
     #[serde(default, rename = "loginDatabase", skip_serializing_if = "Option::is_none")]
     pub login_database: Option<String>,
 }
@@ -51,7 +51,7 @@ pub struct StatusEndpoint {
     pub port: u16,
     /// Path of the page.
     pub path: String,
-    /// Whether it is served over HTTPS; over HTTP unless it is said. Absent where it is HTTP.
+    /// Whether it is served over HTTPS; over HTTP by default. Absent if it is HTTP.
     #[serde(default, skip_serializing_if = "Scheme::is_http")]
     pub scheme: Scheme,
 }

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 /// What came of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "CheckResult"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum VerifyVerdict {
     /// It holds.
     Passed,
     /// It definitely does not hold.
     Failed,
-    /// It does not apply here, or was not asked for.
+    /// It does not apply here, or was not requested.
     Skipped,
-    /// Nobody can say. Never a pass.
+    /// It could not be found out. Never a pass.
     Unknown,
 }
 
-impl Verdict {
+impl VerifyVerdict {
     /// In one word.
     pub fn name(self) -> &'static str {
         match self {
@@ -32,14 +32,14 @@ impl Verdict {
 
 /// Kinds of check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "CheckKind"))]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum CheckKind {
     /// The namespace stays.
     Namespace,
     /// It can be read which members there should be.
     Members,
-    /// The server takes a login, and says who it is.
+    /// The server accepts a login, and identifies itself.
     Connection,
     /// A database can be entered, and its tables are listed.
     Tables,
@@ -53,7 +53,8 @@ pub enum Kind {
     Spread,
     /// The nodes of a warehouse are Ready.
     Nodes,
-    /// A status page answers.
+    /// A status endpoint answers.
+    #[serde(rename = "endpoint")]
     Page,
     /// More than half of the safekeepers answer.
     Majority,
@@ -65,7 +66,7 @@ pub enum Kind {
     Baseline,
 }
 
-impl Kind {
+impl CheckKind {
     /// In one word.
     pub fn name(self) -> &'static str {
         match self {
@@ -78,7 +79,7 @@ impl Kind {
             Self::Write => "write",
             Self::Spread => "spread",
             Self::Nodes => "nodes",
-            Self::Page => "page",
+            Self::Page => "endpoint",
             Self::Majority => "majority",
             Self::Wal => "wal",
             Self::Tenants => "tenants",
@@ -91,7 +92,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: VerifyVerdict,
     /// Why, in words, one line.
     pub reason: String,
     /// More of it: a line for each thing that is missing.
@@ -101,46 +102,46 @@ pub struct Judgement {
 impl Judgement {
     /// It holds.
     pub fn passed(reason: impl Into<String>) -> Self {
-        Self::of(Verdict::Passed, reason)
+        Self::of(VerifyVerdict::Passed, reason)
     }
 
     /// It does not hold.
     pub fn failed(reason: impl Into<String>) -> Self {
-        Self::of(Verdict::Failed, reason)
+        Self::of(VerifyVerdict::Failed, reason)
     }
 
     /// It does not apply, or was not asked for.
     pub fn skipped(reason: impl Into<String>) -> Self {
-        Self::of(Verdict::Skipped, reason)
+        Self::of(VerifyVerdict::Skipped, reason)
     }
 
     /// Nobody can say.
     pub fn unknown(reason: impl Into<String>) -> Self {
-        Self::of(Verdict::Unknown, reason)
+        Self::of(VerifyVerdict::Unknown, reason)
     }
 
-    fn of(verdict: Verdict, reason: impl Into<String>) -> Self {
+    fn of(verdict: VerifyVerdict, reason: impl Into<String>) -> Self {
         Self { verdict, reason: reason.into(), lines: Vec::new() }
     }
 
     /// The check that this is the judgement of.
-    pub fn on(self, kind: Kind, namespace: &str, member: &str, took: Duration) -> Check {
+    pub fn on(self, kind: CheckKind, namespace: &str, member: &str, took: Duration) -> VerifyCheck {
         let Self { verdict, reason, lines } = self;
-        Check { namespace: namespace.to_owned(), member: member.to_owned(), kind, verdict, reason, lines, took }
+        VerifyCheck { namespace: namespace.to_owned(), member: member.to_owned(), kind, verdict, reason, lines, took }
     }
 }
 
 /// One check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
+pub struct VerifyCheck {
     /// The namespace it is about.
     pub namespace: String,
     /// The pod, or the component, that it is about.
     pub member: String,
     /// What was checked.
-    pub kind: Kind,
+    pub kind: CheckKind,
     /// What came of it.
-    pub verdict: Verdict,
+    pub verdict: VerifyVerdict,
     /// Why, in words, one line.
     pub reason: String,
     /// More of it, a line each.
@@ -150,14 +151,14 @@ pub struct Check {
 }
 
 /// The verdict over all checks: Failed where one failed, else Unknown where one is unknown, or where nothing passed.
-pub fn verdict(checks: &[Check]) -> Verdict {
+pub fn verdict(checks: &[VerifyCheck]) -> VerifyVerdict {
     let any = |verdict| checks.iter().any(|check| check.verdict == verdict);
-    if any(Verdict::Failed) {
-        Verdict::Failed
-    } else if any(Verdict::Unknown) || !any(Verdict::Passed) {
-        Verdict::Unknown
+    if any(VerifyVerdict::Failed) {
+        VerifyVerdict::Failed
+    } else if any(VerifyVerdict::Unknown) || !any(VerifyVerdict::Passed) {
+        VerifyVerdict::Unknown
     } else {
-        Verdict::Passed
+        VerifyVerdict::Passed
     }
 }
 
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn nothing_passes_as_a_whole_that_is_unknown_in_a_part() {
-        use Verdict::{Failed, Passed, Skipped, Unknown};
+        use VerifyVerdict::{Failed, Passed, Skipped, Unknown};
         for (all, expected) in [
             (vec![Passed, Skipped], Passed),
             (vec![Passed, Unknown], Unknown),
@@ -175,8 +176,9 @@ mod tests {
             (vec![Skipped], Unknown),
             (vec![], Unknown),
         ] {
-            let check = |verdict: &Verdict| Judgement::of(*verdict, "").on(Kind::Page, "a", "b", Duration::ZERO);
-            let checks: Vec<Check> = all.iter().map(check).collect();
+            let check =
+                |verdict: &VerifyVerdict| Judgement::of(*verdict, "").on(CheckKind::Page, "a", "b", Duration::ZERO);
+            let checks: Vec<VerifyCheck> = all.iter().map(check).collect();
             assert_eq!(verdict(&checks), expected, "{all:?}");
         }
     }

@@ -13,15 +13,44 @@ use crate::topology::layout::Role;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a component said of itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a component reports about itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(tag = "by", content = "said", rename_all = "camelCase")]
+#[serde(tag = "method", content = "report", rename_all = "camelCase")]
 pub enum Evidence {
-    /// What is in the server.
+    /// By SQL: what is in the server.
     Sql(Baseline),
-    /// Its status page answered, with what its metrics say beside it.
+    /// By its status endpoint, and the metrics beside it.
+    #[serde(rename = "statusEndpoint")]
     Page(PageFacts),
+}
+
+/// Evidence as it was saved: by this version, or by v1alpha1, which called its fields otherwise.
+#[derive(Deserialize)]
+struct SavedForm {
+    #[serde(alias = "by")]
+    method: Method,
+    #[serde(alias = "said")]
+    report: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Method {
+    Sql,
+    #[serde(alias = "page")]
+    StatusEndpoint,
+}
+
+impl<'de> Deserialize<'de> for Evidence {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let SavedForm { method, report } = SavedForm::deserialize(deserializer)?;
+        match method {
+            Method::Sql => serde_json::from_value(report).map(Self::Sql),
+            Method::StatusEndpoint => serde_json::from_value(report).map(Self::Page),
+        }
+        .map_err(serde::de::Error::custom)
+    }
 }
 
 /// What came of comparing two evidence of one component.

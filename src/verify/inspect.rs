@@ -1,6 +1,6 @@
 //! Asks: everybody at the same time, each question bounded. What the answers mean is judged elsewhere.
 
-use super::check::{Check, Judgement, Kind, Verdict};
+use super::check::{CheckKind, Judgement, VerifyCheck, VerifyVerdict};
 use super::evidence::Evidence;
 use super::servers::{self, WriteTrial};
 use super::status_pages::{self, Answered};
@@ -48,7 +48,7 @@ pub struct Options {
 #[derive(Clone, Debug, Default)]
 pub struct Inspection {
     /// In the order of the subjects.
-    pub checks: Vec<Check>,
+    pub checks: Vec<VerifyCheck>,
     /// What each answering member holds, by `namespace/pod`.
     pub evidence: BTreeMap<String, Evidence>,
     /// Those of them, by `namespace/pod`, that say what the catalog has and nothing of any segment.
@@ -83,7 +83,7 @@ pub async fn inspect(cluster: &Cluster, subjects: &[VerifyTarget], options: &Opt
             VerifyTarget::Server { namespace, pod, endpoint, exists, warehouse, answers_for, suspended } => {
                 if !exists {
                     let judged = Judgement::failed("pod not found");
-                    let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
+                    let check = judged.on(CheckKind::Connection, namespace, pod, Duration::ZERO);
                     return Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() });
                 }
                 let account = Account { warehouse: warehouse.as_deref(), answers_for, suspended };
@@ -106,25 +106,26 @@ pub async fn inspect(cluster: &Cluster, subjects: &[VerifyTarget], options: &Opt
                 })
             }
             VerifyTarget::Nodes { namespace, component, ready, waiting } => {
-                let check = nodes(*ready, waiting).on(Kind::Nodes, namespace, component, Duration::ZERO);
+                let check = nodes(*ready, waiting).on(CheckKind::Nodes, namespace, component, Duration::ZERO);
                 Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
             }
             VerifyTarget::Unprovable { namespace, pod, reason } => {
                 let judged = Judgement::skipped(format!("{reason}; only its pod is known to be Ready"));
-                let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
+                let check = judged.on(CheckKind::Connection, namespace, pod, Duration::ZERO);
                 Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
             }
             VerifyTarget::Suspended(suspended) => {
                 let (kind, member) = match &suspended.warehouse {
-                    Some(_) => (Kind::Nodes, suspended.sets.first().map(String::as_str).unwrap_or_default()),
-                    None => (Kind::Namespace, ""),
+                    Some(_) => (CheckKind::Nodes, suspended.sets.first().map(String::as_str).unwrap_or_default()),
+                    None => (CheckKind::Namespace, ""),
                 };
                 let judged = Judgement::skipped(format!("suspended: {}", suspended.why()));
                 let check = judged.on(kind, &suspended.namespace, member, Duration::ZERO);
                 Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
             }
             VerifyTarget::Unasked { namespace, pod, reason } => {
-                let check = Judgement::unknown(reason.clone()).on(Kind::Connection, namespace, pod, Duration::ZERO);
+                let check =
+                    Judgement::unknown(reason.clone()).on(CheckKind::Connection, namespace, pod, Duration::ZERO);
                 Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
             }
         }
@@ -164,7 +165,7 @@ async fn asked_again(
 ) -> Option<Vec<(String, Answered, Duration)>> {
     let Asked::Pages(pages) = &all[at] else { return None };
     let first = beside(pages, all);
-    if pages.role != Role::Safekeeper || !pages.whole || status_pages::wal(&first).verdict == Verdict::Passed {
+    if pages.role != Role::Safekeeper || !pages.whole || status_pages::wal(&first).verdict == VerifyVerdict::Passed {
         return None;
     }
     let second = component_pages(cluster, pages.namespace, pages.pods, pages.endpoint, options).await;
@@ -221,10 +222,10 @@ fn judged(pages: &AskedPages<'_>, beside: &Readings) -> Inspection {
     let AskedPages { namespace, component, role, whole, remote_storage, answers, .. } = pages;
     let mut found = Inspection::default();
     for (pod, answered, took) in answers {
-        found.checks.push(status_pages::page(answered).on(Kind::Page, namespace, pod, *took));
+        found.checks.push(status_pages::page(answered).on(CheckKind::Page, namespace, pod, *took));
         if *role == Role::Pageserver {
             let judged = status_pages::tenants(&status_pages::reading(pod, answered), beside, *remote_storage);
-            found.checks.push(judged.on(Kind::Tenants, namespace, pod, Duration::ZERO));
+            found.checks.push(judged.on(CheckKind::Tenants, namespace, pod, Duration::ZERO));
         }
         if let Ok(facts) = answered {
             found.evidence.insert(format!("{namespace}/{pod}"), Evidence::Page(facts.clone()));
@@ -232,8 +233,13 @@ fn judged(pages: &AskedPages<'_>, beside: &Readings) -> Inspection {
     }
     if *role == Role::Safekeeper && *whole {
         let answers: Vec<_> = answers.iter().map(|(pod, answered, _)| (pod.clone(), answered.clone())).collect();
-        found.checks.push(status_pages::majority(&answers).on(Kind::Majority, namespace, component, Duration::ZERO));
-        found.checks.push(status_pages::wal(beside).on(Kind::Wal, namespace, component, Duration::ZERO));
+        found.checks.push(status_pages::majority(&answers).on(
+            CheckKind::Majority,
+            namespace,
+            component,
+            Duration::ZERO,
+        ));
+        found.checks.push(status_pages::wal(beside).on(CheckKind::Wal, namespace, component, Duration::ZERO));
     }
     found
 }
@@ -276,7 +282,7 @@ async fn server(
         Ok(login) => login,
         Err(error) => {
             let judged = Judgement::unknown(format!("it was not queried: {error}"));
-            let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
+            let check = judged.on(CheckKind::Connection, namespace, pod, Duration::ZERO);
             return Inspection { checks: vec![check], ..Inspection::default() };
         }
     };
@@ -316,7 +322,7 @@ async fn server_over<C: Connector>(
 ) -> Inspection {
     let check = |judged: Judgement, kind, took| judged.on(kind, namespace, pod, took);
     let (introduced, took) = timed(sql.introduction(options.deadline)).await;
-    let connection = check(servers::connection(&introduced), Kind::Connection, took);
+    let connection = check(servers::connection(&introduced), CheckKind::Connection, took);
     // Without a login nothing else can be asked, and one reason is enough.
     let Answer::Yes(who) = introduced else {
         return Inspection { checks: vec![connection], ..Inspection::default() };
@@ -345,7 +351,7 @@ async fn server_over<C: Connector>(
         async move {
             let (answer, took) =
                 if mpp { timed(sql.segments(options.deadline)).await } else { (Answer::Yes(None), Duration::ZERO) };
-            servers::warehouse(who.kernel, &answer, warehouse).on(Kind::Segments, namespace, component, took)
+            servers::warehouse(who.kernel, &answer, warehouse).on(CheckKind::Segments, namespace, component, took)
         }
     });
     let only = options.database.as_deref();
@@ -358,22 +364,22 @@ async fn server_over<C: Connector>(
 
     let mut checks = vec![connection];
     let judged = servers::tables(contents.as_ref(), only.unwrap_or(must));
-    checks.extend(judged.into_iter().map(|judged| check(judged, Kind::Tables, looked)));
+    checks.extend(judged.into_iter().map(|judged| check(judged, CheckKind::Tables, looked)));
     // Where its warehouses are asked one by one, that is told of each.
     if account.answers_for.is_empty() || !mpp {
-        checks.push(check(servers::segments(answering), Kind::Segments, dispatched));
+        checks.push(check(servers::segments(answering), CheckKind::Segments, dispatched));
     }
-    checks.push(check(servers::mirrors(instances, account.suspended), Kind::Mirrors, read));
+    checks.push(check(servers::mirrors(instances, account.suspended), CheckKind::Mirrors, read));
     match tried {
         (None, _) => {
             let why = if nowhere { servers::NO_WAREHOUSE } else { "--read-only was given" };
             let skipped = || Judgement::skipped(why);
-            checks.push(check(skipped(), Kind::Write, Duration::ZERO));
-            checks.push(check(skipped(), Kind::Spread, Duration::ZERO));
+            checks.push(check(skipped(), CheckKind::Write, Duration::ZERO));
+            checks.push(check(skipped(), CheckKind::Spread, Duration::ZERO));
         }
         (Some((trial, spread)), wrote) => {
-            checks.push(check(servers::write(&trial), Kind::Write, wrote));
-            checks.push(check(servers::spread(who.kernel, &trial), Kind::Spread, spread));
+            checks.push(check(servers::write(&trial), CheckKind::Write, wrote));
+            checks.push(check(servers::spread(who.kernel, &trial), CheckKind::Spread, spread));
         }
     }
     checks.extend(warehouses);

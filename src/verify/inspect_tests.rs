@@ -20,7 +20,7 @@ fn options(database: &str, canary: Option<&str>) -> Options {
 
 /// What came of each check, in a line: its kind, its verdict, its reason.
 fn text_of(found: &Inspection) -> Vec<String> {
-    let line = |check: &Check| format!("{} {}: {}", check.kind.name(), check.verdict.name(), check.reason);
+    let line = |check: &VerifyCheck| format!("{} {}: {}", check.kind.name(), check.verdict.name(), check.reason);
     found.checks.iter().map(line).collect()
 }
 
@@ -35,7 +35,7 @@ async fn inspected_for<C: Connector>(sql: &Sql<C>, must: &str, options: &Options
     server_over(sql, of, ("a", "proxy-0"), nobody, (must, None), options).await
 }
 
-fn one(found: &Inspection, kind: Kind) -> &Check {
+fn one(found: &Inspection, kind: CheckKind) -> &VerifyCheck {
     found.checks.iter().find(|check| check.kind == kind).unwrap()
 }
 
@@ -63,7 +63,7 @@ async fn a_plain_server_is_whole_and_nothing_is_left_in_it() {
 
     let missed = inspected_for(&sql, "cloudmeta", &Options { canary: None, ..whole }).await;
     assert_eq!(text_of(&missed)[1], "tables failed: database cloudmeta does not exist");
-    assert_eq!(one(&missed, Kind::Write).verdict, Verdict::Skipped);
+    assert_eq!(one(&missed, CheckKind::Write).verdict, VerifyVerdict::Skipped);
     let missed = inspected(&postgres.sql("no_such"), &options("no_such", None)).await;
     assert_eq!(text_of(&missed)[1], "tables failed: database no_such does not exist");
 }
@@ -74,14 +74,15 @@ async fn who_may_not_write_cannot_tell_whether_the_server_takes_writes() {
     let sql = postgres.sql("postgres");
     run(&sql, "postgres", "CREATE ROLE reader LOGIN; CREATE ROLE careful LOGIN").await;
     run(&sql, "postgres", "ALTER ROLE careful SET default_transaction_read_only = on").await;
-    for (role, verdict, reason) in
-        [("reader", Verdict::Unknown, "permission denied"), ("careful", Verdict::Unknown, "read-only transactions")]
-    {
+    for (role, verdict, reason) in [
+        ("reader", VerifyVerdict::Unknown, "permission denied"),
+        ("careful", VerifyVerdict::Unknown, "read-only transactions"),
+    ] {
         let found = inspected(&postgres.sql_as(role, "postgres"), &options("postgres", Some("verify_role"))).await;
-        let write = one(&found, Kind::Write);
+        let write = one(&found, CheckKind::Write);
         assert_eq!(write.verdict, verdict, "{write:?}");
         assert!(write.reason.contains(reason) && write.lines.is_empty(), "{write:?}");
-        assert_eq!(one(&found, Kind::Connection).verdict, Verdict::Passed);
+        assert_eq!(one(&found, CheckKind::Connection).verdict, VerifyVerdict::Passed);
     }
 }
 
@@ -90,12 +91,12 @@ async fn who_may_not_write_cannot_tell_whether_the_server_takes_writes() {
 async fn a_hot_standby_is_asked_and_not_written_to() {
     let postgres = Postgres::standby();
     let found = inspected(&postgres.sql("postgres"), &options("postgres", Some("verify_standby"))).await;
-    let connection = one(&found, Kind::Connection);
-    assert_eq!(connection.verdict, Verdict::Passed);
+    let connection = one(&found, CheckKind::Connection);
+    assert_eq!(connection.verdict, VerifyVerdict::Passed);
     assert!(connection.reason.ends_with(", in recovery, read-only"), "{connection:?}");
-    assert_eq!(one(&found, Kind::Tables).verdict, Verdict::Passed);
-    let write = one(&found, Kind::Write);
-    assert_eq!(write.verdict, Verdict::Unknown, "{write:?}");
+    assert_eq!(one(&found, CheckKind::Tables).verdict, VerifyVerdict::Passed);
+    let write = one(&found, CheckKind::Write);
+    assert_eq!(write.verdict, VerifyVerdict::Unknown, "{write:?}");
     assert!(write.reason.contains("in recovery (read-only)"), "{write:?}");
 }
 
@@ -124,24 +125,24 @@ async fn an_mpp_server_is_asked_through_every_primary() {
     // The catalog says `u` while dispatch fails: only the latter is true.
     let raise = "RAISE EXCEPTION USING ERRCODE = '58M01', MESSAGE = 'failed to acquire resources', DETAIL = 'seg1';";
     let found = mpp_says(&postgres, "dead_segment", raise, "id % 2", "").await;
-    assert_eq!(one(&found, Kind::Mirrors).verdict, Verdict::Passed);
+    assert_eq!(one(&found, CheckKind::Mirrors).verdict, VerifyVerdict::Passed);
     let reason = "failed to acquire resources: seg1 (SQLSTATE 58M01)";
-    for kind in [Kind::Segments, Kind::Tables] {
+    for kind in [CheckKind::Segments, CheckKind::Tables] {
         let check = one(&found, kind);
-        assert_eq!((check.verdict, check.reason.as_str()), (Verdict::Failed, reason));
+        assert_eq!((check.verdict, check.reason.as_str()), (VerifyVerdict::Failed, reason));
     }
     assert!(found.evidence.is_empty(), "what a dead segment held is no baseline");
 
     let found = mpp_says(&postgres, "skewed", ALL, "0 * id", "").await;
-    let spread = one(&found, Kind::Spread);
-    assert_eq!((spread.verdict, spread.reason.as_str()), (Verdict::Failed, "rows on 1 of 2 primary segments"));
+    let spread = one(&found, CheckKind::Spread);
+    assert_eq!((spread.verdict, spread.reason.as_str()), (VerifyVerdict::Failed, "rows on 1 of 2 primary segments"));
 
     let down = "SET allow_system_table_mods = on;
         UPDATE pg_catalog.gp_segment_configuration SET status = 'd', mode = 'n' WHERE dbid = 4;
         UPDATE pg_catalog.gp_segment_configuration SET mode = 'n' WHERE dbid = 3";
     let found = mpp_says(&postgres, "mirror_down", ALL, "id % 2", down).await;
-    let mirrors = one(&found, Kind::Mirrors);
-    assert_eq!(mirrors.verdict, Verdict::Failed);
+    let mirrors = one(&found, CheckKind::Mirrors);
+    assert_eq!(mirrors.verdict, VerifyVerdict::Failed);
     assert_eq!(mirrors.lines, ["segment 1's mirror on s0 is down", "segment 1 is not in sync with its mirror"]);
 }
 
@@ -202,11 +203,11 @@ fn safekeepers_that_are_written_to_are_read_twice() {
         readings(positions.into_iter().zip(1..).map(|(at, id)| sk(id).timeline("aa/11", at, at, 1)))
     };
     let first = at([90, 95, 100]);
-    assert_eq!(status_pages::wal(&first).verdict, Verdict::Failed);
+    assert_eq!(status_pages::wal(&first).verdict, VerifyVerdict::Failed);
     let second = at([150, 155, 160]).safekeepers.into_iter();
     let second = second.map(|one| (one.pod, Ok(one.said.unwrap()), Duration::ZERO)).collect();
     let joined: Vec<Reading> =
         after(&first, second).iter().map(|(pod, said, _)| status_pages::reading(pod, said)).collect();
     let joined = Readings { safekeepers: joined, ..Readings::default() };
-    assert_eq!(status_pages::wal(&joined).verdict, Verdict::Passed);
+    assert_eq!(status_pages::wal(&joined).verdict, VerifyVerdict::Passed);
 }

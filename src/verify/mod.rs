@@ -18,9 +18,12 @@ pub mod status_pages;
 pub mod stored;
 pub mod targets;
 
-pub use check::{Check, Judgement, Kind, Verdict, verdict};
+#[cfg(test)]
+mod v1alpha1_tests;
+
+pub use check::{CheckKind, Judgement, VerifyCheck, VerifyVerdict, verdict};
 pub use evidence::{Difference, Evidence, compared_pages, difference, storage_kind};
 pub use inspect::{Inspection, Options, inspect};
-pub use saved::{API_VERSION, Coverage, Saved};
+pub use saved::{Coverage, Saved};
 pub use stored::StoredBaseline;
 pub use targets::{VerifyTarget, subjects};

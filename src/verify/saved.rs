@@ -1,7 +1,8 @@
 //! A baseline in a file: taken before, compared with afterwards. Pure; reading and writing the file is the caller's.
 
-use super::check::{Check, Judgement, Kind};
+use super::check::{CheckKind, Judgement, VerifyCheck};
 use super::evidence::{Difference, Evidence, difference};
+use crate::api_version::{API_VERSION, V1ALPHA1};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -9,8 +10,6 @@ use std::time::Duration;
 
 /// Kind of the document.
 const KIND: &str = "Baseline";
-/// Version of the form of every document that the plugin prints or saves.
-pub const API_VERSION: &str = "kubectl-synxdb/v1alpha1";
 
 /// What an installation held at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,20 +50,20 @@ impl Saved {
         Self { api_version: API_VERSION.into(), kind: KIND.into(), taken, context: context.to_owned(), members }
     }
 
-    /// Reads a file's text.
+    /// Reads a file's text, of this version or of v1alpha1.
     ///
     /// # Errors
-    /// It is not such a document, or one of a later form.
+    /// It is not such a document, or one of a later version.
     pub fn parse(text: &str) -> Result<Self> {
         let not = |why: String| Error::failure("not a baseline file").because(why);
         let saved: Self = serde_json::from_str(text).map_err(|error| not(error.to_string()))?;
-        if (saved.api_version.as_str(), saved.kind.as_str()) != (API_VERSION, KIND) {
+        if saved.kind != KIND || ![API_VERSION, V1ALPHA1].contains(&saved.api_version.as_str()) {
             return Err(not(format!(
                 "it is {} of {}; expected {KIND} of {API_VERSION}",
                 saved.kind, saved.api_version
             )));
         }
-        Ok(saved)
+        Ok(Self { api_version: API_VERSION.into(), ..saved })
     }
 
     /// As a file's text.
@@ -84,12 +83,12 @@ impl Saved {
     }
 
     /// Compares it with what is there now: a check for each member of either.
-    pub fn compared(&self, now: &BTreeMap<String, Evidence>, covered: impl Fn(&str) -> Coverage) -> Vec<Check> {
+    pub fn compared(&self, now: &BTreeMap<String, Evidence>, covered: impl Fn(&str) -> Coverage) -> Vec<VerifyCheck> {
         let check = |path: &str, judged: Judgement| {
             let (namespace, pod) = path.split_once('/').unwrap_or(("", path));
-            judged.on(Kind::Baseline, namespace, pod, Duration::ZERO)
+            judged.on(CheckKind::Baseline, namespace, pod, Duration::ZERO)
         };
-        let mut checks: Vec<Check> = self
+        let mut checks: Vec<VerifyCheck> = self
             .members
             .iter()
             .map(|(path, before)| {
@@ -137,7 +136,7 @@ mod tests {
     use super::*;
     use crate::storage::PageFacts;
     use crate::storage::examples::ps;
-    use crate::verify::check::Verdict;
+    use crate::verify::check::VerifyVerdict;
 
     fn page(active: u64) -> Evidence {
         Evidence::Page(ps(active).page())
@@ -163,13 +162,13 @@ mod tests {
         });
         let said: Vec<_> = checks.iter().map(|check| (check.member.as_str(), check.verdict)).collect();
         let expected = [
-            ("gone-0", Verdict::Failed),
-            ("less-0", Verdict::Failed),
-            ("mute-0", Verdict::Unknown),
-            ("same-0", Verdict::Passed),
-            ("x-0", Verdict::Skipped),
-            ("x-0", Verdict::Unknown),
-            ("new-0", Verdict::Skipped),
+            ("gone-0", VerifyVerdict::Failed),
+            ("less-0", VerifyVerdict::Failed),
+            ("mute-0", VerifyVerdict::Unknown),
+            ("same-0", VerifyVerdict::Passed),
+            ("x-0", VerifyVerdict::Skipped),
+            ("x-0", VerifyVerdict::Unknown),
+            ("new-0", VerifyVerdict::Skipped),
         ];
         assert_eq!(said, expected);
         assert_eq!(checks[1].lines, ["active tenants: 1 of 2 before"]);
@@ -187,7 +186,7 @@ mod tests {
             "nothing could be compared: its metrics named no active tenant before",
         ];
         assert_eq!(checks.iter().map(|check| check.reason.as_str()).collect::<Vec<_>>(), expected);
-        assert!(checks.iter().all(|check| check.verdict == Verdict::Unknown));
+        assert!(checks.iter().all(|check| check.verdict == VerifyVerdict::Unknown));
     }
 
     #[test]
@@ -195,7 +194,7 @@ mod tests {
         let saved = Saved::new("2026-01-01T00:00:00Z".into(), "c", members(&[("a/b-0", 1)]));
         let text = saved.to_text().unwrap();
         assert_eq!(Saved::parse(&text).unwrap(), saved);
-        let later = text.replace("v1alpha1", "v9");
+        let later = text.replace("v1beta1", "v9");
         for (text, why) in [("", "EOF"), ("{}", "missing field"), (later.as_str(), "v9")] {
             let error = Saved::parse(text).unwrap_err();
             assert!(error.why[0].contains(why), "{error:?}");
@@ -218,10 +217,10 @@ mod tests {
         let nothing = Difference { unknown: vec![], ..unknown.clone() };
         let there = Difference { nothing: None, ..nothing.clone() };
         for (difference, verdict, reason, line) in [
-            (all, Verdict::Failed, "data present before is missing", "table a is gone"),
-            (unknown, Verdict::Unknown, "not everything could be compared", "table b is locked"),
-            (nothing, Verdict::Unknown, "nothing could be compared: it was empty", "2 of 9 databases"),
-            (there, Verdict::Passed, "as before: 1 table", "2 of 9 databases"),
+            (all, VerifyVerdict::Failed, "data present before is missing", "table a is gone"),
+            (unknown, VerifyVerdict::Unknown, "not everything could be compared", "table b is locked"),
+            (nothing, VerifyVerdict::Unknown, "nothing could be compared: it was empty", "2 of 9 databases"),
+            (there, VerifyVerdict::Passed, "as before: 1 table", "2 of 9 databases"),
         ] {
             let judged = judged(&difference);
             assert_eq!((judged.verdict, &*judged.reason, judged.lines), (verdict, reason, lines(line)));

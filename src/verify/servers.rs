@@ -331,7 +331,7 @@ mod tests {
     use super::*;
     use crate::probe::baseline::examples::{baseline, table, tables as tables_of};
     use crate::probe::sqlstate::Meaning;
-    use crate::verify::check::Verdict;
+    use crate::verify::check::VerifyVerdict;
 
     /// `content role preferred mode status`, an instance a word.
     fn cluster(text: &str) -> Vec<Instance> {
@@ -357,24 +357,28 @@ mod tests {
         for (text, verdict, said) in [
             (
                 "-1/p/p/n/u 0/p/p/n/u 1/p/p/n/u",
-                Verdict::Passed,
+                VerifyVerdict::Passed,
                 "the catalog reports all 3 instances up; there are no mirrors",
             ),
-            ("-1/p/p/s/u 0/p/p/s/u 0/m/m/s/u", Verdict::Passed, "the catalog reports all 3 instances up and in sync"),
-            ("-1/p/p/n/u 0/p/p/n/d", Verdict::Failed, "segment 0 on h is down"),
+            (
+                "-1/p/p/s/u 0/p/p/s/u 0/m/m/s/u",
+                VerifyVerdict::Passed,
+                "the catalog reports all 3 instances up and in sync",
+            ),
+            ("-1/p/p/n/u 0/p/p/n/d", VerifyVerdict::Failed, "segment 0 on h is down"),
             (
                 "0/p/p/n/u 0/m/m/n/d",
-                Verdict::Failed,
+                VerifyVerdict::Failed,
                 "segment 0's mirror on h is down; segment 0 is not in sync with its mirror",
             ),
             (
                 "0/m/p/s/u 0/p/m/s/u",
-                Verdict::Failed,
+                VerifyVerdict::Failed,
                 "segment 0 on h acts as mirror; segment 0's mirror on h acts as primary",
             ),
             (
                 "-1/p/p/n/u -1/m/m/n/d 0/p/p/n/u",
-                Verdict::Failed,
+                VerifyVerdict::Failed,
                 "the coordinator's mirror on h is down; the coordinator is not in sync with its mirror",
             ),
         ] {
@@ -400,7 +404,7 @@ mod tests {
     /// What could not be removed again is named, however the trial went.
     #[test]
     fn what_a_trial_leaves_behind_is_told() {
-        for (read, verdict) in [(Some(Answer::Yes(())), Verdict::Passed), (None, Verdict::Unknown)] {
+        for (read, verdict) in [(Some(Answer::Yes(())), VerifyVerdict::Passed), (None, VerifyVerdict::Unknown)] {
             let left = Some("schema x is left".to_owned());
             let judged = write(&WriteTrial { written: Ok(Written { rows: 1 }), read, spread: None, left });
             assert_eq!((judged.verdict, judged.lines), (verdict, vec!["schema x is left".to_owned()]));
@@ -412,9 +416,9 @@ mod tests {
         let trial =
             WriteTrial { written: Ok(Written { rows: 100 }), read: Some(Answer::Yes(())), spread: None, left: None };
         for judged in [segments(None), mirrors(None, &[]), spread(Kernel::PostgreSql, &trial)] {
-            assert_eq!((judged.verdict, judged.reason.as_str()), (Verdict::Skipped, NOT_MPP));
+            assert_eq!((judged.verdict, judged.reason.as_str()), (VerifyVerdict::Skipped, NOT_MPP));
         }
-        assert_eq!(spread(Kernel::Mpp, &trial).verdict, Verdict::Unknown);
+        assert_eq!(spread(Kernel::Mpp, &trial).verdict, VerifyVerdict::Unknown);
     }
 
     #[test]
@@ -422,14 +426,14 @@ mod tests {
         let written = || Ok(Written { rows: 100 });
         let not = |meaning| Err(NotWritten { meaning, reason: "why".to_owned(), may_be_there: false });
         for (written, read, verdict) in [
-            (written(), Some(Answer::Yes(())), Verdict::Passed),
-            (written(), Some(Answer::No("it has 3 rows".to_owned())), Verdict::Failed),
-            (written(), Some(Answer::Unknown("late".to_owned())), Verdict::Unknown),
-            (written(), None, Verdict::Unknown),
-            (not(Meaning::Damaged), None, Verdict::Failed),
-            (not(Meaning::Down), None, Verdict::Failed),
-            (not(Meaning::NotAllowed), None, Verdict::Unknown),
-            (not(Meaning::Busy), None, Verdict::Unknown),
+            (written(), Some(Answer::Yes(())), VerifyVerdict::Passed),
+            (written(), Some(Answer::No("it has 3 rows".to_owned())), VerifyVerdict::Failed),
+            (written(), Some(Answer::Unknown("late".to_owned())), VerifyVerdict::Unknown),
+            (written(), None, VerifyVerdict::Unknown),
+            (not(Meaning::Damaged), None, VerifyVerdict::Failed),
+            (not(Meaning::Down), None, VerifyVerdict::Failed),
+            (not(Meaning::NotAllowed), None, VerifyVerdict::Unknown),
+            (not(Meaning::Busy), None, VerifyVerdict::Unknown),
         ] {
             let trial = WriteTrial { written, read, spread: None, left: None };
             assert_eq!(write(&trial).verdict, verdict, "{trial:?}");
@@ -481,11 +485,11 @@ mod tests {
             let proven = nodes_proven(kernel, dispatched.as_ref(), &warehouse).map_err(|unproven| unproven.to_string());
             assert_eq!(proven, expected, "{dispatched:?} {warehouse:?}");
             let judged = super::warehouse(kernel, &Answer::Yes(dispatched), &warehouse);
-            let verdict = if expected.is_ok() { Verdict::Passed } else { Verdict::Unknown };
+            let verdict = if expected.is_ok() { VerifyVerdict::Passed } else { VerifyVerdict::Unknown };
             assert_eq!(judged.verdict, verdict, "{judged:?}");
         }
         let down = super::warehouse(Kernel::Mpp, &Answer::No("down".to_owned()), &of(1, true));
-        assert_eq!((down.verdict, down.reason.as_str()), (Verdict::Failed, "down"));
+        assert_eq!((down.verdict, down.reason.as_str()), (VerifyVerdict::Failed, "down"));
     }
 
     /// A suspended warehouse's segments may be down, and those of two warehouses may have one number.
@@ -497,7 +501,7 @@ mod tests {
         let judged = mirrors(Some(Answer::Yes(cluster(text))), &[]);
         assert_eq!(
             (judged.verdict, judged.lines),
-            (Verdict::Failed, vec!["segment 0 of warehouse wh-2 on h is down".to_owned()])
+            (VerifyVerdict::Failed, vec!["segment 0 of warehouse wh-2 on h is down".to_owned()])
         );
     }
 
@@ -509,7 +513,8 @@ mod tests {
             spread: Some(Answer::Yes(Spread { holding, primaries })),
             left: None,
         };
-        for (holding, primaries, verdict) in [(2, 2, Verdict::Passed), (1, 2, Verdict::Failed), (0, 0, Verdict::Failed)]
+        for (holding, primaries, verdict) in
+            [(2, 2, VerifyVerdict::Passed), (1, 2, VerifyVerdict::Failed), (0, 0, VerifyVerdict::Failed)]
         {
             assert_eq!(spread(Kernel::Mpp, &trial(holding, primaries)).verdict, verdict, "{holding} of {primaries}");
         }
@@ -531,27 +536,30 @@ mod tests {
             ("hidden", Listing::Unknown("permission denied".to_owned())),
             ("test_db", Listing::Known(many)),
         ]);
-        let text_of = |baseline: &Baseline| -> Vec<(Verdict, String)> {
+        let text_of = |baseline: &Baseline| -> Vec<(VerifyVerdict, String)> {
             let judged = tables(Ok(baseline), "zzz");
             judged.into_iter().map(|judged| (judged.verdict, judged.reason)).collect()
         };
         let expected = [
-            (Verdict::Failed, "database zzz does not exist"),
-            (Verdict::Passed, "empty: 0 tables"),
-            (Verdict::Unknown, "hidden: permission denied"),
-            (Verdict::Passed, "test_db: 9 tables: a (3 rows), b (about 1000000 rows), c, Odd.odd (1 row), and 5 more"),
+            (VerifyVerdict::Failed, "database zzz does not exist"),
+            (VerifyVerdict::Passed, "empty: 0 tables"),
+            (VerifyVerdict::Unknown, "hidden: permission denied"),
+            (
+                VerifyVerdict::Passed,
+                "test_db: 9 tables: a (3 rows), b (about 1000000 rows), c, Odd.odd (1 row), and 5 more",
+            ),
         ];
         assert_eq!(text_of(&baseline), expected.map(|(verdict, reason)| (verdict, reason.to_owned())));
         // A table that cannot be read fails in the server's words; one that could not be counted is unknown.
         for (uncounted, verdict, reason) in [
             (
                 Uncounted::Damaged("could not open file (SQLSTATE 58P01)".to_owned()),
-                Verdict::Failed,
+                VerifyVerdict::Failed,
                 "test_db: 1 table, 1 cannot be read",
             ),
             (
                 Uncounted::Unknown("locked".to_owned()),
-                Verdict::Unknown,
+                VerifyVerdict::Unknown,
                 "test_db: 1 table; the rows of 1 could not be counted",
             ),
         ] {
@@ -566,6 +574,6 @@ mod tests {
         }
         // What sorts behind a list that was cut may be there.
         baseline.truncated = true;
-        assert!(text_of(&baseline).iter().all(|(verdict, _)| *verdict != Verdict::Failed));
+        assert!(text_of(&baseline).iter().all(|(verdict, _)| *verdict != VerifyVerdict::Failed));
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::storage::Idle;
 use crate::storage::examples::{Ps, Sk, ps, readings, sk};
-use crate::verify::check::Verdict::{self, Failed, Passed, Skipped, Unknown};
+use crate::verify::check::VerifyVerdict::{self, Failed, Passed, Skipped, Unknown};
 
 fn level() -> Sk {
     sk(1).timeline("aa/11", 9, 9, 1)
@@ -221,7 +221,7 @@ fn a_pageserver_must_serve_what_there_is() {
         let Judgement { verdict, reason, .. } = tenants(&reading, &Readings::default(), None);
         (verdict, reason)
     };
-    let unknown = |why: &str| (Verdict::Unknown, why.to_owned());
+    let unknown = |why: &str| (VerifyVerdict::Unknown, why.to_owned());
     assert_eq!(judged(level().reading()), unknown("its metrics are a safekeeper's"));
     assert_eq!(judged(level().unread().reading()), unknown("/metrics returned 401 Unauthorized"));
     assert_eq!(judged(down().reading()), unknown("its status endpoint does not respond"));

@@ -5,7 +5,7 @@
 //! could be missing, is not used.
 
 use super::evidence::{Difference, Evidence};
-use super::saved::API_VERSION;
+use crate::api_version::{API_VERSION, V1ALPHA1};
 use crate::probe::Baseline;
 use crate::probe::baseline::{Database, Listing};
 use crate::storage::facts::{Metrics, PageFacts};
@@ -113,7 +113,7 @@ impl StoredBaseline {
         }
     }
 
-    /// Reads the document of this member.
+    /// Reads the document of this member, of this version or of v1alpha1.
     ///
     /// # Errors
     /// Why it is not used.
@@ -122,7 +122,7 @@ impl StoredBaseline {
             return Err(Unusable::TooLarge);
         }
         let read: Self = serde_json::from_str(text).map_err(|error| Unusable::NotOne(error.to_string()))?;
-        if (read.api_version.as_str(), read.kind.as_str()) != (API_VERSION, KIND) {
+        if read.kind != KIND || ![API_VERSION, V1ALPHA1].contains(&read.api_version.as_str()) {
             return Err(Unusable::NotOne(format!("it is {} of {}", read.kind, read.api_version)));
         }
         if (read.namespace.as_str(), read.member.as_str()) != (namespace, member) {
@@ -139,7 +139,7 @@ impl StoredBaseline {
         if !names_anything(&read.content) {
             return Err(Unusable::NamesNothing);
         }
-        Ok(Self { taken: taken.to_string(), ..read })
+        Ok(Self { api_version: API_VERSION.into(), taken: taken.to_string(), ..read })
     }
 
     /// When it was taken.

@@ -71,9 +71,9 @@ fn what_no_run_would_have_stored_is_not_used() {
     assert_eq!(with("/taken", "2026-11-27T21:19:00Z".into()), Ok(()));
     let future = "2026-11-27T21:21:00Z";
     assert_eq!(with("/taken", future.into()), Err(Unusable::FromTheFuture(future.into())));
-    assert_eq!(with("/content/said/databases/0/tables/known/total", json!(u64::MAX)), Err(Unusable::Impossible));
+    assert_eq!(with("/content/report/databases/0/tables/known/total", json!(u64::MAX)), Err(Unusable::Impossible));
     // One that says that there was nothing would find all of it.
-    assert_eq!(with("/content/said/databases", json!([])), Err(Unusable::NamesNothing));
+    assert_eq!(with("/content/report/databases", json!([])), Err(Unusable::NamesNothing));
     for content in [Evidence::Page(PageFacts::default()), pageserver(0), Evidence::Page(sk(1).page())] {
         let text = serde_json::to_string(&stored(content.clone())).unwrap();
         assert_eq!(read(&text), Err(Unusable::NamesNothing), "{content:?}");

@@ -109,7 +109,7 @@ fn fifty_clients_get_their_own_answers_and_a_broken_one_affects_no_other() {
     assert_eq!(
         forward.told,
         json!({
-            "apiVersion": "kubectl-synxdb/v1alpha1", "kind": "Forward", "namespace": account.namespace, "pod": PROXY,
+            "apiVersion": "kubectl-synxdb/v1beta1", "kind": "Forward", "namespace": account.namespace, "pod": PROXY,
             "uid": uid(&world, &account.namespace), "address": "localhost", "port": forward.port, "remotePort": 5432,
             "socket": null, "psql": format!("psql -h localhost -p {} -U gpadmin -d postgres", forward.port), "command": null,
         })

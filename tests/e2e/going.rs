@@ -47,7 +47,7 @@ fn a_terminating_account_is_not_judged_and_not_hidden() {
     let ran = world.run(&["status"]).exits(0).says(&[&said]);
     assert!(ran.out.starts_with("SynxDB is healthy: 10 of 10 pods ready"), "{}", ran.shown());
     let status = world.run(&["status", "-A", "-o", "json"]).exits(0).json();
-    assert_eq!(status["notLookedInto"], json!([{"namespace": name, "why": said}]));
+    assert_eq!(status["skippedNamespaces"], json!([{"namespace": name, "reason": said}]));
     assert_eq!(status["namespaces"].as_array().unwrap().len(), 3);
 
     let ran = world.run(&["verify", "--read-only"]).exits(0).says(&[&said]);

@@ -56,13 +56,13 @@ fn before(account: &Account<'_>, flags: &[&str], variables: &[(&str, &str)]) -> 
 #[track_caller]
 fn answers(account: &Account<'_>, flags: &[&str], variables: &[(&str, &str)]) {
     let before = before(account, flags, variables);
-    assert_eq!(before["component"], "answered", "{flags:?}: {before:#}");
+    assert_eq!(before["state"], "answered", "{flags:?}: {before:#}");
 }
 
 #[track_caller]
 fn refused(account: &Account<'_>, flags: &[&str], variables: &[(&str, &str)], why: &str) {
     let before = before(account, flags, variables);
-    assert_eq!(before["component"], "loginRefused", "{flags:?}: {before:#}");
+    assert_eq!(before["state"], "loginRejected", "{flags:?}: {before:#}");
     assert!(before["reason"].as_str().unwrap().contains(why), "{flags:?}: {before:#}");
 }
 
@@ -285,7 +285,7 @@ fn a_server_that_accepts_and_never_answers_ends_with_the_deadline() {
     let hung = server.hangs();
     for mode in ["disable", "prefer", "require"] {
         let before = before(&account, &["--sslmode", mode], &[GIVEN]);
-        assert_eq!(before, json!({"component": "silent", "reason": "no response within 10 s"}), "{mode}");
+        assert_eq!(before, json!({"state": "notAnswered", "reason": "no response within 10 s"}), "{mode}");
     }
     drop(hung);
     answers(&account, &[], &[GIVEN]);

@@ -105,7 +105,7 @@ impl<'w> Before<'w> {
             }
             assert_eq!(of_this["manifest"]["metadata"]["name"], json!(name));
             assert_eq!(of_this["manifest"]["spec"]["volumeName"], json!(old.volume));
-            assert!(record["who"].as_str().is_some_and(|who| !who.is_empty()), "{record:#}");
+            assert!(record["user"].as_str().is_some_and(|who| !who.is_empty()), "{record:#}");
             assert_eq!(record["owner"]["kind"], "StatefulSet");
         }
     }

@@ -22,7 +22,7 @@ fn a_pod_replaced_during_the_prompt_is_left_alone() {
     terminal.send("y\r");
     let left = terminal.end();
     assert_eq!(left.code, 4, "{}", left.text);
-    for words in ["Stopped: the cluster changed since the plan", &now.uid, "Nothing was deleted.", "next: "] {
+    for words in ["Cluster changed: no longer as planned", &now.uid, "Nothing was deleted.", "next: "] {
         assert!(left.text.contains(words), "no {words:?}\n{}", left.text);
     }
     now.is_unchanged();

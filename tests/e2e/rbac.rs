@@ -250,9 +250,10 @@ fn commands_that_change_the_cluster() {
     history.run(&["history"]).exits(0).says(&["wh9527-0"]);
     one_by_one(&history, RbacFor::History, |right| !releases(right), |_| history.run(&["history"]));
     let acts = history.run(&["history", "-o", "json"]).exits(0).json();
-    let acts = acts["acts"].as_array().unwrap_or_else(|| panic!("{acts:#}"));
-    let id =
-        acts.iter().find(|act| act["act"] != "failover").unwrap_or_else(|| panic!("{acts:#?}"))["id"].as_str().unwrap();
+    let acts = acts["operations"].as_array().unwrap_or_else(|| panic!("{acts:#}"));
+    let id = acts.iter().find(|act| act["operation"] != "failover").unwrap_or_else(|| panic!("{acts:#?}"))["id"]
+        .as_str()
+        .unwrap();
     let release = ["history", "release", id, "--confirm", "wh9527-0"];
     one_by_one(&history, RbacFor::History, releases, |_| history.run(&release));
     history.run(&release).exits(0);

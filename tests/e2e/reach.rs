@@ -17,15 +17,15 @@ const PACE: Duration = Duration::from_millis(200);
 #[track_caller]
 fn reach(ran: &Ran, namespace: &str) -> Value {
     let result = ran.json_lines().pop().unwrap();
-    let rows = result["reachability"].as_array().unwrap_or_else(|| panic!("{}", ran.shown()));
+    let rows = result["availability"].as_array().unwrap_or_else(|| panic!("{}", ran.shown()));
     let row = rows.iter().find(|row| row["namespace"] == namespace);
     row.unwrap_or_else(|| panic!("nothing of {namespace}\n{}", ran.shown())).clone()
 }
 
 #[track_caller]
 fn stayed(row: &Value) {
-    assert!(row["asked"].as_u64().unwrap() > 0 && row["asked"] == row["answered"], "{row:#}");
-    assert_eq!((&row["longestGapMs"], &row["finding"]), (&Value::Null, &json!(false)), "{row:#}");
+    assert!(row["attempts"].as_u64().unwrap() > 0 && row["attempts"] == row["answered"], "{row:#}");
+    assert_eq!((&row["longestOutageMs"], &row["unexpectedOutage"]), (&Value::Null, &json!(false)), "{row:#}");
 }
 
 #[track_caller]
@@ -33,7 +33,7 @@ fn away_and_back(row: &Value) {
     let number = |field: &str| row[field].as_u64().unwrap_or_else(|| panic!("{field}: {row:#}"));
     assert!(number("answered") > 0 && number("answered") < number("asked"), "{row:#}");
     assert!(number("longestGapMs") > 0 && number("firstFailureMs") < number("firstSuccessAfterMs"), "{row:#}");
-    assert_eq!((&row["stillAway"], &row["finding"]), (&json!(false), &json!(false)), "{row:#}");
+    assert_eq!((&row["stillUnavailable"], &row["unexpectedOutage"]), (&json!(false), &json!(false)), "{row:#}");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn databases_stay_reachable_while_a_safekeeper_is_replaced() {
     for namespace in [SYSTEM, ACCOUNT] {
         let row = reach(&ran, namespace);
         stayed(&row);
-        assert_eq!(row["promise"], "stays");
+        assert_eq!(row["expected"], "noInterruption");
     }
 }
 
@@ -57,7 +57,7 @@ fn a_proxy_is_away_for_a_while_and_nothing_else_is() {
     let account = world.account("away", |_| {});
     let ran = account.run(&["failover", PROXY, "--yes", "-o", "json"]).exits(0);
     away_and_back(&reach(&ran, &account.namespace));
-    assert_eq!(ran.json_lines().pop().unwrap()["reachability"].as_array().unwrap().len(), 1);
+    assert_eq!(ran.json_lines().pop().unwrap()["availability"].as_array().unwrap().len(), 1);
 }
 
 /// A system pod that terminates only when this is dropped.
@@ -115,8 +115,8 @@ fn an_unexpected_interruption_is_a_finding() {
     drop(held);
     let ran = running.end().exits(0);
     let row = reach(&ran, ACCOUNT);
-    assert_eq!((&row["finding"], &row["answeredBefore"]), (&json!(true), &json!(true)), "{row:#}");
-    assert!(row["longestGapMs"].as_u64().unwrap() > 0 && row["firstSuccessAfterMs"].is_u64(), "{row:#}");
+    assert_eq!((&row["unexpectedOutage"], &row["answeredBefore"]), (&json!(true), &json!(true)), "{row:#}");
+    assert!(row["longestOutageMs"].as_u64().unwrap() > 0 && row["firstSuccessAfterMs"].is_u64(), "{row:#}");
     stayed(&reach(&ran, SYSTEM));
 }
 
@@ -144,8 +144,15 @@ fn without_permission_to_probe_nothing_is_measured() {
     let ran = run(&world.user(SYSTEM, &rules));
     stayed(&reach(&ran, SYSTEM));
     let row = reach(&ran, ACCOUNT);
-    assert_eq!((&row["asked"], &row["pod"], &row["finding"]), (&json!(0), &Value::Null, &json!(false)), "{row:#}");
-    assert!(row["notMeasured"].as_str().unwrap().starts_with("its pods cannot be read: pods is forbidden"), "{row:#}");
+    assert_eq!(
+        (&row["attempts"], &row["pod"], &row["unexpectedOutage"]),
+        (&json!(0), &Value::Null, &json!(false)),
+        "{row:#}"
+    );
+    assert!(
+        row["notMeasuredReason"].as_str().unwrap().starts_with("its pods cannot be read: pods is forbidden"),
+        "{row:#}"
+    );
 
     // The user may read them, but not probe them yet.
     rules.push(cluster(&["pods", "persistentvolumeclaims", "statefulsets.apps"], &["list"]));
@@ -153,5 +160,5 @@ fn without_permission_to_probe_nothing_is_measured() {
     stayed(&reach(&ran, SYSTEM));
     let row = reach(&ran, ACCOUNT);
     let why = format!("missing permission: create pods/portforward in {ACCOUNT}");
-    assert_eq!((&row["pod"], &row["notMeasured"]), (&json!(PROXY), &json!(why)), "{row:#}");
+    assert_eq!((&row["pod"], &row["notMeasuredReason"]), (&json!(PROXY), &json!(why)), "{row:#}");
 }

@@ -75,8 +75,8 @@ fn lost(account: &Account<'_>, flags: &[&str]) -> (String, Ran) {
     let ran = account.run(&[&["failover", POD, "--yes"], flags].concat()).exits(7);
     assert!(ran.out.starts_with("Data missing: "), "{}", ran.shown());
     let acts = account.run(&["history", "-o", "json"]).exits(0).json();
-    let newest = &acts["acts"][0];
-    assert_eq!((&newest["act"], &newest["outcome"]), (&json!("failover"), &json!("data-missing")), "{acts:#}");
+    let newest = &acts["operations"][0];
+    assert_eq!((&newest["operation"], &newest["outcome"]), (&json!("failover"), &json!("dataMissing")), "{acts:#}");
     (newest["id"].as_str().unwrap().to_owned(), ran)
 }
 
@@ -96,8 +96,8 @@ fn a_long_baseline_is_on_record_and_an_undo_compares_with_it() {
     let (plan, result) = (&lines[0], lines.last().unwrap());
     let before = plan["before"]["summary"].as_str().unwrap();
     assert!(before.contains(": 3 databases, 1301 tables") && before.contains("as recorded by"), "{plan:#}");
-    assert_eq!((&result["verdict"], tables(&account)), (&json!("recovered"), 1300));
-    assert!(result["proof"].as_str().unwrap().contains("1301 tables"), "{result:#}");
+    assert_eq!((&result["outcome"], tables(&account)), (&json!("recovered"), 1300));
+    assert!(result["verified"].as_str().unwrap().contains("1301 tables"), "{result:#}");
     assert_eq!(volume(&account), first);
 }
 
@@ -114,7 +114,7 @@ fn a_baseline_without_space_is_reported_at_once_and_later() {
     let told = format!("the baseline is too large to be kept on volume {first}");
     assert!(unwrapped(&ran.err).contains(&told), "{}", ran.shown());
     let kept = record(&world, &first, &failover);
-    assert_eq!((&kept["baselineLost"], &kept["packedBaseline"]), (&json!("too-large"), &Value::Null), "{kept:#}");
+    assert_eq!((&kept["baselineLost"], &kept["packedBaseline"]), (&json!("tooLarge"), &Value::Null), "{kept:#}");
     let ran = account.run(&["undo", POD, "--yes"]).exits(8);
     ran.warns(&["its baseline is not recorded: it was too large"])
         .says(&["Unverified: ", "no baseline to compare with"]);
@@ -147,7 +147,7 @@ fn old_records_are_shortened_for_new_ones() {
     }
     assert_eq!(annotations(&world, &first)[FOREIGN].len(), 190_000);
     // All of it is still in the history.
-    let acts = account.run(&["history", "-o", "json"]).exits(0).json()["acts"].as_array().unwrap().len();
+    let acts = account.run(&["history", "-o", "json"]).exits(0).json()["operations"].as_array().unwrap().len();
     assert_eq!(acts, 6);
 }
 

@@ -165,7 +165,7 @@ fn the_clusters_own_layout_is_used() {
     assert_eq!(world.run(&["layout"]).exits(0).warns(&[&from]).out, own);
     world.run(&["status", "-o", "wide"]).exits(8).says(&[&from, "pageserver-0"]);
     let status = world.run(&["status", "-o", "json"]).exits(8).json();
-    assert_eq!(status["layout"]["object"], json!(format!("{SYSTEM}/{MAP}")));
+    assert_eq!(status["layout"]["configMap"], json!(format!("{SYSTEM}/{MAP}")));
     world.run(&["failover", "pageserver-0", "--yes"]).exits(4).warns(&["pageserver-0"]);
     // This machine's layout takes precedence.
     let file = world.home().join("shipped.yaml");

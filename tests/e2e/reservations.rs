@@ -96,5 +96,5 @@ fn a_waiting_claim_takes_the_restored_volume() {
 /// Returns the ID of the newest operation on record.
 fn newest(account: &Account<'_>) -> String {
     let history = account.run(&["history", "-o", "json"]).exits(0).json();
-    history["acts"][0]["id"].as_str().unwrap().to_owned()
+    history["operations"][0]["id"].as_str().unwrap().to_owned()
 }

@@ -148,9 +148,7 @@ fn a_randomly_killed_run_can_be_resumed() {
                 killed.fetch_add(usize::from(cut.code.is_none()), Ordering::Relaxed);
                 match newest(account) {
                     (act, outcome) if act == verb && outcome == "recovered" => {}
-                    (act, outcome) if act == verb && outcome == "in-progress" => {
-                        drop(to_its_end(account, &[verb, POD]))
-                    }
+                    (act, outcome) if act == verb && outcome == "inProgress" => drop(to_its_end(account, &[verb, POD])),
                     // Killed before it had changed anything.
                     _ => drop(to_its_end(account, command)),
                 }
@@ -177,6 +175,6 @@ fn a_randomly_killed_run_can_be_resumed() {
 /// Returns the newest operation on record and its outcome.
 fn newest(account: &Account<'_>) -> (String, String) {
     let document = account.run(&["history", "-o", "json"]).exits(0).json();
-    let text = |field: &str| document["acts"][0][field].as_str().unwrap_or_default().to_owned();
-    (text("act"), text("outcome"))
+    let text = |field: &str| document["operations"][0][field].as_str().unwrap_or_default().to_owned();
+    (text("operation"), text("outcome"))
 }

@@ -19,7 +19,7 @@ fn a_safekeeper_that_fetches_wal_is_catching_up_and_is_waited_for() {
     assert!(ran.out.starts_with("Catching up: safekeeper-0 is Ready after "), "{}", ran.shown());
     let ran = ran.says(&["bytes of 1 timeline left", "B/s, about", "Nothing is missing so far."]);
     assert!(!ran.out.contains("undo"), "{}", ran.shown());
-    before.is_kept("catching-up");
+    before.is_kept("catchingUp");
     world.run(&["history", "-n", SYSTEM]).exits(0).says(&["catching up"]);
     world.run(&["status", "-n", SYSTEM]).exits(8).says(&["was still catching up", "next: kubectl synxdb failover"]);
     // Until then, no other one may be replaced: neither by what it reports, nor by the records.
@@ -106,7 +106,7 @@ fn a_pageserver_that_comes_back_empty_has_not_recovered() {
         assert!(ran.out.starts_with("Data missing: pageserver-0 is Ready after "), "{}", ran.shown());
         let undo = ran.says(&lines).resume();
         assert_eq!(undo[0], "undo");
-        before.is_kept("data-missing");
+        before.is_kept("dataMissing");
         world.run(&["verify", "pageserver-0"]).exits(7);
         empty.lift();
         let undo: Vec<&str> = undo.iter().map(String::as_str).chain(["--yes"]).collect();
@@ -146,7 +146,7 @@ fn a_safekeeper_with_the_identity_of_another_one_has_not_recovered() {
     let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-0", "--timeout", "90s"];
     let ran = world.run(&[&["failover", "safekeeper-0", "--anew"], &all_the_same[..]].concat()).exits(7);
     ran.says(&["Data missing: safekeeper-0 ", "an identity of its own: safekeeper-1 also has id 2"]);
-    before.is_kept("data-missing");
+    before.is_kept("dataMissing");
 }
 
 /// 1,200 timelines of 60 tenants, and over 16 MiB of the pageserver's metrics: nothing is truncated.

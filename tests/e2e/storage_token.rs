@@ -117,7 +117,7 @@ fn safekeepers_with_different_bytes_of_the_same_wal_fail() {
     let ran = world.run(&again).exits(7);
     assert!(ran.out.starts_with("Data missing: safekeeper-1 is Ready after "), "{}", ran.shown());
     ran.says(&["it has different bytes of timeline ", "than safekeeper-0, safekeeper-2"]);
-    before.is_kept("data-missing");
+    before.is_kept("dataMissing");
     damaged.end();
 
     // If a safekeeper cannot read its WAL, the result is unknown; if a release serves no digests, nothing is claimed.

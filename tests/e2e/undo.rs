@@ -38,7 +38,7 @@ fn volume_of(account: &Account<'_>, claim: &str) -> String {
 /// Returns the account's operations on record, the newest first.
 fn history(account: &Account<'_>) -> Vec<Value> {
     let document = account.run(&["history", "-o", "json"]).exits(0).json();
-    document["acts"].as_array().unwrap().clone()
+    document["operations"].as_array().unwrap().clone()
 }
 
 fn undone(account: &Account<'_>, resume: &[String]) -> Ran {
@@ -67,12 +67,12 @@ fn data_on_the_replaced_disk_is_missing_and_restored() {
     assert!(ran.out.starts_with("Data missing: cloudberry-proxy-0 is Ready"), "{}", ran.shown());
     let ran = ran.says(&["test_db", "To restore the old volume, which may have the missing data:"]);
     before.is_replaced();
-    before.is_kept("data-missing");
+    before.is_kept("dataMissing");
     let second = volume_of(&account, claim);
     let resume = ran.resume();
     let failover = resume[1].clone();
     let lost = history(&account);
-    assert_eq!((&lost[0]["id"], &lost[0]["outcome"]), (&json!(failover), &json!("data-missing")));
+    assert_eq!((&lost[0]["id"], &lost[0]["outcome"]), (&json!(failover), &json!("dataMissing")));
     assert_eq!((&lost[0]["canBeUndone"], &lost[0]["volumes"][0]["name"]), (&json!(true), &json!(first)));
 
     let ran = undone(&account, &resume).exits(0);
@@ -84,11 +84,11 @@ fn data_on_the_replaced_disk_is_missing_and_restored() {
 
     let acts = history(&account);
     assert_eq!(
-        (&acts[0]["act"], &acts[0]["outcome"], &acts[0]["undoes"]),
+        (&acts[0]["operation"], &acts[0]["outcome"], &acts[0]["undoes"]),
         (&json!("undo"), &json!("recovered"), &json!(failover))
     );
-    assert_eq!((&acts[1]["undoneBy"], &acts[1]["volumes"][0]["state"]), (&acts[0]["id"], &json!("in-place")));
-    assert!(acts.iter().all(|act| act["who"].as_str().is_some_and(|who| !who.is_empty())), "{acts:#?}");
+    assert_eq!((&acts[1]["undoneBy"], &acts[1]["volumes"][0]["state"]), (&acts[0]["id"], &json!("inUse")));
+    assert!(acts.iter().all(|act| act["user"].as_str().is_some_and(|who| !who.is_empty())), "{acts:#?}");
     let undo = acts[0]["id"].as_str().unwrap();
     account.run(&["history"]).exits(0).says(&[
         "2 operations, 1 can be undone, 1 volume retained",
@@ -123,7 +123,10 @@ fn an_undo_can_be_undone() {
         becomes(&world, away, ("Retain", "Released"));
     }
     let acts = history(&account);
-    assert_eq!(acts.iter().map(|act| act["act"].as_str().unwrap()).collect::<Vec<_>>(), ["undo", "undo", "failover"]);
+    assert_eq!(
+        acts.iter().map(|act| act["operation"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["undo", "undo", "failover"]
+    );
     assert_eq!(acts[1]["undoneBy"], acts[0]["id"]);
 }
 
@@ -140,7 +143,7 @@ fn a_settled_failover_stays_settled_after_a_release() {
     newer.is_recovered();
     let acts = history(&account);
     let id = |at: usize| acts[at]["id"].as_str().unwrap();
-    assert_eq!((&acts[1]["outcome"], &acts[1]["supersededBy"]), (&json!("in-progress"), &json!(id(0))), "{acts:#?}");
+    assert_eq!((&acts[1]["outcome"], &acts[1]["supersededBy"]), (&json!("inProgress"), &json!(id(0))), "{acts:#?}");
     let released = newer.claims.values().next().unwrap().volume.clone();
     account.run(&["history", "release", id(0), "--confirm", "wh9527-0"]).exits(0);
     is_gone(&world, &released);

@@ -89,7 +89,7 @@ fn without_permission_to_read_volumes_the_possible_loss_must_be_confirmed() {
         .collect();
     let [record] = &records[..] else { panic!("{records:#?}") };
     assert_eq!(
-        (&record["outcome"], &record["podUid"], &record["who"]),
+        (&record["outcome"], &record["podUid"], &record["user"]),
         (&json!("recovered"), &json!(before.uid), &json!(user.name))
     );
     assert_eq!(record["claims"][0]["manifest"]["metadata"]["name"], "data-wh9527-0");

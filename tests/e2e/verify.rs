@@ -11,7 +11,7 @@ fn results(ran: &Ran) -> Vec<String> {
     let report = ran.json();
     assert_eq!(
         (report["apiVersion"].as_str(), report["kind"].as_str()),
-        (Some("kubectl-synxdb/v1alpha1"), Some("Verification"))
+        (Some("kubectl-synxdb/v1beta1"), Some("Verification"))
     );
     let text = |check: &Value, field: &str| check[field].as_str().unwrap().to_owned();
     let line = |check: &Value| format!("{} {}: {}", text(check, "member"), text(check, "check"), text(check, "result"));
@@ -67,7 +67,7 @@ fn a_healthy_installation_is_verified() {
     let pages: Vec<String> = results(&system).split_off(6);
     let expected = [
         "safekeeper-0 page: passed",
-        "safekeeper-1 page: passed",
+        "safekeeper-1 endpoint: passed",
         "safekeeper-2 page: passed",
         "safekeeper majority: passed",
         "safekeeper wal: passed",
@@ -228,10 +228,10 @@ fn a_page_of_another_service_is_unknown() {
         let arguments = ["--layout", file.to_str().unwrap(), "verify", "safekeeper-0", "-o", "json"];
         if said.is_empty() {
             let ran = world.run(&arguments).exits(7);
-            assert!(reason(&ran, "page", "failed").contains("connection refused"), "{}", ran.shown());
+            assert!(reason(&ran, "endpoint", "failed").contains("connection refused"), "{}", ran.shown());
         } else {
             let ran = world.run(&arguments).exits(8);
-            assert!(reason(&ran, "page", "unknown").contains(said), "{}", ran.shown());
+            assert!(reason(&ran, "endpoint", "unknown").contains(said), "{}", ran.shown());
         }
     }
 }

@@ -76,8 +76,8 @@ fn a_node_is_verified_in_its_own_warehouse_alone() {
     let before = Before::of(&world, &account.namespace, "wh9527-0");
     let plan = account.run(&["failover", "wh9527-0", "--dry-run=client", "-o", "json"]).exits(0).json();
     assert_eq!(
-        plan["proof"]["warehouse"],
-        json!({"name": FIRST, "nodes": 1, "only": false, "proven": true}),
+        plan["verification"]["warehouse"],
+        json!({"name": FIRST, "nodes": 1, "onlyWarehouse": false, "nodesVerified": true}),
         "{plan:#}"
     );
     let measured = plan["probes"]["databases"].as_array().unwrap();

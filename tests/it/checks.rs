@@ -11,7 +11,7 @@ fn checks(cluster: &Cluster, arguments: &[&str], id: &str) -> (Vec<Value>, Optio
     let ran = cluster.run(&[&["failover", "--dry-run=client", "-o", "json"], arguments].concat());
     let plan = ran.json_lines().swap_remove(0);
     let checks = plan["checks"].as_array().unwrap_or_else(|| panic!("no checks\n{}", ran.shown())).clone();
-    (checks.into_iter().filter(|check| check["id"] == id).collect(), ran.code)
+    (checks.into_iter().filter(|check| check["check"] == id).collect(), ran.code)
 }
 
 /// Asserts that there is one check of this kind, with this verdict and these words in its reason. A block exits with
@@ -21,10 +21,10 @@ fn has_check(cluster: &Cluster, arguments: &[&str], id: &str, verdict: &str, wor
     let (found, code) = checks(cluster, arguments, id);
     let reasons: Vec<&str> = found.iter().map(|check| check["reason"].as_str().unwrap()).collect();
     assert!(
-        found.iter().any(|check| check["verdict"] == verdict && check["reason"].as_str().unwrap().contains(words)),
+        found.iter().any(|check| check["result"] == verdict && check["reason"].as_str().unwrap().contains(words)),
         "no {verdict} of {words:?}: {reasons:#?}"
     );
-    assert_eq!(code, Some(if verdict == "block" { 4 } else { 0 }), "{reasons:#?}");
+    assert_eq!(code, Some(if verdict == "blocked" { 4 } else { 0 }), "{reasons:#?}");
 }
 
 #[test]
@@ -32,25 +32,25 @@ fn a_healthy_cluster_passes() {
     let cluster = Cluster::read_only();
     let plan = cluster.run(&["failover", "safekeeper-0", "--dry-run=client", "-o", "json"]).exits(0).json();
     let checks = plan["checks"].as_array().unwrap();
-    assert!(checks.iter().all(|check| check["verdict"] == "pass"), "{checks:#?}");
-    let (class, _) = self::checks(&cluster, &["safekeeper-0"], "storage-class");
+    assert!(checks.iter().all(|check| check["result"] == "passed"), "{checks:#?}");
+    let (class, _) = self::checks(&cluster, &["safekeeper-0"], "storageClass");
     let reason =
         "storage class standard, the default, makes the new volume (WaitForFirstConsumer, reclaim policy Delete)";
     assert_eq!(class[0]["reason"], reason);
-    has_check(&cluster, &["pageserver-0"], "remote-storage", "pass", "bytes in remote storage");
-    let (kept, _) = self::checks(&cluster, &["pageserver-0", "--keep-pvc"], "remote-storage");
+    has_check(&cluster, &["pageserver-0"], "remoteStorage", "passed", "bytes in remote storage");
+    let (kept, _) = self::checks(&cluster, &["pageserver-0", "--keep-pvc"], "remoteStorage");
     assert_eq!(kept, Vec::<Value>::new());
     // The layout may override this.
     let shipped = cluster.run(&["layout"]).exits(0).out;
     let without = shipped.replace("workload: pageserver\n", "workload: pageserver\n    remoteStorage: false\n");
     let layout = cluster.file("layout.yaml", &without);
     let with = ["pageserver-0", "--layout", layout.to_str().unwrap()];
-    has_check(&cluster, &with, "remote-storage", "block", "its layers are on the old disk alone");
+    has_check(&cluster, &with, "remoteStorage", "blocked", "its layers are on the old disk alone");
     has_check(
         &cluster,
         &[&with[..], &["--allow", "local-layers"]].concat(),
-        "remote-storage",
-        "warn",
+        "remoteStorage",
+        "warning",
         "on the old disk",
     );
 }
@@ -66,11 +66,11 @@ fn a_budget_without_disruptions() {
         store.get(&key).is_some_and(|budget| budget["status"]["currentHealthy"] == 3)
     });
     let numbers = "PodDisruptionBudget safekeepers allows 0 disruptions (3 of 3 healthy, 3 wanted)";
-    has_check(&cluster, &["safekeeper-0", "--keep-pvc"], "budget", "block", numbers);
+    has_check(&cluster, &["safekeeper-0", "--keep-pvc"], "budget", "blocked", numbers);
     let text = cluster.run(&["failover", "safekeeper-0", "--dry-run"]).exits(4);
     text.says(&[numbers, "(override with --allow disruption-budget)"]).warns(&["--allow disruption-budget"]);
     let allowed = ["safekeeper-0", "--allow", "disruption-budget"];
-    has_check(&cluster, &allowed, "budget", "warn", numbers);
+    has_check(&cluster, &allowed, "budget", "warning", numbers);
     assert_eq!(checks(&cluster, &["pageserver-0"], "budget").0, Vec::<Value>::new());
 }
 
@@ -81,7 +81,7 @@ fn a_foreign_finalizer() {
         claim["metadata"]["finalizers"].as_array_mut().unwrap().push(json!("backup.example.com/hold"));
     });
     let words = "claim data-safekeeper-0 has the finalizer backup.example.com/hold";
-    has_check(&cluster, &["safekeeper-0"], "finalizers", "block", words);
+    has_check(&cluster, &["safekeeper-0"], "finalizers", "blocked", words);
     assert_eq!(checks(&cluster, &["safekeeper-0", "--keep-pvc"], "finalizers"), (Vec::new(), Some(0)));
 }
 
@@ -94,15 +94,15 @@ fn unschedulable_nodes() {
         |node: &str| cluster.update(&Key::new("nodes", "", node), |node| node["spec"]["unschedulable"] = json!(true));
     cordon(on);
     let cordoned = format!("node {on} is cordoned; 1 other node takes pods");
-    has_check(&cluster, &["wh9527-0"], "node", "pass", &cordoned);
+    has_check(&cluster, &["wh9527-0"], "node", "passed", &cordoned);
     // The volume is local to the machine, so the pod cannot move.
     let tied = format!("is tied to node {on}, which is cordoned: the new pod could not start with it");
-    has_check(&cluster, &["wh9527-0", "--keep-pvc"], "node", "block", &tied);
-    has_check(&cluster, &["wh9527-0", "--keep-pvc", "--allow", "unusable-node"], "node", "warn", &tied);
+    has_check(&cluster, &["wh9527-0", "--keep-pvc"], "node", "blocked", &tied);
+    has_check(&cluster, &["wh9527-0", "--keep-pvc", "--allow", "unusable-node"], "node", "warning", &tied);
     for node in cluster.store().list("nodes", None).0 {
         cordon(node["metadata"]["name"].as_str().unwrap());
     }
-    has_check(&cluster, &["wh9527-0"], "node", "block", "0 of 2 nodes are Ready and schedulable (2 cordoned)");
+    has_check(&cluster, &["wh9527-0"], "node", "blocked", "0 of 2 nodes are Ready and schedulable (2 cordoned)");
 }
 
 #[test]
@@ -116,8 +116,8 @@ fn a_scaled_down_set() {
     });
     let words =
         "StatefulSet safekeeper has 2 replicas, safekeeper-0 to safekeeper-1: it would not recreate safekeeper-2";
-    has_check(&cluster, &["safekeeper-2", "--allow", "quorum-loss"], "controller", "block", words);
-    has_check(&cluster, &["safekeeper-2", "--keep-pvc"], "pod", "warn", "the pod has been Terminating for");
+    has_check(&cluster, &["safekeeper-2", "--allow", "quorum-loss"], "controller", "blocked", words);
+    has_check(&cluster, &["safekeeper-2", "--keep-pvc"], "pod", "warning", "the pod has been Terminating for");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_template_newer_than_the_pod() {
     let new = cluster.get("statefulsets", SYSTEM, "safekeeper").unwrap()["status"]["updateRevision"].clone();
     let (new, old) = (new.as_str().unwrap(), old.as_str().unwrap());
     let words = format!("the new pod will be of revision {new}, the old one is of {old}");
-    has_check(&cluster, &["safekeeper-0"], "revision", "warn", &words);
+    has_check(&cluster, &["safekeeper-0"], "revision", "warning", &words);
     // Below the partition, it is recreated from the same revision.
     cluster.update(&key, |set| {
         set["spec"]["updateStrategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 3}});
@@ -151,10 +151,10 @@ fn a_missing_storage_class() {
     has_check(
         &cluster,
         &["safekeeper-0"],
-        "storage-class",
-        "block",
+        "storageClass",
+        "blocked",
         "there is no default, and no volume is Available for claim data-safekeeper-0",
     );
-    has_check(&cluster, &["safekeeper-0", "--allow", "storage-class"], "storage-class", "warn", "no default one");
-    assert_eq!(checks(&cluster, &["safekeeper-0", "--keep-pvc"], "storage-class"), (Vec::new(), Some(0)));
+    has_check(&cluster, &["safekeeper-0", "--allow", "storage-class"], "storageClass", "warning", "no default one");
+    assert_eq!(checks(&cluster, &["safekeeper-0", "--keep-pvc"], "storageClass"), (Vec::new(), Some(0)));
 }

@@ -23,7 +23,7 @@ fn made(kind: Kind, cluster: &Cluster) -> Vec<Value> {
         Kind::History => run(&["history"], 0),
         Kind::Release => {
             let history = cluster.run(&["history", "pageserver-0", "-o", "json"]).exits(0).json();
-            let id = history["acts"][0]["id"].as_str().unwrap();
+            let id = history["operations"][0]["id"].as_str().unwrap();
             run(&["history", "release", id, "--confirm", "pageserver-0"], 0)
         }
         Kind::Verification => run(&["verify"], 0),
@@ -90,7 +90,7 @@ fn each_kind_is_printed_by_its_command() {
     for kind in Kind::ALL {
         let documents = made(*kind, &cluster);
         for document in &documents {
-            let told = document["kind"].as_str().unwrap_or("Record");
+            let told = document["kind"].as_str().unwrap_or_default();
             crate::support::schemas::wrong_as(told, document).unwrap_or_else(|why| panic!("{kind:?}: {why}"));
             seen.insert(told.to_owned());
         }

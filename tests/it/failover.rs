@@ -113,7 +113,7 @@ fn each_component_recovers_and_loses_nothing() {
         let ran = cluster.run(&["failover", target, "--yes"]).exits(0).says(&["Recovered: ", "verified by ", proof]);
         before.is_replaced(&cluster);
         let record = before.is_recorded(&cluster, "recovered");
-        assert!(!record["finished"].is_null() && record["healed"] == 0, "{record:#}");
+        assert!(!record["finished"].is_null() && record["stuckPodsDeleted"] == 0, "{record:#}");
         assert_eq!(before.deletes(&cluster), (1, claims));
         // It prints old and new UIDs.
         let new = cluster.pod_uid(namespace, pod);
@@ -145,14 +145,14 @@ fn output_formats_and_flags() {
     let (plan, result) = (&lines[0], lines.last().unwrap());
     assert_eq!((&plan["kind"], &result["kind"]), (&json!("FailoverPlan"), &json!("FailoverResult")));
     assert!(lines.len() > 6 && lines[1..lines.len() - 1].iter().all(|line| line["kind"] == "FailoverEvent"));
-    assert!(lines.iter().all(|line| line["apiVersion"] == "kubectl-synxdb/v1alpha1"));
+    assert!(lines.iter().all(|line| line["apiVersion"] == "kubectl-synxdb/v1beta1"));
     let actions: Vec<&str> = plan["steps"].as_array().unwrap().iter().map(|s| s["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["retain", "deleteClaim", "deletePod"]);
-    assert_eq!(result["verdict"], "recovered");
+    assert_eq!(result["outcome"], "recovered");
     assert_eq!((&result["id"], &result["oldUid"]), (&plan["id"], &json!(before.uid)));
     assert_eq!(result["newUid"], cluster.pod_uid(SYSTEM, "safekeeper-0"));
     let phases: Vec<&str> = result["phases"].as_array().unwrap().iter().map(|p| p["phase"].as_str().unwrap()).collect();
-    assert_eq!(phases, ["retain", "claim", "pod", "replaced", "ready", "answers"]);
+    assert_eq!(phases, ["retain", "claim", "pod", "recreate", "ready", "verify"]);
     assert_eq!(before.is_recorded(&cluster, "recovered")["id"], plan["id"]);
 
     // The old pod's UID leaves nothing to delete.
@@ -167,7 +167,7 @@ fn output_formats_and_flags() {
     // Another one just got a new disk and already has all committed WAL: this is measured, not waited for.
     let ran = cluster.run(&["failover", "safekeeper-1", "-o", "yaml", "--yes"]).exits(0);
     let result: Value = serde_saphyr::from_str(&ran.out).unwrap();
-    assert_eq!((&result["kind"], &result["verdict"]), (&json!("FailoverResult"), &json!("recovered")));
+    assert_eq!((&result["kind"], &result["outcome"]), (&json!("FailoverResult"), &json!("recovered")));
     before.is_replaced(&cluster);
 
     // The pod only.
@@ -187,7 +187,7 @@ fn output_formats_and_flags() {
     let ran = cluster.run(&[&["failover", "safekeeper-2", "--no-verify"], &all_the_same[..]].concat()).exits(0);
     assert!(ran.out.starts_with("Replaced: ") && !ran.out.contains("Recovered"), "{}", ran.shown());
     before.is_replaced(&cluster);
-    before.is_recorded(&cluster, "unproven");
+    before.is_recorded(&cluster, "unverified");
 }
 
 #[test]
@@ -224,9 +224,9 @@ fn timed_out_and_resumed() {
     assert!(late.out.starts_with("Timed out: safekeeper-0 has not recovered after"), "{}", late.shown());
     let late = late.says(&["containers with unready status: [safekeeper]", "Done so far:", "pod safekeeper-0 deleted"]);
     assert_snapshot!("timed-out", account(&late));
-    assert_eq!(before.is_recorded(&cluster, "in-progress")["finished"], Value::Null);
+    assert_eq!(before.is_recorded(&cluster, "inProgress")["finished"], Value::Null);
     let replacement = cluster.pod_uid(SYSTEM, "safekeeper-0");
-    let id = before.is_recorded(&cluster, "in-progress")["id"].clone();
+    let id = before.is_recorded(&cluster, "inProgress")["id"].clone();
 
     let resume = late.resume();
     cluster.replaced_pods(ReplacedPods::BecomeReady);
@@ -273,13 +273,13 @@ fn killed_and_resumed() {
     });
     running.signal(Signal::KILL);
     assert_eq!(running.end().code, None);
-    let id = before.is_recorded(&cluster, "in-progress")["id"].clone();
+    let id = before.is_recorded(&cluster, "inProgress")["id"].clone();
 
     let ran = cluster.run(&["failover", "safekeeper-2", "--yes", "-o", "json"]).exits(0);
     let lines = ran.json_lines();
     assert_eq!((&lines[0]["id"], &lines[0]["resumes"]["id"]), (&id, &id), "{}", ran.shown());
     let result = lines.last().unwrap();
-    assert_eq!((&result["id"], &result["verdict"]), (&id, &json!("recovered")));
+    assert_eq!((&result["id"], &result["outcome"]), (&id, &json!("recovered")));
     assert_eq!(result["oldUid"], before.uid);
     before.is_replaced(&cluster);
     assert_eq!(before.is_recorded(&cluster, "recovered")["id"], id);
@@ -343,8 +343,8 @@ fn the_timeout_includes_the_last_query() {
     // From now on nothing answers; a query alone would have ten seconds.
     cluster.sandbox().faults().add(Rule::on("", "pods/portforward", Fault::Delay(Duration::from_secs(120))));
     let result = running.end().exits(6).json_lines().pop().unwrap();
-    assert_eq!(result["verdict"], "timed-out");
-    let took = result["milliseconds"].as_u64().unwrap();
+    assert_eq!(result["outcome"], "timedOut");
+    let took = result["durationMs"].as_u64().unwrap();
     assert!((5000..9000).contains(&took), "{result:#}");
     assert!(result["reasons"][0].as_str().unwrap().starts_with("the pod is Ready, but it"), "{result:#}");
 }
@@ -365,7 +365,7 @@ fn a_page_that_serves_no_metrics_proves_nothing() {
         assert!(!ran.out.contains("all is there"), "{}", ran.shown());
         ran.warns(&["warn  before: status endpoint, no metrics"]);
         before.is_replaced(&cluster);
-        before.is_recorded(&cluster, "unproven");
+        before.is_recorded(&cluster, "unverified");
     }
     let file = cluster.home().join("nothing.json");
     let file = file.to_str().unwrap();
@@ -390,7 +390,7 @@ fn replaced_by_another_operator_during_the_prompt() {
     terminal.send("y\r");
     let left = terminal.end();
     assert_eq!(left.code, 4, "{}", left.text);
-    for words in ["Stopped: the cluster changed since the plan", &replacement, "Nothing was deleted.", "next: "] {
+    for words in ["Cluster changed: no longer as planned", &replacement, "Nothing was deleted.", "next: "] {
         assert!(left.text.contains(words), "no {words:?}\n{}", left.text);
     }
     assert_eq!(cluster.writes(), Vec::<String>::new());
@@ -407,7 +407,7 @@ fn stuck_on_a_deleted_claim() {
     assert_snapshot!("healed", account(&ran));
     before.is_replaced(&cluster);
     assert_eq!(before.deletes(&cluster), (2, 1));
-    assert_eq!(before.is_recorded(&cluster, "recovered")["healed"], 1);
+    assert_eq!(before.is_recorded(&cluster, "recovered")["stuckPodsDeleted"], 1);
 }
 
 #[test]
@@ -419,7 +419,7 @@ fn data_on_the_replaced_disk() {
     let ran = ran.says(&["test_db", "projects"]);
     assert_snapshot!("data-missing", account(&ran));
     before.is_replaced(&cluster);
-    before.is_recorded(&cluster, "data-missing");
+    before.is_recorded(&cluster, "dataMissing");
 }
 
 #[test]
@@ -517,7 +517,7 @@ fn without_postgresql_it_is_unverified() {
     let ran = ran.says(&["PostgreSQL"]).warns(&["will not be proven"]);
     assert_snapshot!("not-proven", account(&ran));
     before.is_replaced(&cluster);
-    before.is_recorded(&cluster, "unproven");
+    before.is_recorded(&cluster, "unverified");
 }
 
 /// Deleted while the new pod holds it, a claim stays Terminating: the pod is replaced once more by the run that resumes.

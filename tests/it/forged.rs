@@ -16,7 +16,7 @@ const ID: &str = "f0f0f0f0";
 fn record(cluster: &Cluster) -> Value {
     let set = cluster.get("statefulsets", SYSTEM, "safekeeper").unwrap();
     let started = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(60);
-    json!({"version": 1, "id": ID, "started": started.to_string(), "outcome": "in-progress", "context": "c",
+    json!({"apiVersion": "kubectl-synxdb/v1beta1", "kind": "Record", "id": ID, "operation": "failover", "started": started.to_string(), "outcome": "inProgress", "context": "c",
         "namespace": SYSTEM, "pod": POD, "podUid": cluster.pod_uid(SYSTEM, POD), "keepClaims": false,
         "owner": {"kind": "StatefulSet", "name": "safekeeper", "uid": set["metadata"]["uid"]},
         "claims": [{"name": CLAIM, "uid": cluster.get(CLAIMS, SYSTEM, CLAIM).unwrap()["metadata"]["uid"],
@@ -39,7 +39,7 @@ fn a_forged_record_injects_no_command() {
     let nasty = "x; touch /tmp/forged; echo";
     for pointer in ["/id", "/pod", "/namespace", "/claims/0/name", "/claims/0/volume", "/podUid"] {
         let mut forged = record(&cluster);
-        forged["outcome"] = json!("data-missing");
+        forged["outcome"] = json!("dataMissing");
         forged["finished"] = forged["started"].clone();
         *forged.pointer_mut(pointer).unwrap() = json!(nasty);
         write(&cluster, &forged);

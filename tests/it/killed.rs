@@ -130,7 +130,7 @@ fn killed_and_resumed(cluster: &Cluster, target: Target, n: u64, answered: bool)
         assert!(is_said || is_done_again, "{what}");
         return;
     }
-    assert_eq!((again.code, &result["verdict"], &result["id"]), (Some(0), &json!("recovered"), &id), "{what}");
+    assert_eq!((again.code, &result["outcome"], &result["id"]), (Some(0), &json!("recovered"), &id), "{what}");
     assert_eq!(result["oldUid"], before.uid, "{what}");
     assert!(is_finished(cluster, &before, &id), "the record is not finished\n{what}");
     // A pod that was already back is not replaced again.

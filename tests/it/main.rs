@@ -16,6 +16,7 @@ mod completion;
 mod dist;
 mod documentation;
 mod documents;
+mod earlier_version;
 mod ephemeral;
 mod failover;
 mod forged;

@@ -38,8 +38,16 @@ pub(super) fn page(kept: &str) -> String {
         let fields = schema["properties"].as_object_mut().unwrap();
         // Every kind has these.
         fields.retain(|name, _| !["apiVersion", "kind"].contains(&name.as_str()));
-        if let (Some(act), [_, _]) = (fields.get_mut("act"), kinds.as_slice()) {
-            *act = serde_json::json!({"$ref": "#/$defs/Action", "description": "What it is."});
+        // What tells them apart.
+        if let [_, _] = kinds.as_slice() {
+            for (own, of) in [
+                ("operation", serde_json::json!({"$ref": "#/$defs/Operation"})),
+                ("undoes", serde_json::json!({"type": ["string", "null"]})),
+            ] {
+                let Some(Value::Object(field)) = fields.get_mut(own) else { continue };
+                field.extend(of.as_object().cloned().unwrap());
+                field.shift_remove("const");
+            }
         }
         page.push_str(&table(&schema));
     }
@@ -54,10 +62,13 @@ pub(super) fn page(kept: &str) -> String {
     page
 }
 
+/// The fields in which a failover's kind differs from an undo's.
+const OWN: [&str; 3] = ["kind", "operation", "undoes"];
+
 /// Descriptions do not count when two kinds are compared.
 fn fields_of(schema: &Value) -> (Map<String, Value>, Value) {
     let mut fields = schema["properties"].as_object().cloned().unwrap_or_default();
-    for own in ["kind", "act"] {
+    for own in OWN {
         fields.remove(own);
     }
     (fields, schema["required"].clone())

@@ -18,7 +18,7 @@ fn reachability(ran: &Ran) -> Vec<(String, Value)> {
     assert_eq!(result["kind"], "FailoverResult", "{}", ran.shown());
     let name =
         |row: &Value| [&row["namespace"], &row["pod"]].map(|part| part.as_str().unwrap_or("?").to_owned()).join("/");
-    result["reachability"].as_array().unwrap().iter().map(|row| (name(row), row.clone())).collect()
+    result["availability"].as_array().unwrap().iter().map(|row| (name(row), row.clone())).collect()
 }
 
 fn names(rows: &[(String, Value)]) -> Vec<&str> {
@@ -31,24 +31,24 @@ fn number(row: &Value, field: &str) -> u64 {
 
 #[track_caller]
 fn stayed(row: &Value) {
-    assert!(number(row, "asked") > 0 && row["asked"] == row["answered"], "{row:#}");
+    assert!(number(row, "attempts") > 0 && row["attempts"] == row["answered"], "{row:#}");
     for field in ["firstFailureMs", "firstSuccessAfterMs", "longestGapMs", "reason", "notMeasured"] {
         assert_eq!(row[field], Value::Null, "{row:#}");
     }
     assert_eq!(
-        (&row["finding"], &row["stillAway"], &row["answeredBefore"]),
+        (&row["unexpectedOutage"], &row["stillUnavailable"], &row["answeredBefore"]),
         (&json!(false), &json!(false), &json!(true))
     );
 }
 
 #[track_caller]
 fn away_and_back(row: &Value) {
-    assert!(0 < number(row, "answered") && number(row, "answered") < number(row, "asked"), "{row:#}");
+    assert!(0 < number(row, "answered") && number(row, "answered") < number(row, "attempts"), "{row:#}");
     let (left, back) = (number(row, "firstFailureMs"), number(row, "firstSuccessAfterMs"));
     let gap = number(row, "longestGapMs");
     assert!(gap > 0 && left < back && gap <= back, "{row:#}");
-    assert_eq!((&row["stillAway"], &row["answeredBefore"]), (&json!(false), &json!(true)), "{row:#}");
-    assert!(row["reason"].is_string() && row["notMeasured"].is_null(), "{row:#}");
+    assert_eq!((&row["stillUnavailable"], &row["answeredBefore"]), (&json!(false), &json!(true)), "{row:#}");
+    assert!(row["reason"].is_string() && row["notMeasuredReason"].is_null(), "{row:#}");
 }
 
 /// Waits until the account's proxy is gone and the plugin has noticed: the first of its next probes may have begun
@@ -83,7 +83,7 @@ fn each_component_keeps_its_promise() {
         assert_eq!(names(&rows), [&*system, &*account], "{target}");
         for (_, row) in &rows {
             stayed(row);
-            assert_eq!(row["promise"], "stays");
+            assert_eq!(row["expected"], "noInterruption");
         }
         assert_eq!(plan["databases"].as_array().unwrap().len(), 2);
     }
@@ -93,21 +93,24 @@ fn each_component_keeps_its_promise() {
     assert_eq!(names(&rows), [&*system, &*account]);
     away_and_back(&rows[0].1);
     stayed(&rows[1].1);
-    assert_eq!((&rows[0].1["promise"], &rows[1].1["promise"]), (&json!("briefly-away"), &json!("none")));
-    assert_eq!(rows[0].1["finding"], false);
+    assert_eq!((&rows[0].1["expected"], &rows[1].1["expected"]), (&json!("briefInterruption"), &json!("none")));
+    assert_eq!(rows[0].1["unexpectedOutage"], false);
 
     for target in ["cloud007/cloudberry-proxy-0", "wh9527-0"] {
         let (_, rows) = run(&[target]);
         assert_eq!(names(&rows), [&*account], "{target}");
         away_and_back(&rows[0].1);
-        assert_eq!((&rows[0].1["promise"], &rows[0].1["finding"]), (&json!("briefly-away"), &json!(false)));
+        assert_eq!(
+            (&rows[0].1["expected"], &rows[0].1["unexpectedOutage"]),
+            (&json!("briefInterruption"), &json!(false))
+        );
     }
 
     // Others are probed by name, whatever the scope; with `--no-probe`, none.
     let (plan, rows) = run(&["wh9527-1", "-n", "cloud007", "--probe", "synxdb-system/cloudberry-proxy-0"]);
     assert_eq!(names(&rows), [&*system]);
     stayed(&rows[0].1);
-    assert_eq!((&rows[0].1["promise"], &plan["databases"][0]["pod"]), (&json!("none"), &json!(PROXY)));
+    assert_eq!((&rows[0].1["expected"], &plan["databases"][0]["pod"]), (&json!("none"), &json!(PROXY)));
     let all_the_same = ["--allow", "quorum-loss", "--confirm"];
     let (_, rows) =
         run(&[&["safekeeper-1", "-n", SYSTEM, "--no-verify"], &all_the_same[..], &["safekeeper-1"]].concat());
@@ -195,7 +198,7 @@ fn interrupted_late_and_resumed() {
     let rows = reachability(&ran);
     let row = &rows[0].1;
     assert_eq!(
-        (&row["answeredBefore"], &row["stillAway"], &row["finding"]),
+        (&row["answeredBefore"], &row["stillUnavailable"], &row["unexpectedOutage"]),
         (&json!(false), &json!(false), &json!(false))
     );
     assert!(number(row, "firstSuccessAfterMs") > 0 && row["firstFailureMs"] == 0, "{row:#}");
@@ -208,7 +211,7 @@ fn a_database_still_unreachable_at_the_timeout() {
     let target = format!("{ACCOUNT}/{PROXY}");
     let ran = cluster.run(&["failover", &target, "--yes", "--timeout", "15s", "-o", "json"]).exits(6);
     let rows = reachability(&ran);
-    assert_eq!((&rows[0].1["stillAway"], &rows[0].1["firstSuccessAfterMs"]), (&json!(true), &Value::Null));
+    assert_eq!((&rows[0].1["stillUnavailable"], &rows[0].1["firstSuccessAfterMs"]), (&json!(true), &Value::Null));
     assert!(number(&rows[0].1, "longestGapMs") > 0, "{:#}", rows[0].1);
 }
 
@@ -223,8 +226,11 @@ fn what_is_not_measured_is_reported() {
     let rows = reachability(&ran);
     assert_eq!(rows.len(), 2);
     for (_, row) in rows {
-        assert_eq!((&row["asked"], &row["finding"], &row["promise"]), (&json!(0), &json!(false), &Value::Null));
-        assert!(row["notMeasured"].as_str().unwrap().contains("PostgreSQL is not installed here"), "{row:#}");
+        assert_eq!(
+            (&row["attempts"], &row["unexpectedOutage"], &row["expected"]),
+            (&json!(0), &json!(false), &Value::Null)
+        );
+        assert!(row["notMeasuredReason"].as_str().unwrap().contains("PostgreSQL is not installed here"), "{row:#}");
     }
     // It is planned anyway.
     cluster.run(&["failover", "safekeeper-1", "--dry-run"]).exits(0).says(&["Availability probe", "not measured"]);

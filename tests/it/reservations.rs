@@ -247,7 +247,7 @@ fn an_unverified_undo_is_verified_when_it_is_run_again() {
     let ran = cluster.run(&["undo", &id, "--yes", "-o", "json"]).exits(0);
     let lines = ran.json_lines();
     assert_eq!(lines[0]["steps"], json!([]), "{}", ran.shown());
-    assert_eq!(lines.last().unwrap()["verdict"], "recovered", "{}", ran.shown());
+    assert_eq!(lines.last().unwrap()["outcome"], "recovered", "{}", ran.shown());
     assert_eq!((cluster.pod_uid(SYSTEM, POD), policy(&cluster, &first)), (pod, "Delete".into()));
     assert_eq!(cluster.record_on(&first)["outcome"], "recovered");
     // Once verified, it is done.

@@ -229,7 +229,7 @@ fn a_signal_at_any_moment_of_a_failover_leaves_nothing() {
         "Checks",    // the plan is there
         "retain ",   // the first change
         "pod ",      // the pod is deleted
-        "replaced ", // the new pod comes
+        "recreate ", // the new pod comes
         "ready ",    // it has come
     ];
     for (number, moment) in moments.iter().enumerate() {

@@ -39,12 +39,12 @@ fn healthy_as_documents() {
     let ran = cluster.run(&["status", "-o", "json"]).exits(0);
     assert_eq!(ran.err, "");
     let status = ran.json();
-    assert_eq!(status["apiVersion"], "kubectl-synxdb/v1alpha1");
+    assert_eq!(status["apiVersion"], "kubectl-synxdb/v1beta1");
     assert_eq!(status["kind"], "Status");
     assert_eq!(status["health"], "healthy");
     assert_eq!(status["members"], json!({"ready": 8, "all": 8}));
     assert_eq!(status["safekeepers"], json!({"ready": 3, "all": 3}));
-    assert_eq!((&status["troubles"], &status["unknown"]), (&json!([]), &json!([])));
+    assert_eq!((&status["problems"], &status["unknown"]), (&json!([]), &json!([])));
     let system = &status["namespaces"][0];
     assert_eq!((&system["name"], &system["kind"]), (&json!(SYSTEM), &json!("system")));
     assert_eq!(status["namespaces"][1]["name"], ACCOUNT);
@@ -130,7 +130,7 @@ fn degraded() {
     assert_eq!(status["health"], "degraded");
     assert_eq!(status["members"], json!({"ready": 7, "all": 8}));
     assert_eq!(status["safekeepers"], json!({"ready": 2, "all": 3}));
-    assert_eq!(status["troubles"][0]["member"], "safekeeper-1");
+    assert_eq!(status["problems"][0]["member"], "safekeeper-1");
     // The account is healthy, and only the account was requested.
     cluster.run(&["status", "-n", "cloud007"]).exits(0);
 }
@@ -146,7 +146,7 @@ fn unreadable_parts_are_unknown_and_hide_nothing() {
     assert_eq!(status["health"], "unknown");
     let member = &status["namespaces"][1]["members"][0];
     assert_eq!((&member["ready"], &member["claims"][0]["state"]), (&json!(true), &json!("Unknown")));
-    let why = member["claims"][0]["unknownBecause"].as_str().unwrap();
+    let why = member["claims"][0]["reason"].as_str().unwrap();
     assert!(why.contains(r#"cannot list resource "persistentvolumeclaims""#), "{why}");
     // It is not requested, so it is not missed.
     cluster.run(&["status", "-n", SYSTEM]).exits(0);

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::support::{ACCOUNT, Cluster, Ran, Running, SYSTEM, bare, full, uid};
+use crate::support::{ACCOUNT, Cluster, Ran, Running, SYSTEM, bare, full, uid, v1alpha1};
 use practice_cluster::ReplacedPods;
 use practice_cluster::store::{DeleteOptions, Key};
 use rustix::process::Signal;
@@ -79,7 +79,7 @@ fn lost_data_is_found_by_the_stored_baseline() {
     let volume =
         volumes.iter().find(|volume| !cluster.records_on(volume["metadata"]["name"].as_str().unwrap()).is_empty());
     let record = cluster.record_on(volume.unwrap()["metadata"]["name"].as_str().unwrap());
-    assert_eq!((&record["outcome"], &record["storedBaseline"]), (&"data-missing".into(), &kept["taken"]));
+    assert_eq!((&record["outcome"], &record["storedBaselineTaken"]), (&"dataMissing".into(), &kept["taken"]));
 
     // It was removed on purpose: the command that is printed accepts this, verifies the rest, and deletes nothing.
     let new = cluster.pod_uid(ACCOUNT, PROXY);
@@ -98,8 +98,22 @@ fn lost_data_is_found_by_the_stored_baseline() {
     assert_eq!(cluster.query((ACCOUNT, PROXY), "test_db", "select count(*)::text from projects"), ["3"]);
     // Except for its time.
     let mut again = stored(&cluster, ACCOUNT, PROXY)["content"].clone();
-    again["said"]["taken"] = kept["content"]["said"]["taken"].clone();
+    again["report"]["taken"] = kept["content"]["report"]["taken"].clone();
     assert_eq!(again, kept["content"]);
+}
+
+/// What v1alpha1 stored is compared with like what this version stores, and what is stored next has the form of this version.
+#[test]
+fn a_baseline_of_v1alpha1_finds_what_was_lost() {
+    let cluster = local_disk(8.0);
+    cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
+    forge(&cluster, PROXY, |document| *document = v1alpha1::baseline(document));
+    is_down(&cluster, ACCOUNT, PROXY);
+    let ran = cluster.run(&["failover", TARGET, "--yes"]).exits(7);
+    let ran = ran.warns(&["it does not answer now", "compared with the stored baseline of", "2 databases, 1 table"]);
+    ran.says(&["Data missing: ", "what the stored baseline of", "database test_db is missing"]);
+    cluster.run(&["undo", TARGET, "--yes"]).exits(0).says(&["Recovered: ", "2 databases, 1 table"]);
+    assert_eq!(stored(&cluster, ACCOUNT, PROXY)["apiVersion"], "kubectl-synxdb/v1beta1");
 }
 
 #[test]
@@ -140,7 +154,7 @@ fn a_resumed_run_compares_with_the_same_baseline() {
     // Another user's verify, after the pod was replaced, knows nothing about the data before.
     forge(&cluster, PROXY, |document| {
         document["taken"] = jiff::Timestamp::now().to_string().into();
-        document["content"]["said"]["databases"].as_array_mut().unwrap().retain(|one| one["name"] != "test_db");
+        document["content"]["report"]["databases"].as_array_mut().unwrap().retain(|one| one["name"] != "test_db");
     });
     let ran = cluster.run(&["failover", TARGET, "--yes"]).exits(7);
     ran.warns(&["resuming failover"]).says(&["database test_db is missing"]);
@@ -160,7 +174,7 @@ fn a_forged_baseline_proves_nothing() {
             &(|document: &mut Value| document["taken"] = "2999-01-01T00:00:00Z".into()) as &dyn Fn(&mut Value),
         ),
         ("names nothing that could be missing", &|document| {
-            document["content"]["said"]["databases"] = serde_json::json!([])
+            document["content"]["report"]["databases"] = serde_json::json!([])
         }),
         ("it belongs to cloud008/x", &|document| {
             (document["namespace"], document["member"]) = ("cloud008".into(), "x".into())
@@ -186,7 +200,7 @@ fn a_forged_baseline_proves_nothing() {
 fn an_empty_baseline_never_counts_as_recovered() {
     let cluster = local_disk();
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
-    forge(&cluster, PROXY, |document| document["content"]["said"]["databases"] = serde_json::json!([]));
+    forge(&cluster, PROXY, |document| document["content"]["report"]["databases"] = serde_json::json!([]));
     is_down(&cluster, ACCOUNT, PROXY);
     cluster.run(&["failover", TARGET, "--yes"]).exits(8).says(&["Unverified: "]);
 }
@@ -208,7 +222,7 @@ fn a_safekeeper_that_was_down_is_compared_with_its_stored_baseline() {
     // It had more tenants, one of which was deleted on purpose: the rest is complete.
     let key = Key::new("configmaps", SYSTEM, "kubectl-synxdb-baseline-pageserver-0");
     let mut document = stored(&cluster, SYSTEM, "pageserver-0");
-    document["content"]["said"]["metrics"]["pageserver"]["tenants"]["Active"] = 9.into();
+    document["content"]["report"]["metrics"]["pageserver"]["tenants"]["Active"] = 9.into();
     cluster.update(&key, |map| map["data"]["baseline.json"] = document.to_string().into());
     down("pageserver-0");
     let ran = cluster.run(&["failover", "pageserver-0", "--yes", "--accept-missing", "active-tenants"]).exits(0);

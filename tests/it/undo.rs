@@ -59,7 +59,7 @@ fn on_record(cluster: &Cluster, disks: &Disks, id: &str, outcome: &str) {
 fn history(cluster: &Cluster, arguments: &[&str]) -> Vec<Value> {
     let document = cluster.run(&[&["history", "-o", "json"], arguments].concat()).exits(0).json();
     assert_eq!((&document["kind"], &document["unknown"]), (&json!("History"), &json!([])));
-    document["acts"].as_array().unwrap().clone()
+    document["operations"].as_array().unwrap().clone()
 }
 
 fn words(arguments: &[String]) -> Vec<&str> {
@@ -87,7 +87,7 @@ fn data_that_a_failover_lost_is_restored() {
     let undo = lost.resume();
     let failover = undo[1].clone();
     assert_eq!(undo[0], "undo");
-    on_record(&cluster, &first, &failover, "data-missing");
+    on_record(&cluster, &first, &failover, "dataMissing");
     are_kept(&cluster, &first);
     let second = disks(&cluster, ACCOUNT, pod);
 
@@ -127,15 +127,20 @@ fn data_that_a_failover_lost_is_restored() {
     // The history, the newest first.
     let acts = history(&cluster, &[]);
     let brief = |act: &Value| {
-        (act["act"].clone(), act["outcome"].clone(), act["volumes"][0]["state"].clone(), act["canBeUndone"].clone())
+        (
+            act["operation"].clone(),
+            act["outcome"].clone(),
+            act["volumes"][0]["state"].clone(),
+            act["canBeUndone"].clone(),
+        )
     };
     assert_eq!(acts.len(), 2);
-    assert_eq!(brief(&acts[0]), (json!("undo"), json!("recovered"), json!("kept"), json!(true)));
-    assert_eq!(brief(&acts[1]), (json!("failover"), json!("data-missing"), json!("in-place"), json!(false)));
+    assert_eq!(brief(&acts[0]), (json!("undo"), json!("recovered"), json!("retained"), json!(true)));
+    assert_eq!(brief(&acts[1]), (json!("failover"), json!("dataMissing"), json!("inUse"), json!(false)));
     assert_eq!((&acts[0]["undoes"], &acts[1]["undoneBy"]), (&json!(failover), &acts[0]["id"]));
     assert!(
         acts.iter()
-            .all(|act| act["who"].is_string() && act["milliseconds"].is_u64() && act["volumes"][0]["size"].is_string())
+            .all(|act| act["user"].is_string() && act["durationMs"].is_u64() && act["volumes"][0]["size"].is_string())
     );
     let undone = acts[0]["id"].as_str().unwrap().to_owned();
     on_record(&cluster, &first, &undone, "recovered");
@@ -233,7 +238,10 @@ fn an_undo_of_an_undo() {
     assert!(lines[1..].iter().all(|line| line["kind"] == "UndoEvent"), "{lines:#?}");
     let yaml = cluster.run(&["undo", pod, "--dry-run=client", "-o", "yaml"]).exits(0);
     let yaml: Value = serde_saphyr::from_str(&yaml.out).unwrap();
-    assert_eq!((&yaml["kind"], &yaml["act"]), (&json!("UndoPlan"), &json!({"undo": failover})));
+    assert_eq!(
+        (&yaml["kind"], &yaml["operation"], &yaml["undoes"]),
+        (&json!("UndoPlan"), &json!("undo"), &json!(failover))
+    );
     // Offered if no target is given, and declined in each way.
     let mut terminal = Terminal::start(cluster.plugin(&["undo"]));
     terminal.expect("Undo what?");
@@ -266,7 +274,7 @@ fn an_undo_of_an_undo() {
         plan["steps"].as_array().unwrap().iter().map(|step| step["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["retain", "retain", "reserve", "reserve", "deleteClaim", "deleteClaim", "deletePod"]);
     assert_eq!(
-        (&result["verdict"], &result["id"], &result["resume"]),
+        (&result["outcome"], &result["id"], &result["resume"]),
         (&json!("recovered"), &plan["id"], &Value::Null)
     );
     assert_eq!(disks(&cluster, SYSTEM, pod), first);
@@ -288,7 +296,10 @@ fn an_undo_of_an_undo() {
     are_kept(&cluster, &first);
     // The last operation can release its first volumes, and so can the first one: they are the same.
     let acts = history(&cluster, &["-n", SYSTEM]);
-    assert_eq!(acts.iter().map(|act| act["act"].as_str().unwrap()).collect::<Vec<_>>(), ["undo", "undo", "failover"]);
+    assert_eq!(
+        acts.iter().map(|act| act["operation"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["undo", "undo", "failover"]
+    );
     let ran = cluster.run(&["history", "release", &failover, "--confirm", pod, "-o", "json"]).exits(0);
     let released = ran.json();
     assert_eq!((&released["kind"], released["volumes"].as_array().unwrap().len()), (&json!("Release"), 2));
@@ -412,7 +423,7 @@ fn killed_and_resumed() {
         let lines = again.json_lines();
         let result = lines.last().unwrap();
         assert_eq!(
-            (again.code, &result["verdict"], &result["id"]),
+            (again.code, &result["outcome"], &result["id"]),
             (Some(0), &json!("recovered"), &json!(id)),
             "{told}"
         );
@@ -449,7 +460,7 @@ fn interrupted_and_resumed() {
         .silent()
         .warns(&["is unfinished", &format!("kubectl synxdb undo {failover} finishes it")]);
     let acts = history(&cluster, &[]);
-    assert_eq!((&acts[0]["outcome"], &acts[1]["undoneBy"]), (&json!("in-progress"), &Value::Null));
+    assert_eq!((&acts[0]["outcome"], &acts[1]["undoneBy"]), (&json!("inProgress"), &Value::Null));
     cluster.replaced_pods(ReplacedPods::BecomeReady);
     // Nothing is left to confirm.
     let ran =
@@ -499,20 +510,20 @@ fn records_that_no_volume_carries_are_in_the_journal() {
     assert_eq!(*path, state.join(format!("kubectl-synxdb/{id}.json")));
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(path), mode(path.parent().unwrap())), (0o600, 0o700));
-    assert_eq!(
-        (&record["id"], &record["outcome"], &record["podUid"]),
-        (&json!(id), &json!("in-progress"), &json!(old))
-    );
+    assert_eq!((&record["id"], &record["outcome"], &record["podUid"]), (&json!(id), &json!("inProgress"), &json!(old)));
     assert_eq!((&record["keepClaims"], &record["pod"]), (&json!(true), &json!("safekeeper-1")));
 
     let listed = run(&["history", "-o", "json"]).exits(0).json();
-    assert_eq!((&listed["acts"][0]["id"], &listed["acts"][0]["outcome"]), (&json!(id), &json!("in-progress")));
+    assert_eq!(
+        (&listed["operations"][0]["id"], &listed["operations"][0]["outcome"]),
+        (&json!(id), &json!("inProgress"))
+    );
     // No other machine's history has it.
     assert_eq!(history(&cluster, &[]), Vec::<Value>::new());
     let again = run(&command).exits(0);
     let lines = again.json_lines();
     let result = lines.last().unwrap();
-    assert_eq!((&result["id"], &result["verdict"], &result["oldUid"]), (&json!(id), &json!("recovered"), &json!(old)));
+    assert_eq!((&result["id"], &result["outcome"], &result["oldUid"]), (&json!(id), &json!("recovered"), &json!(old)));
     assert_eq!(lines[0]["journal"], json!(path), "{}", again.shown());
     assert_eq!(cluster.claims_of(SYSTEM, "safekeeper-1"), claims);
     let files = journal(state.join("kubectl-synxdb"));
@@ -551,7 +562,7 @@ fn without_permission_to_change_volumes_the_record_is_local() {
     };
     let files = journal(folder.clone());
     let [(_, record)] = &files[..] else { panic!("{files:#?}") };
-    assert_eq!((&record["outcome"], record["claims"].as_array().unwrap().len()), (&json!("in-progress"), 2));
+    assert_eq!((&record["outcome"], record["claims"].as_array().unwrap().len()), (&json!("inProgress"), 2));
     assert!(record["claims"][0]["manifest"]["spec"]["volumeName"].is_string(), "{record:#}");
     // The others proceed by themselves.
     drop(word);

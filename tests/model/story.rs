@@ -139,13 +139,13 @@ impl Teller<'_> {
         let mut undone = 0;
         // The retained volume is reported to have the missing data.
         let at_least = [Trouble::default()];
-        let is_missing = case.undos.is_empty() && self.last().verdict() == "data-missing";
+        let is_missing = case.undos.is_empty() && self.last().verdict() == "dataMissing";
         for trouble in if is_missing { &at_least[..] } else { &case.undos } {
             let Some((id, returns)) = self.undoable() else { break };
             self.act(Some(id), returns, trouble).await?;
             undone += 1;
         }
-        if undone == 0 && self.last().verdict() == "timed-out" && case.is_short() && !case.in_vain() {
+        if undone == 0 && self.last().verdict() == "timedOut" && case.is_short() && !case.in_vain() {
             self.relieve();
             self.follow(true).await?;
         }
@@ -243,7 +243,7 @@ impl Teller<'_> {
     fn undoable(&self) -> Option<(String, Vec<(String, String)>)> {
         let last = self.last();
         let case = self.stage.case;
-        let in_vain = last.verdict() == "timed-out" && case.is_short() && !case.in_vain();
+        let in_vain = last.verdict() == "timedOut" && case.is_short() && !case.in_vain();
         if !last.is_finished() && !in_vain {
             return None;
         }
@@ -285,7 +285,7 @@ impl Teller<'_> {
 /// in vain.
 fn is_final(run: &Told, undisturbed: bool) -> bool {
     let refused = run.is_refused() && run.next().is_none();
-    run.is_finished() || undisturbed && run.code.is_some() && (refused || run.verdict() == "timed-out")
+    run.is_finished() || undisturbed && run.code.is_some() && (refused || run.verdict() == "timedOut")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

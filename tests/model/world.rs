@@ -177,7 +177,7 @@ impl Told {
     }
 
     pub(crate) fn verdict(&self) -> &str {
-        self.result().map_or("", |(_, result)| result["verdict"].as_str().unwrap_or_default())
+        self.result().map_or("", |(_, result)| result["outcome"].as_str().unwrap_or_default())
     }
 
     /// Whether it was refused before anything was changed.
@@ -187,7 +187,7 @@ impl Told {
 
     /// Whether it ended with nothing left to do.
     pub(crate) fn is_finished(&self) -> bool {
-        self.code.is_some() && ["recovered", "unproven", "data-missing"].contains(&self.verdict())
+        self.code.is_some() && ["recovered", "unverified", "dataMissing"].contains(&self.verdict())
     }
 
     /// Returns all reasons that it printed.

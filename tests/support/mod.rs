@@ -9,6 +9,7 @@ pub mod process;
 mod run;
 pub mod schemas;
 pub mod terminal;
+pub mod v1alpha1;
 
 pub use cluster::{ACCOUNT, CLAIMS, Cluster, RECORD, SYSTEM, VOLUMES, bare, full, is_ready, uid};
 pub use run::{LIMIT, Ran, Running, normal, plugin, unwrapped};

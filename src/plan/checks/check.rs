@@ -5,24 +5,26 @@ use crate::topology::Gap;
 use serde::Serialize;
 use std::fmt;
 
-/// A check's answer.
+/// What came of a check before the first change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PlanVerdict"))]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum PlanVerdict {
     /// Nothing against it.
+    #[serde(rename = "passed")]
     Pass,
     /// Something the user should know.
+    #[serde(rename = "warning")]
     Warn,
     /// It is refused.
+    #[serde(rename = "blocked")]
     Block,
 }
 
 /// Which check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PlanCheckId"))]
-#[serde(rename_all = "kebab-case")]
-pub enum CheckId {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum PlanCheckId {
     /// What the user may do.
     Permission,
     /// Who re-creates the pod and its claims.
@@ -31,17 +33,17 @@ pub enum CheckId {
     Order,
     /// Whether the new pod would be made from the template that the old one was made from.
     Revision,
-    /// Whether the pod is going already, or came a moment ago.
+    /// Whether the pod is being deleted already, or was created a moment ago.
     Pod,
     /// PodDisruptionBudgets.
     Budget,
-    /// Whether somebody else would keep the pod or its claims from going.
+    /// Whether a foreign finalizer would keep the pod or its claims Terminating.
     Finalizers,
     /// Safekeepers' majority.
     Quorum,
-    /// Whether the old disks are kept.
+    /// Whether the old volumes are retained.
     Retention,
-    /// Where the new disks come from.
+    /// Where the new volumes come from.
     StorageClass,
     /// Whether the pageserver has its data elsewhere, too.
     RemoteStorage,
@@ -59,15 +61,18 @@ pub enum CheckId {
     Unread,
     /// The other members of the component.
     Siblings,
-    /// What the component says before.
+    /// What the component holds before.
     Baseline,
-    /// How it will be proven.
+    /// How it will be verified.
+    #[serde(rename = "verification")]
     Proof,
-    /// Other failovers under way.
+    /// Other operations in progress.
     Lease,
     /// What was done to the member before.
+    #[serde(rename = "priorOperations")]
     Earlier,
-    /// Whether the volumes that were set aside can come back.
+    /// Whether the retained volumes can be restored.
+    #[serde(rename = "restore")]
     Return,
     /// Whether a safekeeper's old disk could vote a second time in one term.
     Votes,
@@ -131,41 +136,43 @@ impl From<&str> for Resolution {
 
 /// One check's result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PlanCheck"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Check {
+pub struct PlanCheck {
     /// Which check.
-    pub id: CheckId,
-    /// Its answer.
-    pub verdict: Verdict,
+    #[serde(rename = "check")]
+    pub id: PlanCheckId,
+    /// What came of it.
+    #[serde(rename = "result")]
+    pub verdict: PlanVerdict,
     /// Why, with numbers.
     pub reason: String,
-    /// For a block: what to do about it, or the one flag that overrides it. Absent where there is nothing to do.
+    /// For a block: what to do about it, or the one flag that overrides it. Absent if there is nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub next: Option<Resolution>,
-    /// The one override, given or not, of what is blocked. Absent where there is none.
+    /// The one override, given or not, of what is blocked. Absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow: Option<Allow>,
     /// Whether this would block and the user overrode it.
     pub overridden: bool,
 }
 
-pub(crate) fn pass(id: CheckId, reason: impl Into<String>) -> Check {
-    Check { id, verdict: Verdict::Pass, reason: reason.into(), next: None, allow: None, overridden: false }
+pub(crate) fn pass(id: PlanCheckId, reason: impl Into<String>) -> PlanCheck {
+    PlanCheck { id, verdict: PlanVerdict::Pass, reason: reason.into(), next: None, allow: None, overridden: false }
 }
 
-pub(crate) fn warn(id: CheckId, reason: impl Into<String>) -> Check {
-    Check { verdict: Verdict::Warn, ..pass(id, reason) }
+pub(crate) fn warn(id: PlanCheckId, reason: impl Into<String>) -> PlanCheck {
+    PlanCheck { verdict: PlanVerdict::Warn, ..pass(id, reason) }
 }
 
-pub(crate) fn block(id: CheckId, reason: impl Into<String>, next: impl Into<Resolution>) -> Check {
-    Check { verdict: Verdict::Block, next: Some(next.into()), ..pass(id, reason) }
+pub(crate) fn block(id: PlanCheckId, reason: impl Into<String>, next: impl Into<Resolution>) -> PlanCheck {
+    PlanCheck { verdict: PlanVerdict::Block, next: Some(next.into()), ..pass(id, reason) }
 }
 
 /// The same check if it comes of something that could not be read: what the next attempt may well read is no reason to
 /// override anything.
-pub(crate) fn unread(check: Check, gap: Option<&Gap>) -> Check {
-    let retry = check.verdict == Verdict::Block && gap.is_some_and(|gap| gap.transient);
-    if retry { Check { next: Some(Resolution::Retry), ..check } } else { check }
+pub(crate) fn unread(check: PlanCheck, gap: Option<&Gap>) -> PlanCheck {
+    let retry = check.verdict == PlanVerdict::Block && gap.is_some_and(|gap| gap.transient);
+    if retry { PlanCheck { next: Some(Resolution::Retry), ..check } } else { check }
 }

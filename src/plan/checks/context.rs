@@ -1,7 +1,7 @@
 //! The inputs of the checks.
 
 use super::Resolution;
-use super::check::{Check, CheckId, block, warn};
+use super::check::{PlanCheck, PlanCheckId, block, warn};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::plan::{Before, ComparedWith, InFlight, Proof, Record, Request, Step};
@@ -83,11 +83,16 @@ impl<'s> CheckContext<'s> {
 }
 
 /// Returns a block that one flag overrides; with that flag a warning, at high risk.
-pub(crate) fn overridable(context: &CheckContext<'_>, id: CheckId, reason: impl Into<String>, allow: Allow) -> Check {
+pub(crate) fn overridable(
+    context: &CheckContext<'_>,
+    id: PlanCheckId,
+    reason: impl Into<String>,
+    allow: Allow,
+) -> PlanCheck {
     let check = if context.request.allow.contains(&allow) {
-        Check { overridden: true, ..warn(id, reason) }
+        PlanCheck { overridden: true, ..warn(id, reason) }
     } else {
         block(id, reason, Resolution::Override(allow))
     };
-    Check { allow: Some(allow), ..check }
+    PlanCheck { allow: Some(allow), ..check }
 }

@@ -1,12 +1,12 @@
 //! Which controller recreates the pod and its claims, when, and from which template.
 
-use super::{Check, CheckContext, CheckId, Resolution, block, overridable, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, Resolution, block, overridable, pass, warn};
 use crate::cli::{Allow, quoted};
 use crate::topology::health::minds_its_order;
 use crate::topology::{Known, Owner, Workload};
 
-pub(super) fn controller(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
-    let id = CheckId::Controller;
+pub(super) fn controller(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
+    let id = PlanCheckId::Controller;
     if context.member.pod.is_none() {
         checks.push(warn(id, "the pod does not exist; only its claims can be replaced"));
         if let Some(why) = set_of(context, None).and_then(|(name, set)| idle(context, name, set)) {
@@ -49,8 +49,8 @@ pub(super) fn controller(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     }
 }
 
-fn of_a_set(context: &CheckContext<'_>, checks: &mut Vec<Check>, owner: &Owner) {
-    let id = CheckId::Controller;
+fn of_a_set(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>, owner: &Owner) {
+    let id = PlanCheckId::Controller;
     let workload = context.component.map(|component| &component.workload);
     if let Some(Known::Unknown(why)) = workload {
         let why = format!("unknown whether StatefulSet {} would recreate the pod: {why}", owner.name);
@@ -111,8 +111,8 @@ fn idle(context: &CheckContext<'_>, name: &str, set: &Workload) -> Option<String
 }
 
 /// Blocks because nothing would recreate what is deleted.
-fn refuse(context: &CheckContext<'_>, checks: &mut Vec<Check>, why: String) {
-    let id = CheckId::Controller;
+fn refuse(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>, why: String) {
+    let id = PlanCheckId::Controller;
     checks.push(if !context.deletes() {
         warn(id, why)
     } else if context.keep_claims {
@@ -123,30 +123,30 @@ fn refuse(context: &CheckContext<'_>, checks: &mut Vec<Check>, why: String) {
 }
 
 /// Checks whether an ordered StatefulSet would recreate the pod now: it creates none while one of a lower ordinal is not Ready.
-pub(super) fn order(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn order(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let Some((set, lower)) = context.component.and_then(|component| component.keeps_away(context.member)) else {
         return;
     };
     let why = minds_its_order(set, lower);
     checks.push(if context.deletes_pod() {
         block(
-            CheckId::Order,
+            PlanCheckId::Order,
             format!("{why}: the pod would not be recreated until then"),
             format!("kubectl synxdb failover {}", quoted(&lower.path())),
         )
     } else {
-        warn(CheckId::Order, format!("{why}: the pod will not be recreated until then"))
+        warn(PlanCheckId::Order, format!("{why}: the pod will not be recreated until then"))
     });
 }
 
 /// Checks whether the new pod would be like the old one: its StatefulSet's template may have changed, and the old pod may not
 /// have been updated because of OnDelete or a partition.
-pub(super) fn revision(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn revision(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let Some(pod) = context.member.pod.as_ref().filter(|_| context.deletes_pod()) else { return };
     let Some((set, ordinal)) = set_of(context, pod.owner.as_ref()).zip(context.member.ordinal()) else { return };
     let (name, set) = set;
     let Some(old) = &pod.revision else { return };
-    let id = CheckId::Revision;
+    let id = PlanCheckId::Revision;
     match set.revision_for(ordinal) {
         Some(new) if new == old => {}
         Some(new) => {

@@ -2,7 +2,7 @@
 //! are terminating or new.
 
 use super::quorum::{arrived_later, last_record};
-use super::{Check, CheckContext, CheckId, overridable, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::duration::{age_of, format_seconds};
 use crate::text::{counted, noun};
@@ -13,9 +13,9 @@ use jiff::Timestamp;
 const JUST_NOW: i64 = 60;
 
 /// Checks whether the pod is terminating already, or was just created.
-pub(super) fn pod(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn pod(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let Some(pod) = &context.member.pod else { return };
-    let id = CheckId::Pod;
+    let id = PlanCheckId::Pod;
     if let Some(due) = pod.terminating {
         // The deletion timestamp is when the grace period ends.
         let grace = pod.grace_seconds.unwrap_or(0);
@@ -53,7 +53,7 @@ pub(super) fn pod(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
 }
 
 /// Checks disruption budgets: they limit evictions only, and a deletion bypasses them.
-pub(super) fn budgets(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn budgets(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let Known::Is(budgets) = &context.member.budgets else { return };
     // A pod that is not Ready is not among the healthy ones that a budget counts.
     if !context.deletes_pod() || !context.member.ready() {
@@ -65,23 +65,23 @@ pub(super) fn budgets(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         checks.push(match budget.allowed {
             Some(allowed) if allowed > 0 => {
                 let allowed = counted(usize::try_from(allowed).unwrap_or(0), "disruption");
-                pass(CheckId::Budget, format!("PodDisruptionBudget {name} allows {allowed} {numbers}"))
+                pass(PlanCheckId::Budget, format!("PodDisruptionBudget {name} allows {allowed} {numbers}"))
             }
             Some(_) => {
                 let why = format!("PodDisruptionBudget {name} allows 0 disruptions {numbers}");
-                overridable(context, CheckId::Budget, why, Allow::DisruptionBudget)
+                overridable(context, PlanCheckId::Budget, why, Allow::DisruptionBudget)
             }
             None => {
                 let why =
                     format!("unknown yet how many disruptions PodDisruptionBudget {name} allows: it has just changed");
-                warn(CheckId::Budget, why)
+                warn(PlanCheckId::Budget, why)
             }
         });
     }
 }
 
 /// Checks foreign finalizers: they keep a deleted object Terminating until their owner removes them.
-pub(super) fn finalizers(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn finalizers(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let pod = context.member.pod.iter().filter(|_| context.deletes_pod());
     let pod = pod.map(|pod| (format!("pod {}", context.member.name), &pod.foreign_finalizers));
     let claims = context.going_claims().map(|claim| (format!("claim {}", claim.name), &claim.foreign_finalizers));
@@ -91,6 +91,6 @@ pub(super) fn finalizers(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
             noun(foreign.len(), "the finalizer"),
             foreign.join(", ")
         );
-        checks.push(overridable(context, CheckId::Finalizers, why, Allow::ForeignFinalizer));
+        checks.push(overridable(context, PlanCheckId::Finalizers, why, Allow::ForeignFinalizer));
     }
 }

@@ -1,31 +1,31 @@
 //! How recovery of the component and its data will be verified.
 
-use super::{Check, CheckContext, CheckId, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, pass, warn};
 use crate::duration::when;
 use crate::plan::{Before, ComparedWith, Proof};
 use crate::topology::Role;
 use jiff::Timestamp;
 
-pub(super) fn evidence(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn evidence(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     if let Proof::Skipped { reason } = context.proof {
-        checks.push(warn(CheckId::Proof, format!("recovery will not be verified: {reason}")));
+        checks.push(warn(PlanCheckId::Proof, format!("recovery will not be verified: {reason}")));
         return;
     }
     checks.extend(baseline(context));
     if context.baseline.earlier().is_none() && !context.request.accept_missing.is_empty() {
         let why = "--accept-missing has no effect: it is for data missing compared with an earlier baseline";
-        checks.push(warn(CheckId::Baseline, why));
+        checks.push(warn(PlanCheckId::Baseline, why));
     }
 }
 
 /// Returns the check of the baseline.
-fn baseline(context: &CheckContext<'_>) -> Option<Check> {
+fn baseline(context: &CheckContext<'_>) -> Option<PlanCheck> {
     if let ComparedWith::Inherited { from, taken, summary } = context.baseline {
         return Some(inherited(context, from, taken, summary));
     }
     let said = match context.before {
         Before::Answered { summary, lacks } => {
-            let (id, text) = (CheckId::Baseline, format!("baseline: {summary}"));
+            let (id, text) = (PlanCheckId::Baseline, format!("baseline: {summary}"));
             return Some(if lacks.is_empty() { pass(id, text) } else { warn(id, text) });
         }
         Before::Silent { reason } => Some(format!("it does not respond now ({reason})")),
@@ -54,11 +54,11 @@ fn baseline(context: &CheckContext<'_>) -> Option<Check> {
         (ComparedWith::Fresh { .. }, Some(said)) => format!("{said}; it must respond afterwards"),
         (ComparedWith::Fresh { .. }, None) | (ComparedWith::Inherited { .. }, _) => return None,
     };
-    Some(warn(CheckId::Baseline, reason))
+    Some(warn(PlanCheckId::Baseline, reason))
 }
 
 /// Returns the check of a baseline that an earlier operation did not find again: a newer state that lacks it does not replace it.
-fn inherited(context: &CheckContext<'_>, from: &str, taken: &str, summary: &str) -> Check {
+fn inherited(context: &CheckContext<'_>, from: &str, taken: &str, summary: &str) -> PlanCheck {
     let when = taken.parse::<Timestamp>().map_or_else(|_| taken.to_owned(), |taken| when(taken, context.now));
     let now = match context.before {
         Before::Answered { summary, .. } => format!("now: {summary}; "),
@@ -69,5 +69,5 @@ fn inherited(context: &CheckContext<'_>, from: &str, taken: &str, summary: &str)
         Before::NotAsked => String::new(),
     };
     let compared = format!("it will be compared with the baseline that {from} recorded at {when}");
-    warn(CheckId::Baseline, format!("{now}{compared}, which was not all found again: {summary}"))
+    warn(PlanCheckId::Baseline, format!("{now}{compared}, which was not all found again: {summary}"))
 }

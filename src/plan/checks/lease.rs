@@ -1,6 +1,6 @@
 //! Whether another failover is in progress: in the same namespace it blocks, in a namespace that depends on this one it warns.
 
-use super::{Check, CheckContext, CheckId, overridable, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::cluster::lease::Next;
 use crate::cluster::permission::Allowed;
@@ -9,8 +9,8 @@ use crate::cluster::{LEASE, LeaseState};
 use crate::duration;
 use std::time::Duration;
 
-pub(super) fn check(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
-    let id = CheckId::Lease;
+pub(super) fn check(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
+    let id = PlanCheckId::Lease;
     let denied = context.rights.iter().find_map(|(permission, allowed)| match allowed {
         Allowed::No(_) if permission.resource == "leases" => Some(permission),
         _ => None,
@@ -52,8 +52,8 @@ pub(super) fn check(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
 }
 
 /// Returns the check of the Lease in the target's namespace.
-fn own(context: &CheckContext<'_>, standing: &LeaseState) -> Check {
-    let id = CheckId::Lease;
+fn own(context: &CheckContext<'_>, standing: &LeaseState) -> PlanCheck {
+    let id = PlanCheckId::Lease;
     let namespace = &context.member.namespace;
     let none = format!("no other failover in progress in namespace {namespace}");
     match standing.next(context.id, Duration::ZERO) {

@@ -19,14 +19,14 @@ mod storage;
 mod tests;
 mod volumes;
 
-pub use check::{Check, CheckId, Resolution, Verdict};
+pub use check::{PlanCheck, PlanCheckId, PlanVerdict, Resolution};
 pub(super) use check::{block, pass, unread, warn};
 pub(super) use context::{CheckContext, overridable};
 pub(super) use provisioning::misfit_text;
 pub(super) use volumes::may_not_patch_volumes;
 
 /// Runs every check of a plan, in the order in which they are shown.
-pub(super) fn run(context: &CheckContext<'_>) -> Vec<Check> {
+pub(super) fn run(context: &CheckContext<'_>) -> Vec<PlanCheck> {
     let mut checks = Vec::new();
     rights::permissions(context, &mut checks);
     rights::unread(context, &mut checks);

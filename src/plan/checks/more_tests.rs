@@ -36,7 +36,7 @@ claims:
 /// A claim that names a volume that is not there: nothing can keep what it held, and that is no pass.
 #[test]
 fn a_volume_that_does_not_exist_cannot_be_retained() {
-    let id = CheckId::Retention;
+    let id = PlanCheckId::Retention;
     let kept = "Pass: the old volume pv-2 will be retained".to_owned();
     let mut read = snapshot(&[&account(true, true, true)]);
     assert_eq!(said(&planned(&read, "wh1-1", &[], false), id), std::slice::from_ref(&kept));
@@ -82,7 +82,7 @@ fn a_volume_that_does_not_exist_cannot_be_retained() {
 #[test]
 fn who_else_is_not_ready_is_told_before() {
     let said = |proxy, first, second, pod: &str| {
-        said(&planned(&snapshot(&[&account(proxy, first, second)]), pod, &[], false), CheckId::Siblings)
+        said(&planned(&snapshot(&[&account(proxy, first, second)]), pod, &[], false), PlanCheckId::Siblings)
     };
     assert!(said(true, true, true, "wh1-1").is_empty());
     // Its own state is no matter of its siblings.
@@ -99,8 +99,8 @@ sets: [{name: safekeeper, replicas: 3, templates: []}]
 pods: [{name: safekeeper-0, set: safekeeper, ready: true}, {name: safekeeper-1, set: safekeeper},
   {name: safekeeper-2, set: safekeeper, ready: true}]";
     let plan = planned(&snapshot(&[storage]), "safekeeper-0", &[], true);
-    assert!(self::said(&plan, CheckId::Siblings).is_empty());
-    assert!(!self::said(&plan, CheckId::Quorum).is_empty());
+    assert!(self::said(&plan, PlanCheckId::Siblings).is_empty());
+    assert!(!self::said(&plan, PlanCheckId::Quorum).is_empty());
 }
 
 /// Servers before 1.35 take `get` for a forward, later ones `create`: one of the two may do, none does not.
@@ -131,7 +131,7 @@ fn one_of_the_two_rights_to_forward_may_do_and_none_does_not() {
             .map(|(verb, of)| (Permission::new(verb, of), Allowed::Yes));
         let rights: Vec<_> = [(right("get"), get), (right("create"), create)].into_iter().chain(others).collect();
         let plan = planned(&read, "wh1-1", &rights, false);
-        assert_eq!(said(&plan, CheckId::Permission), expected);
+        assert_eq!(said(&plan, PlanCheckId::Permission), expected);
         assert_eq!(plan.refusal().is_some(), refused, "{expected:?}");
     }
 }
@@ -153,8 +153,8 @@ fn budgets_that_cannot_be_read_are_told_where_one_could_forbid_it() {
         let mut read = snapshot(&[&account(true, true, ready)]);
         read.namespaces[0].disruption_budgets = unreadable("poddisruptionbudgets", None);
         let plan = planned(&read, "wh1-1", &[], true);
-        assert_eq!(said(&plan, CheckId::Unread), expected);
-        assert!(said(&plan, CheckId::Budget).is_empty());
+        assert_eq!(said(&plan, PlanCheckId::Unread), expected);
+        assert!(said(&plan, PlanCheckId::Budget).is_empty());
     }
 }
 
@@ -165,7 +165,7 @@ fn what_nothing_brings_back_is_refused_only_while_it_is_there() {
     let read = snapshot(&[&yaml]);
     let of = |pod_uid: Option<&str>| {
         let request = Request { pod_uid: pod_uid.map(str::to_owned), ..request(false) };
-        said(&planned_by(&read, &Layout::shipped().unwrap(), "wh1-1", (&request, &[])), CheckId::Controller)
+        said(&planned_by(&read, &Layout::shipped().unwrap(), "wh1-1", (&request, &[])), PlanCheckId::Controller)
     };
     let why = "StatefulSet wh1 has 1 replica, wh1-0: it would not recreate wh1-1";
     assert_eq!(of(None), [format!("Block: {why}")]);
@@ -209,9 +209,9 @@ claims:
         ),
     ] {
         let read = snapshot(&[yaml]);
-        assert_eq!(said(&planned(&read, pod, &[], true), CheckId::Controller), [kept]);
+        assert_eq!(said(&planned(&read, pod, &[], true), PlanCheckId::Controller), [kept]);
         let plan = planned(&read, pod, &[], false);
-        assert_eq!(said(&plan, CheckId::Controller), [replaced]);
+        assert_eq!(said(&plan, PlanCheckId::Controller), [replaced]);
         assert!(plan.refusal().unwrap().hints.contains(&keep.to_owned()));
     }
 }
@@ -226,7 +226,7 @@ pods: [{name: pageserver-0, set: pageserver, ready: true, ephemeral: [scratch]}]
 claims: [{name: pageserver-0-scratch, volume: pv-1}]
 ";
     let mut read = snapshot(&[yaml]);
-    let id = CheckId::Retention;
+    let id = PlanCheckId::Retention;
     for keep in [false, true] {
         assert_eq!(
             said(&planned(&read, "pageserver-0", &[], keep), id),
@@ -258,7 +258,7 @@ fn a_pod_that_this_program_brought_is_not_somebody_elses() {
                 "records: [{{id: f1, pod: wh1-1, {record}, claims: [{{name: data-wh1-1, uid: c0, volume: pv-1}}]}}]"
             ),
         );
-        !said(&planned(&snapshot(&[&yaml]), "wh1-1", &[], false), CheckId::Pod).is_empty()
+        !said(&planned(&snapshot(&[&yaml]), "wh1-1", &[], false), PlanCheckId::Pod).is_empty()
     };
     // It finished after the pod had come, or has not finished.
     assert!(!of("age: 30, took: 25") && !of("age: 30, took: 18") && !of("age: 30"));
@@ -298,7 +298,7 @@ fn rights_that_cost_the_same_are_told_together() {
     let here = |verb: &str, resource: &str| Permission::new(verb, resource).in_namespace("a");
     let of = |denied: Vec<Permission>| -> Vec<String> {
         let rights: Vec<_> = denied.into_iter().map(|one| (one, Allowed::No(String::new()))).collect();
-        said(&planned(&snapshot(&[&account(true, true, true)]), "wh1-1", &rights, false), CheckId::Permission)
+        said(&planned(&snapshot(&[&account(true, true, true)]), "wh1-1", &rights, false), PlanCheckId::Permission)
     };
     let less = "less detail while waiting";
     let untried = "a rejection of the new pod or claims shows only after the old ones are gone";
@@ -331,7 +331,7 @@ fn rights_that_cost_the_same_are_told_together() {
 fn only_nodes_that_are_ready_count_as_cordoned() {
     let of = |nodes: &str| {
         let yaml = format!("{}nodes: [{nodes}]\n", account(true, true, true));
-        said(&planned(&snapshot(&[&yaml]), "wh1-1", &[], false), CheckId::Node)
+        said(&planned(&snapshot(&[&yaml]), "wh1-1", &[], false), PlanCheckId::Node)
     };
     let (own, other) = ("name: node-1", "name: node-2");
     let could_not = "the new pod could not start [unusable-node]";
@@ -361,7 +361,7 @@ fn what_was_not_read_in_time_is_read_again_before_anything_is_overridden() {
     assert_eq!(next(&read), [again]);
     // The override is known all the same, and holds.
     let plan = planned(&read, "wh1-1", &[], false);
-    let blocks: Vec<&Check> = plan.checks.iter().filter(|check| check.verdict == Verdict::Block).collect();
+    let blocks: Vec<&PlanCheck> = plan.checks.iter().filter(|check| check.verdict == PlanVerdict::Block).collect();
     assert_eq!(blocks.iter().map(|check| check.allow).collect::<Vec<_>>(), [Some(Allow::UnretainedVolume)]);
     assert_eq!(blocks[0].next, Some(Resolution::Retry));
     let allowed = Request { allow: vec![Allow::UnretainedVolume], ..request(false) };

@@ -1,12 +1,12 @@
 //! The node of the old pod, and nodes that could run the new one.
 
-use super::{Check, CheckContext, CheckId, overridable, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::text::{are, counted};
 use crate::topology::{Known, NodeFacts, Place, Volume};
 
-pub(super) fn node(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
-    let id = CheckId::Node;
+pub(super) fn node(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
+    let id = PlanCheckId::Node;
     let on = context.member.pod.as_ref().and_then(|pod| pod.node.as_ref());
     if let Some(node) = on.filter(|node| context.topology.lost_nodes.contains(node)) {
         checks.push(warn(

@@ -1,6 +1,6 @@
 //! Where the volumes of new claims come from, and how a claim that is recreated from its template differs from the old one.
 
-use super::{Check, CheckContext, CheckId, overridable, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::text::noun;
 use crate::topology::binding::{Misfit, Wanted, chosen, misfit, reserved};
@@ -32,7 +32,7 @@ fn class_of<'c>(named: Option<&'c str>, classes: &'c [StorageClassFacts]) -> &'c
 }
 
 /// Checks where the volumes of the new claims come from: a storage class provisions them, or they exist.
-pub(super) fn storage_class(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn storage_class(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     if !context.returning.is_empty() {
         return;
     }
@@ -56,9 +56,9 @@ fn of_class(
     classes: &[StorageClassFacts],
     named: Option<&str>,
     claims: &[Again<'_>],
-    checks: &mut Vec<Check>,
+    checks: &mut Vec<PlanCheck>,
 ) {
-    let id = CheckId::StorageClass;
+    let id = PlanCheckId::StorageClass;
     let name = class_of(named, classes);
     let class = classes.iter().find(|class| class.name == name && !name.is_empty());
     let new = noun(claims.len(), "the new volume");
@@ -185,7 +185,7 @@ fn sized(volume: &Volume) -> &str {
 }
 
 /// Warns about claims that the template would recreate differently.
-pub(super) fn recreated_differently(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn recreated_differently(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     if !context.returning.is_empty() {
         return;
     }
@@ -198,7 +198,7 @@ pub(super) fn recreated_differently(context: &CheckContext<'_>, checks: &mut Vec
                 claim.name,
                 changes.join("; ")
             );
-            checks.push(warn(CheckId::Claims, why));
+            checks.push(warn(PlanCheckId::Claims, why));
         }
     }
 }

@@ -26,7 +26,7 @@ fn plan_of(yaml: &str, keep: bool) -> Plan {
 /// Volumes that somebody made: what counts is what Kubernetes would bind.
 #[test]
 fn only_a_volume_that_fits_the_claim_is_free_for_it() {
-    let id = CheckId::StorageClass;
+    let id = PlanCheckId::StorageClass;
     let none = |why: &str| {
         format!(
             "Block: storage class standard does not provision volumes, and no volume is Available for claim data-wh1-1{why} [storage-class]"
@@ -100,7 +100,7 @@ fn each_new_claim_needs_a_volume_of_its_own() {
         &yaml(one),
         "wh1-1",
         false,
-        CheckId::StorageClass,
+        PlanCheckId::StorageClass,
         &[
             "Block: storage class standard does not provision volumes, and no volume is Available for claim log-wh1-1 [storage-class]",
         ],
@@ -109,7 +109,7 @@ fn each_new_claim_needs_a_volume_of_its_own() {
         &yaml(&format!("{one}, {{name: pv-y, class: standard}}")),
         "wh1-1",
         false,
-        CheckId::StorageClass,
+        PlanCheckId::StorageClass,
         &[
             "Pass: storage class standard does not provision volumes; volume pv-x (of unknown size) is Available for claim data-wh1-1, \
            volume pv-y (of unknown size) is Available for claim log-wh1-1",
@@ -125,8 +125,8 @@ fn a_free_volume_that_the_new_claim_may_get_is_told() {
     let first = "Warn: volume pv-x (1Gi) is Available and fits: Kubernetes may bind it to claim data-wh1-1, with its current \
                  contents, instead of provisioning one";
     let more = "volumes: [{name: pv-x, class: standard, size: 1Gi}]";
-    says(&node("", "", "", more), "wh1-1", false, CheckId::StorageClass, &[makes, first]);
-    says(&node("size: 2Gi", "", "", more), "wh1-1", false, CheckId::StorageClass, &[makes]);
+    says(&node("", "", "", more), "wh1-1", false, PlanCheckId::StorageClass, &[makes, first]);
+    says(&node("size: 2Gi", "", "", more), "wh1-1", false, PlanCheckId::StorageClass, &[makes]);
 }
 
 /// A claim is made from its template again, whatever was done to it since.
@@ -150,9 +150,9 @@ fn what_a_claim_loses_when_it_is_made_again_is_told() {
         let expected = expected.map(|changes| format!("{comes_back}{changes}"));
         let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
         let yaml = node(set, "", claim, "");
-        says(&yaml, "wh1-1", false, CheckId::Claims, &expected);
+        says(&yaml, "wh1-1", false, PlanCheckId::Claims, &expected);
         // It stays as it is.
-        says(&yaml, "wh1-1", true, CheckId::Claims, &[]);
+        says(&yaml, "wh1-1", true, PlanCheckId::Claims, &[]);
     }
 }
 
@@ -184,8 +184,8 @@ fn a_volume_of_another_claim_is_left_alone() {
     ] {
         let plan = plan_of(&names(volume), false);
         assert_eq!(steps(&plan), ["delete claim data-wh1-1", "delete pod wh1-1"], "{volume}");
-        assert_eq!(said(&plan, CheckId::Claims), [told(whose)], "{volume}");
-        assert_eq!((said(&plan, CheckId::Retention), plan.refusal()), (vec![], None), "{volume}");
+        assert_eq!(said(&plan, PlanCheckId::Claims), [told(whose)], "{volume}");
+        assert_eq!((said(&plan, PlanCheckId::Retention), plan.refusal()), (vec![], None), "{volume}");
         let plan = plan_of(&names(volume), true);
         assert_eq!(steps(&plan), ["delete pod wh1-1"], "{volume}");
     }
@@ -214,7 +214,7 @@ fn what_belongs_to_the_pod_is_kept_before_the_pod_goes() {
     ] {
         let plan = plan_of(&yaml, keep);
         assert_eq!(steps(&plan), expected);
-        assert_eq!(said(&plan, CheckId::Claims)[0], goes);
+        assert_eq!(said(&plan, PlanCheckId::Claims)[0], goes);
         assert!(plan.replaced_claims.iter().any(|claim| claim.name == "wh1-1-scratch" && claim.ephemeral));
         assert_eq!((plan.refusal(), plan.risk, plan.journal.clone()), (None, Risk::Ordinary, None));
     }
@@ -223,7 +223,7 @@ fn what_belongs_to_the_pod_is_kept_before_the_pod_goes() {
     unread.volumes = unreadable("persistentvolumes", None);
     let plan = planned(&unread, &Layout::shipped().unwrap(), "wh1-1", &request(true));
     assert_eq!(
-        said(&plan, CheckId::Retention),
+        said(&plan, PlanCheckId::Retention),
         [
             "Block: the old volume of claim wh1-1-scratch cannot be retained: volumes cannot be read: persistentvolumes is \
           forbidden [unretained-volume]"
@@ -236,7 +236,7 @@ fn what_belongs_to_the_pod_is_kept_before_the_pod_goes() {
     unread.namespaces[0].claims = unreadable("persistentvolumeclaims", None);
     let plan = planned(&unread, &Layout::shipped().unwrap(), "wh1-1", &request(true));
     assert_eq!(
-        said(&plan, CheckId::Retention),
+        said(&plan, PlanCheckId::Retention),
         [
             "Block: the old volume of claim wh1-1-scratch cannot be retained: claims cannot be read: persistentvolumeclaims \
           is forbidden [unretained-volume]"
@@ -277,7 +277,7 @@ fn an_owner_of_another_api_group_is_named_as_it_is() {
             &node("", "api: apps.kruise.io/v1beta1, owner: k1", "", ""),
             "wh1-1",
             keep,
-            CheckId::Controller,
+            PlanCheckId::Controller,
             &[&expected],
         );
     }
@@ -296,6 +296,6 @@ claims: [{name: data-pageserver-0, volume: pv-1}]
     unread.volumes = unreadable("persistentvolumes", None);
     let allowed = Request { allow: vec![Allow::UnretainedVolume], ..request(false) };
     let plan = planned(&unread, &Layout::shipped().unwrap(), "pageserver-0", &allowed);
-    let told = said(&plan, CheckId::RemoteStorage);
+    let told = said(&plan, PlanCheckId::RemoteStorage);
     assert!(!told[0].contains("is retained"), "{told:?}");
 }

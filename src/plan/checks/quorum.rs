@@ -1,6 +1,6 @@
 //! Other pods: whether the safekeepers keep their quorum, and whether what answers for the target is Ready.
 
-use super::{Check, CheckContext, CheckId, overridable, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::duration::age_of;
 use crate::plan::{Action, Outcome, Record, newest};
@@ -20,7 +20,7 @@ const INSTALLATION: SignedDuration = SignedDuration::from_secs(60);
 /// must fetch it again: with another one lagging, both together can be a majority without committed WAL (Neon's
 /// docs/walservice.md). So each of the others must have all committed WAL; only if one does not report that, it is estimated
 /// from the age of its disk.
-pub(super) fn quorum(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn quorum(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let Some(component) = context.component.filter(|component| component.role == Role::Safekeeper) else { return };
     let total = wanted(component);
     let others: Vec<&Member> = component.members.iter().filter(|other| other.name != context.member.name).collect();
@@ -41,7 +41,7 @@ pub(super) fn quorum(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let missing = missing.join(", ");
     // Restarting one that is down already, with its disk, does not affect the quorum.
     let costs = context.member.ready() || !context.keep_claims;
-    let id = CheckId::Quorum;
+    let id = PlanCheckId::Quorum;
     let check = if !context.deletes() {
         match missing.as_str() {
             "" => pass(id, format!("{left} of {total} other safekeepers are Ready (quorum is {needed})")),
@@ -94,7 +94,7 @@ impl Others {
     ) {
         // However old: its WAL was never verified since. One that was only unverified counts if it now reports all WAL.
         let verified_now =
-            |record: &Record| record.outcome == Outcome::Unproven && matches!(standing, Some(PeerState::Level(_)));
+            |record: &Record| record.outcome == Outcome::Unverified && matches!(standing, Some(PeerState::Level(_)));
         let last = last_record(context, other).filter(|record| !record.keep_claims && !verified_now(record));
         if let Some(why) = last.and_then(unrecovered) {
             self.missing.push(why);
@@ -126,7 +126,7 @@ pub(super) fn unrecovered(record: &Record) -> Option<String> {
         Outcome::Recovered => return None,
         Outcome::InProgress => "is unfinished",
         Outcome::CatchingUp => "was still catching up",
-        Outcome::Unproven => "is unverified",
+        Outcome::Unverified => "is unverified",
         Outcome::DataMissing => "ended with data missing",
     };
     let act = if record.act == Action::Failover { "failover" } else { "undo" };
@@ -166,7 +166,7 @@ pub(super) fn last_record<'s>(context: &CheckContext<'s>, member: &Member) -> Op
 }
 
 /// Warns if other pods that must answer for the target are not Ready.
-pub(super) fn siblings(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn siblings(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     if context.member.role == Role::Safekeeper {
         return;
     }
@@ -185,7 +185,7 @@ pub(super) fn siblings(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         .collect();
     if !down.is_empty() {
         checks.push(warn(
-            CheckId::Siblings,
+            PlanCheckId::Siblings,
             format!("{} not Ready either: SQL may be unavailable until all are", are(&down)),
         ));
     }

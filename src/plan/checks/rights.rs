@@ -1,12 +1,12 @@
 //! Missing permissions, and what is unknown because it cannot be read.
 
-use super::{Check, CheckContext, CheckId, block, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, block, pass, warn};
 use crate::cli::quoted;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::plan::rights::goes_on_without;
 use crate::topology::Known;
 
-pub(super) fn permissions(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn permissions(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let before = checks.len();
     // Verbs on one resource with the same loss are one line.
     let mut lacking: Vec<(Permission, &str)> = Vec::new();
@@ -36,24 +36,27 @@ pub(super) fn permissions(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
                 };
                 if portforward && (other("get") || other("create")) {
                     checks.push(warn(
-                        CheckId::Permission,
+                        PlanCheckId::Permission,
                         format!("{why}; servers from 1.35 on need it for verification"),
                     ));
                 } else if portforward {
-                    checks.push(block(CheckId::Permission, why, "to skip verification, add --no-verify"));
+                    checks.push(block(PlanCheckId::Permission, why, "to skip verification, add --no-verify"));
                 } else {
-                    checks.push(block(CheckId::Permission, why, can_i(permission)));
+                    checks.push(block(PlanCheckId::Permission, why, can_i(permission)));
                 }
             }
             Allowed::Unknown(reason) => {
-                checks.push(warn(CheckId::Permission, format!("unknown whether you may {permission}: {reason}")));
+                checks.push(warn(
+                    PlanCheckId::Permission,
+                    format!("unknown whether you may {permission}: {reason}"),
+                ));
             }
         }
     }
     let lacking = lacking.into_iter().map(|(permission, less)| format!("missing permission: {permission}; {less}"));
-    checks.extend(lacking.map(|reason| warn(CheckId::Permission, reason)));
+    checks.extend(lacking.map(|reason| warn(PlanCheckId::Permission, reason)));
     if checks.len() == before && !context.rights.is_empty() {
-        checks.push(pass(CheckId::Permission, "permissions: all granted"));
+        checks.push(pass(PlanCheckId::Permission, "permissions: all granted"));
     }
 }
 
@@ -66,7 +69,7 @@ fn can_i(permission: &Permission) -> String {
 }
 
 /// Warns about what could not be read, and what is unknown as a result, in one line.
-pub(super) fn unread(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn unread(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     fn why<T>(part: &Known<T>) -> Option<&str> {
         match part {
             Known::Is(_) => None,
@@ -90,7 +93,7 @@ pub(super) fn unread(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         let parts: Vec<&str> = unread.iter().map(|(_, what, _)| *what).collect();
         let questions: Vec<String> = unread.iter().map(|(.., question)| format!("whether {question}")).collect();
         checks.push(warn(
-            CheckId::Unread,
+            PlanCheckId::Unread,
             format!("{} cannot be read ({why}): unknown {}", parts.join(", "), questions.join(", ")),
         ));
     }

@@ -1,7 +1,7 @@
 //! The storage layer: what the pageserver has in remote storage, and whether a second storage component is down.
 
 use super::quorum::{last_record, unrecovered};
-use super::{Check, CheckContext, CheckId, overridable, pass, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::plan::Outcome;
 use crate::storage::pageserver::{OnlyWal, only_wal as wal_of};
@@ -20,11 +20,11 @@ fn loses_disk(context: &CheckContext<'_>) -> bool {
 
 /// Checks whether the pageserver's layers are in remote storage, and not only on the disk that it loses: by its own metrics,
 /// which the layout overrides.
-pub(super) fn remote_storage(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn remote_storage(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     if !loses_disk(context) {
         return;
     }
-    let id = CheckId::RemoteStorage;
+    let id = PlanCheckId::RemoteStorage;
     let layout = context.component.and_then(|component| component.remote_storage);
     let facts = context.storage.of(&context.member.name).and_then(|reading| reading.pageserver());
     let measured = facts.and_then(|facts| facts.remote_bytes);
@@ -62,11 +62,11 @@ pub(super) fn remote_storage(context: &CheckContext<'_>, checks: &mut Vec<Check>
 
 /// Checks whether the safekeepers have the WAL that the pageserver has ingested and not uploaded: they are its only copies once
 /// the disk is gone.
-pub(super) fn only_wal(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn only_wal(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     if !loses_disk(context) {
         return;
     }
-    let id = CheckId::Wal;
+    let id = PlanCheckId::Wal;
     let reading = context.storage.of(&context.member.name);
     let Some(facts) = reading.and_then(|reading| reading.pageserver()) else {
         let why = reading.and_then(|reading| reading.unread());
@@ -110,7 +110,7 @@ pub(super) fn only_wal(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
 }
 
 /// Checks that no second storage component is down: what one of them lacks, another one must have.
-pub(super) fn others(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn others(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let storage = [Role::Safekeeper, Role::Pageserver];
     if !storage.contains(&context.member.role) || !context.deletes() {
         return;
@@ -127,7 +127,7 @@ pub(super) fn others(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         let Some(record) = last_record(context, other) else { continue };
         let Some(why) = unrecovered(record) else { continue };
         // An unverified one may have all data: it was not queried, or nothing could be compared.
-        if record.outcome == Outcome::Unproven { minor.push(why) } else { open.push(why) }
+        if record.outcome == Outcome::Unverified { minor.push(why) } else { open.push(why) }
     }
     let down: Vec<&str> = others.iter().filter(|other| !other.ready()).map(|other| other.name.as_str()).collect();
     if !down.is_empty() {
@@ -143,7 +143,7 @@ pub(super) fn others(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
             names.join(", ")
         ));
     }
-    let id = CheckId::Storage;
+    let id = PlanCheckId::Storage;
     let check = match (open.is_empty(), minor.is_empty()) {
         (true, true) => return,
         (true, false) => warn(id, minor.join(", ")),

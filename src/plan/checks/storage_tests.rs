@@ -30,7 +30,7 @@ fn world(not_ready: &[&str], records: &str) -> String {
 
 /// A failover of this pod a day ago, with this outcome.
 fn record(pod: &str, outcome: &str) -> String {
-    let took = if matches!(outcome, "in-progress" | "catching-up") { "" } else { "took: 5, " };
+    let took = if matches!(outcome, "inProgress" | "catchingUp") { "" } else { "took: 5, " };
     format!(
         "- {{id: old1, pod: {pod}, age: 86400, {took}outcome: {outcome}, set: set-{}, claims: [{{name: data-{pod}, uid: c0, \
          volume: pv-{pod}, policy: Delete}}]}}\n",
@@ -82,37 +82,37 @@ fn a_safekeeper_goes_only_while_each_other_one_has_all_committed_wal() {
         ),
         (record("safekeeper-1", "recovered"), three(), whole.clone()),
         (
-            record("safekeeper-1", "in-progress"),
+            record("safekeeper-1", "inProgress"),
             three(),
             format!("Block: failover old1 of safekeeper-1 is unfinished: {left}"),
         ),
         (
-            record("safekeeper-1", "catching-up"),
+            record("safekeeper-1", "catchingUp"),
             three(),
             format!("Block: failover old1 of safekeeper-1 was still catching up: {left}"),
         ),
         (
-            record("safekeeper-1", "data-missing"),
+            record("safekeeper-1", "dataMissing"),
             three(),
             format!("Block: failover old1 of safekeeper-1 ended with data missing: {left}"),
         ),
         // Of one that was not proven what it says now counts, and without that nothing does.
-        (record("safekeeper-1", "unproven"), three(), whole.clone()),
+        (record("safekeeper-1", "unverified"), three(), whole.clone()),
         (
-            record("safekeeper-1", "unproven"),
+            record("safekeeper-1", "unverified"),
             readings([level(), level().id(2).unread(), level().id(3)]),
             format!("Block: failover old1 of safekeeper-1 is unverified: {left}"),
         ),
     ] {
         for keep in [false, true] {
             let plan = beside(&world(&[], &records), "safekeeper-0", keep, &storage);
-            assert_eq!(said(&plan, CheckId::Quorum), std::slice::from_ref(&expected), "{records} keep={keep}");
+            assert_eq!(said(&plan, PlanCheckId::Quorum), std::slice::from_ref(&expected), "{records} keep={keep}");
         }
     }
     // One that has a new disk and says that it has all of it, does.
     let young = world(&[], "").replace("uid: uid-safekeeper-1,", "uid: uid-safekeeper-1, age: 30,");
-    assert!(said(&beside(&young, "safekeeper-0", false, &three()), CheckId::Quorum)[0].starts_with("Pass"));
-    let blind = said(&beside(&young, "safekeeper-0", false, &Readings::default()), CheckId::Quorum);
+    assert!(said(&beside(&young, "safekeeper-0", false, &three()), PlanCheckId::Quorum)[0].starts_with("Pass"));
+    let blind = said(&beside(&young, "safekeeper-0", false, &Readings::default()), PlanCheckId::Quorum);
     assert!(blind[0].contains("'s disk is 30s old"), "{blind:?}");
 }
 
@@ -123,17 +123,17 @@ fn never_two_storage_components_at_once() {
     for (down, records, pod, expected) in [
         (&[][..], String::new(), "pageserver-0", None),
         (&[], record("safekeeper-1", "recovered"), "pageserver-0", None),
-        (&[], record("safekeeper-1", "in-progress"), "pageserver-0", Some(unfinished("safekeeper-1"))),
-        (&[], record("pageserver-0", "in-progress"), "safekeeper-0", Some(unfinished("pageserver-0"))),
+        (&[], record("safekeeper-1", "inProgress"), "pageserver-0", Some(unfinished("safekeeper-1"))),
+        (&[], record("pageserver-0", "inProgress"), "safekeeper-0", Some(unfinished("pageserver-0"))),
         (
             &[],
-            record("pageserver-0", "catching-up"),
+            record("pageserver-0", "catchingUp"),
             "safekeeper-0",
             Some(format!("Block: failover old1 of pageserver-0 was still catching up: {at_once}")),
         ),
         (
             &[],
-            record("pageserver-0", "unproven"),
+            record("pageserver-0", "unverified"),
             "safekeeper-0",
             Some("Warn: failover old1 of pageserver-0 is unverified".to_owned()),
         ),
@@ -158,25 +158,29 @@ fn never_two_storage_components_at_once() {
         ),
         // The safekeepers among themselves are weighed as a quorum; its own state is its own affair.
         (&["safekeeper-1"], String::new(), "safekeeper-0", None),
-        (&["pageserver-0"], record("pageserver-0", "unproven"), "pageserver-0", None),
+        (&["pageserver-0"], record("pageserver-0", "unverified"), "pageserver-0", None),
     ] {
         let plan = beside(&world(down, &records), pod, false, &three());
-        assert_eq!(said(&plan, CheckId::Storage), expected.into_iter().collect::<Vec<_>>(), "{down:?} {records} {pod}");
+        assert_eq!(
+            said(&plan, PlanCheckId::Storage),
+            expected.into_iter().collect::<Vec<_>>(),
+            "{down:?} {records} {pod}"
+        );
     }
     // The records are on volumes: without these nothing is known of the others.
-    let mut read = snapshot(&[&world(&[], &record("safekeeper-1", "in-progress"))]);
+    let mut read = snapshot(&[&world(&[], &record("safekeeper-1", "inProgress"))]);
     read.volumes = crate::testing::unreadable("persistentvolumes", None);
     let plan = planned_beside(&read, &Layout::shipped().unwrap(), "pageserver-0", (&request(true), &[], &three()));
     let unknown = "Warn: unknown how the last failover of safekeeper-0, safekeeper-1, safekeeper-2 ended: volumes cannot be \
                    read: persistentvolumes is forbidden";
-    assert_eq!(said(&plan, CheckId::Storage), [unknown]);
+    assert_eq!(said(&plan, PlanCheckId::Storage), [unknown]);
 }
 
 /// An old disk does not remember what was voted since it was set aside.
 #[test]
 fn a_safekeepers_old_disk_comes_back_only_if_it_could_not_vote_twice() {
     let yaml = |terms: &str| {
-        let record = record("safekeeper-0", "data-missing").replace(
+        let record = record("safekeeper-0", "dataMissing").replace(
             "claims: [{name: data-safekeeper-0, uid: c0, volume: pv-safekeeper-0, policy: Delete}]",
             &format!("claims: [{{name: data-safekeeper-0, uid: c0, volume: pv-old, policy: Delete}}]{terms}"),
         );
@@ -205,7 +209,7 @@ fn a_safekeepers_old_disk_comes_back_only_if_it_could_not_vote_twice() {
             in_flight: crate::plan::InFlight::default(),
             storage,
         });
-        (said(&plan, CheckId::Votes), plan.risk)
+        (said(&plan, PlanCheckId::Votes), plan.risk)
     };
     let (ordinary, high) = (crate::plan::Risk::Ordinary, crate::plan::Risk::High);
     let (said, _) = of(", terms: {aa/11: 3}", &three(), &[]);
@@ -239,9 +243,9 @@ fn what_a_pageserver_holds_elsewhere_is_measured() {
         (Readings::default(), "Warn: unknown whether the pageserver keeps its layers in remote storage"),
     ] {
         let plan = beside(&world(&[], ""), "pageserver-0", false, &storage);
-        assert!(said(&plan, CheckId::RemoteStorage)[0].starts_with(expected), "{:?}", plan.checks);
+        assert!(said(&plan, PlanCheckId::RemoteStorage)[0].starts_with(expected), "{:?}", plan.checks);
         let plan = beside(&world(&[], ""), "pageserver-0", true, &storage);
-        assert!(said(&plan, CheckId::RemoteStorage).is_empty());
+        assert!(said(&plan, PlanCheckId::RemoteStorage).is_empty());
     }
     // The layout overrides what was measured, and what differs is said.
     let layout = crate::topology::layout::DEFAULT_LAYOUT
@@ -250,7 +254,7 @@ fn what_a_pageserver_holds_elsewhere_is_measured() {
     let yaml = snapshot(&[&world(&[], "")]);
     let storage = with(of(Some(0)), safekeepers());
     let plan = planned_beside(&yaml, &layout, "pageserver-0", (&request(false), &[], &storage));
-    assert!(said(&plan, CheckId::RemoteStorage)[0].starts_with("Warn: the layout says"), "{:?}", plan.checks);
+    assert!(said(&plan, PlanCheckId::RemoteStorage)[0].starts_with("Warn: the layout says"), "{:?}", plan.checks);
 }
 
 #[test]
@@ -282,7 +286,7 @@ fn wal_that_is_not_uploaded_must_be_on_safekeepers() {
         ),
     ] {
         let plan = beside(&world(&[], ""), "pageserver-0", false, &storage);
-        assert_eq!(said(&plan, CheckId::Wal), [expected]);
-        assert!(said(&beside(&world(&[], ""), "pageserver-0", true, &storage), CheckId::Wal).is_empty());
+        assert_eq!(said(&plan, PlanCheckId::Wal), [expected]);
+        assert!(said(&beside(&world(&[], ""), "pageserver-0", true, &storage), PlanCheckId::Wal).is_empty());
     }
 }

@@ -56,9 +56,9 @@ pub(super) fn planned_beside(
 }
 
 /// What the checks of this kind say: verdict, reason, override.
-pub(super) fn said(plan: &Plan, id: CheckId) -> Vec<String> {
+pub(super) fn said(plan: &Plan, id: PlanCheckId) -> Vec<String> {
     let checks = plan.checks.iter().filter(|check| check.id == id);
-    let line = |check: &Check| {
+    let line = |check: &PlanCheck| {
         let allow = check.allow.map(|allow| format!(" [{}]", allow.flag())).unwrap_or_default();
         format!("{:?}: {}{allow}", check.verdict, check.reason)
     };
@@ -66,7 +66,7 @@ pub(super) fn said(plan: &Plan, id: CheckId) -> Vec<String> {
 }
 
 #[track_caller]
-pub(super) fn says(yaml: &str, pod: &str, keep: bool, id: CheckId, expected: &[&str]) {
+pub(super) fn says(yaml: &str, pod: &str, keep: bool, id: PlanCheckId, expected: &[&str]) {
     let plan = planned(&snapshot(&[yaml]), &Layout::shipped().unwrap(), pod, &request(keep));
     assert_eq!(said(&plan, id), expected, "{yaml}\nkeep: {keep}");
 }
@@ -84,7 +84,7 @@ claims: [{{name: data-wh1-1, volume: pv-1, {claim}}}]
 
 #[test]
 fn a_set_that_would_not_make_the_pod_again_is_no_controller() {
-    let id = CheckId::Controller;
+    let id = PlanCheckId::Controller;
     let fine = "Pass: StatefulSet wh1 recreates the pod and its claims";
     for (set, keep, expected) in [
         ("start: 0", false, fine),
@@ -146,7 +146,7 @@ fn a_pod_that_would_come_back_as_another_one_is_told() {
         ),
     ] {
         let yaml = node(set, &format!("revision: {revision}"), "", "");
-        says(&yaml, "wh1-1", true, CheckId::Revision, expected.as_slice());
+        says(&yaml, "wh1-1", true, PlanCheckId::Revision, expected.as_slice());
     }
 }
 
@@ -178,14 +178,14 @@ fn budgets_are_minded_although_a_deletion_bypasses_them() {
         } else {
             yaml
         };
-        says(&yaml, "wh1-1", true, CheckId::Budget, expected.as_slice());
+        says(&yaml, "wh1-1", true, PlanCheckId::Budget, expected.as_slice());
     }
     // Overridden it is of high risk, and says by what.
     let yaml = node("", "", "", &format!("budgets: [{{name: sql, selector: {{}}, {full}}}]"));
     let allowed = Request { allow: vec![Allow::DisruptionBudget], ..request(true) };
     let plan = planned(&snapshot(&[&yaml]), &Layout::shipped().unwrap(), "wh1-1", &allowed);
     assert_eq!((plan.refusal(), plan.risk), (None, Risk::High));
-    let check = plan.checks.iter().find(|check| check.id == CheckId::Budget).unwrap();
+    let check = plan.checks.iter().find(|check| check.id == PlanCheckId::Budget).unwrap();
     let document = serde_json::to_value(check).unwrap();
     assert_eq!((&document["allow"], &document["overridden"]), (&"disruption-budget".into(), &true.into()));
 }
@@ -205,13 +205,13 @@ fn finalizers_of_others_would_keep_it_terminating() {
         ("finalizers: [a/b, hold]", claim, false, &[of_pod, of_claim]),
         ("finalizers: [foregroundDeletion, x.k8s.io/y]", "age: 1", true, &[]),
     ] {
-        says(&node("", pod, claim, ""), "wh1-1", keep, CheckId::Finalizers, expected);
+        says(&node("", pod, claim, ""), "wh1-1", keep, PlanCheckId::Finalizers, expected);
     }
 }
 
 #[test]
 fn a_pod_that_is_going_or_has_just_come() {
-    let id = CheckId::Pod;
+    let id = PlanCheckId::Pod;
     let replaced = "Warn: the pod and its claims were created 12s ago: it may have been replaced a moment ago";
     let old = "age: 86400";
     for (set, pod, claim, expected) in [
@@ -256,7 +256,7 @@ fn a_pod_that_is_going_or_has_just_come() {
 
 #[test]
 fn where_the_new_volumes_come_from_is_known_before_the_old_ones_go() {
-    let id = CheckId::StorageClass;
+    let id = PlanCheckId::StorageClass;
     let manual = "classes: [{name: standard, provisioner: kubernetes.io/no-provisioner}]";
     for (set, more, expected) in [
         (
@@ -317,7 +317,7 @@ fn where_the_new_volumes_come_from_is_known_before_the_old_ones_go() {
 
 #[test]
 fn the_new_pod_needs_a_node_and_its_disk_there() {
-    let id = CheckId::Node;
+    let id = PlanCheckId::Node;
     let two = "nodes: [{name: node-1, cordoned: true}, {name: node-2}]";
     let lost = "nodes: [{name: node-1, lost: true}, {name: node-2}]";
     let going = "Warn: node node-1 is not Ready: the pod will stay Terminating until the node is back, or is marked out of \
@@ -388,9 +388,9 @@ fn what_may_not_be_read_is_one_line() {
         ),
     ] {
         let plan = planned(&narrow, &layout, "wh1-1", &request(keep));
-        assert_eq!(said(&plan, CheckId::Unread), [expected]);
+        assert_eq!(said(&plan, PlanCheckId::Unread), [expected]);
         assert_eq!(plan.refusal(), None);
-        for id in [CheckId::Node, CheckId::StorageClass, CheckId::Budget] {
+        for id in [PlanCheckId::Node, PlanCheckId::StorageClass, PlanCheckId::Budget] {
             assert!(said(&plan, id).is_empty(), "{id:?} is not known, and neither passes nor warns once more");
         }
     }
@@ -423,9 +423,9 @@ claims: [{name: data-pageserver-0, volume: pv-1}]
     ] {
         let layout = Layout::parse(&layout).unwrap();
         let plan = planned(&snapshot(&[yaml]), &layout, "pageserver-0", &request(false));
-        assert_eq!(said(&plan, CheckId::RemoteStorage), [expected]);
+        assert_eq!(said(&plan, PlanCheckId::RemoteStorage), [expected]);
         let plan = planned(&snapshot(&[yaml]), &layout, "pageserver-0", &request(true));
-        assert_eq!(said(&plan, CheckId::RemoteStorage), Vec::<String>::new());
+        assert_eq!(said(&plan, PlanCheckId::RemoteStorage), Vec::<String>::new());
     }
 }
 
@@ -450,9 +450,9 @@ fn safekeepers(set: i64, second: &str) -> String {
 /// A record on the second one's volume, of an age and, where it has ended, of another since.
 fn record(began: i64, ended: Option<i64>, keep_claims: bool) -> String {
     let time = |age: i64| (now() - jiff::SignedDuration::from_secs(age)).to_string();
-    let outcome = if ended.is_some() { "recovered" } else { "in-progress" };
+    let outcome = if ended.is_some() { "recovered" } else { "inProgress" };
     let record = serde_json::json!({
-        "version": 1, "id": "old1", "started": time(began), "finished": ended.map(time), "outcome": outcome,
+        "apiVersion": "kubectl-synxdb/v1beta1", "kind": "Record", "operation": "failover", "id": "old1", "started": time(began), "finished": ended.map(time), "outcome": outcome,
         "context": "c", "namespace": "synxdb-system", "pod": "safekeeper-1", "podUid": "pod-0",
         "keepClaims": keep_claims,
         "claims": [{"name": "data-safekeeper-1", "uid": "gone", "volume": "pv-1", "reclaimPolicy": "Delete"}],
@@ -462,7 +462,7 @@ fn record(began: i64, ended: Option<i64>, keep_claims: bool) -> String {
 
 #[test]
 fn a_safekeeper_with_a_new_disk_does_not_count_while_it_does_not_say_what_it_holds() {
-    let id = CheckId::Quorum;
+    let id = PlanCheckId::Quorum;
     let left = "only 1 of 3 safekeepers would remain (quorum is 2) [quorum-loss]";
     let disk =
         |age: &str| Some(format!("Block: safekeeper-1's disk is {age} old and may still be catching up: {left}"));
@@ -540,13 +540,13 @@ claims: [{{name: data-{name}-0, volume: pv-1}}]"
         );
         let pod = format!("{name}-0");
         let why = format!("Block: unknown whether a {role} can rebuild its disk, and nothing would verify it");
-        says(&yaml, &pod, false, CheckId::Claims, &[&why]);
-        says(&yaml, &pod, true, CheckId::Claims, &[]);
+        says(&yaml, &pod, false, PlanCheckId::Claims, &[&why]);
+        says(&yaml, &pod, true, PlanCheckId::Claims, &[]);
     }
     // A coordinator is to its account what the proxy is.
     let coordinator = "namespace: hashdata-fe-team-07e5674f
 sets: [{name: coordinator, replicas: 1, templates: [data]}]
 pods: [{name: coordinator-0, set: coordinator, ready: true, claims: [data-coordinator-0]}]
 claims: [{name: data-coordinator-0, volume: pv-1}]";
-    says(coordinator, "coordinator-0", false, CheckId::Claims, &[]);
+    says(coordinator, "coordinator-0", false, PlanCheckId::Claims, &[]);
 }

@@ -1,40 +1,40 @@
 //! The claims: whether they may be deleted, and what becomes of their volumes.
 
-use super::{Check, CheckContext, CheckId, Resolution, block, overridable, pass, unread, warn};
+use super::{CheckContext, PlanCheck, PlanCheckId, Resolution, block, overridable, pass, unread, warn};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::text::noun;
 use crate::topology::{Claim, ClaimReference, ClaimState, Known, NotIts};
 
-pub(super) fn claims(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn claims(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     for claim in &context.member.claims {
         checks.extend(foreign_volume(claim));
         if claim.ephemeral && context.goes(claim) {
             let name = &claim.name;
             let why =
                 format!("claim {name} belongs to the pod and is deleted with it: the new pod gets a new, empty one");
-            checks.push(warn(CheckId::Claims, why));
+            checks.push(warn(PlanCheckId::Claims, why));
         } else if claim.terminating && context.keep_claims && context.goes(claim) {
             let name = &claim.name;
             let why = format!("claim {name} is Terminating and is deleted with the pod, although claims are kept");
-            checks.push(warn(CheckId::Claims, why));
+            checks.push(warn(PlanCheckId::Claims, why));
         }
     }
     if context.keep_claims {
         return;
     }
     if context.member.claims.is_empty() {
-        checks.push(pass(CheckId::Claims, "the pod mounts no claim"));
+        checks.push(pass(PlanCheckId::Claims, "the pod mounts no claim"));
     }
     for claim in &context.member.claims {
         if let ClaimState::Unknown(reason) = &claim.state {
             let why = format!("claim {} cannot be read: {reason}", claim.name);
-            let check = block(CheckId::Claims, why, Resolution::KeepClaims);
+            let check = block(PlanCheckId::Claims, why, Resolution::KeepClaims);
             checks.push(unread(check, context.topology.unread_claims(&context.member.namespace)));
         }
         if !claim.shared_with.is_empty() {
             checks.push(block(
-                CheckId::SharedClaim,
+                PlanCheckId::SharedClaim,
                 format!("claim {} is also mounted by {}", claim.name, claim.shared_with.join(", ")),
                 Resolution::KeepClaims,
             ));
@@ -43,7 +43,7 @@ pub(super) fn claims(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
 }
 
 /// Warns about a claim that names a volume of another claim: the volume's claimRef decides.
-fn foreign_volume(claim: &Claim) -> Option<Check> {
+fn foreign_volume(claim: &Claim) -> Option<PlanCheck> {
     let NotIts { volume, of } = claim.not_its.as_ref()?;
     let whose = match of {
         Some(ClaimReference { namespace, name, uid: Some(_) }) => format!("is bound to claim {namespace}/{name}"),
@@ -54,7 +54,7 @@ fn foreign_volume(claim: &Claim) -> Option<Check> {
     let why = format!(
         "claim {name} names volume {volume}, which {whose}: the volume is not this claim's, and stays unchanged"
     );
-    Some(warn(CheckId::Claims, why))
+    Some(warn(PlanCheckId::Claims, why))
 }
 
 /// Returns the permission to patch volumes, if it is known to be missing.
@@ -65,7 +65,7 @@ pub(crate) fn may_not_patch_volumes(rights: &[(Permission, Allowed)]) -> Option<
     denied.map(|(permission, _)| permission)
 }
 
-pub(super) fn retention(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn retention(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let denied = may_not_patch_volumes(context.rights).is_some();
     let mut kept = Vec::new();
     // A claim of the pod is deleted with it even if it cannot be read.
@@ -93,22 +93,22 @@ pub(super) fn retention(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         };
         if let Some(why) = lost {
             let why = format!("the old volume of claim {} cannot be retained: {why}", claim.name);
-            checks.push(unread(overridable(context, CheckId::Retention, why, Allow::UnretainedVolume), gap));
+            checks.push(unread(overridable(context, PlanCheckId::Retention, why, Allow::UnretainedVolume), gap));
         }
     }
     if !kept.is_empty() {
         let volumes = noun(kept.len(), "volume");
-        checks.push(pass(CheckId::Retention, format!("the old {volumes} {} will be retained", kept.join(", "))));
+        checks.push(pass(PlanCheckId::Retention, format!("the old {volumes} {} will be retained", kept.join(", "))));
     }
 }
 
 /// Blocks replacing the disk of a component for which the product has no such procedure: its data may exist nowhere else, and
 /// no verification would notice the loss.
-pub(super) fn not_known_to_rehydrate(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+pub(super) fn not_known_to_rehydrate(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     let role = context.member.role;
     if role.rehydrates() || !context.returning.is_empty() || context.deleted_claims().next().is_none() {
         return;
     }
     let why = format!("unknown whether a {role} can rebuild its disk, and nothing would verify it");
-    checks.push(block(CheckId::Claims, why, Resolution::KeepClaims));
+    checks.push(block(PlanCheckId::Claims, why, Resolution::KeepClaims));
 }

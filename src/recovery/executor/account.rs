@@ -72,7 +72,7 @@ fn still_kept(topology: &Topology, volume: &str, retained: &[String]) -> bool {
 /// should, another disk may still be the right one, and nothing is given up. `None` where it has it again, or will once the
 /// act is finished.
 fn withheld(ending: &Ending, claim: &ReplacedClaim) -> Option<String> {
-    let unproven = matches!(ending, Ending::NotVerified | Ending::Unproven(_) | Ending::DataMissing(_));
+    let unproven = matches!(ending, Ending::Replaced | Ending::Unverified(_) | Ending::DataMissing(_));
     let policy = claim.returns.as_ref()?.reclaim_policy.clone();
     policy.filter(|policy| unproven && policy != "Retain")
 }
@@ -132,12 +132,12 @@ records: [{{id: f1, pod: wh1-0, age: 9, claims: [{{name: c, uid: u, volume: pv-1
         };
         let why = || "why".to_owned();
         for (ending, policy, expected) in [
-            (Ending::NotVerified, Some("Delete"), Some("Delete")),
-            (Ending::Unproven(why()), Some("Delete"), Some("Delete")),
+            (Ending::Replaced, Some("Delete"), Some("Delete")),
+            (Ending::Unverified(why()), Some("Delete"), Some("Delete")),
             (Ending::DataMissing(vec![why()]), Some("Delete"), Some("Delete")),
             (Ending::Recovered, Some("Delete"), None),
-            (Ending::NotVerified, Some("Retain"), None),
-            (Ending::NotVerified, None, None),
+            (Ending::Replaced, Some("Retain"), None),
+            (Ending::Replaced, None, None),
             // The run that finishes it says so.
             (Ending::TimedOut(why()), Some("Delete"), None),
             (Ending::Interrupted, Some("Delete"), None),
@@ -145,6 +145,6 @@ records: [{{id: f1, pod: wh1-0, age: 9, claims: [{{name: c, uid: u, volume: pv-1
             assert_eq!(withheld(&ending, &claim(policy)).as_deref(), expected, "{ending:?} {policy:?}");
         }
         let none = ReplacedClaim { returns: None, ..claim(None) };
-        assert_eq!(withheld(&Ending::NotVerified, &none), None);
+        assert_eq!(withheld(&Ending::Replaced, &none), None);
     }
 }

@@ -87,12 +87,12 @@ impl Executor<'_, '_> {
                     return Err(self.failed(phase, "data is missing".into(), Ending::DataMissing(missing)));
                 }
                 (Some(Confirmation::Unknowable(why)), PodState::Stays) => {
-                    return Err(self.failed(phase, why.clone(), Ending::Unproven(why)));
+                    return Err(self.failed(phase, why.clone(), Ending::Unverified(why)));
                 }
                 (None, PodState::Stays) => {
                     let reason = skipped.unwrap_or_default();
                     self.end_phase(phase, PhaseEnd::Skipped(reason.clone()));
-                    return Ok(if self.run.plan.verify { Ending::Unproven(reason) } else { Ending::NotVerified });
+                    return Ok(if self.run.plan.verify { Ending::Unverified(reason) } else { Ending::Replaced });
                 }
             };
             (self.tell)(Event::Detail(phase, waits.clone()));

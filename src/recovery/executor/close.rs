@@ -13,11 +13,11 @@ impl Executor<'_, '_> {
     pub(super) async fn close(&mut self, ending: &Ending) {
         let outcome = match ending {
             Ending::Recovered => Recorded::Recovered,
-            Ending::NotVerified | Ending::Unproven(_) => Recorded::Unproven,
+            Ending::Replaced | Ending::Unverified(_) => Recorded::Unverified,
             Ending::DataMissing(_) => Recorded::DataMissing,
             Ending::CatchingUp(_) => return self.left_catching_up().await,
             // Somebody may finish it: the canary table is part of what there is to find.
-            Ending::TimedOut(_) | Ending::Changed(_) | Ending::Failed(_) | Ending::Interrupted => {
+            Ending::TimedOut(_) | Ending::ClusterChanged(_) | Ending::Failed(_) | Ending::Interrupted => {
                 return self.left_unfinished().await;
             }
         };

@@ -54,7 +54,7 @@ fn phase_of(step: &Step) -> Phase {
 
 impl Executor<'_, '_> {
     async fn run_phases(&mut self) -> Result<Ending, Ending> {
-        goal::as_planned(self.run.plan, &self.topology()).map_err(Ending::Changed)?;
+        goal::as_planned(self.run.plan, &self.topology()).map_err(Ending::ClusterChanged)?;
         self.write_canary().await;
         self.take_baseline_again().await;
         let plan = self.run.plan;

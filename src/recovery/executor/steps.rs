@@ -3,7 +3,7 @@
 use super::state::Executor;
 use crate::cluster::write::{Reservation, Written};
 use crate::error::Error;
-use crate::plan::{Action, CheckId, Step};
+use crate::plan::{Action, PlanCheckId, Step};
 use crate::recovery::events::{Ending, Event, Phase, PhaseEnd};
 use crate::recovery::goal;
 use tokio::time::Instant;
@@ -46,7 +46,7 @@ impl Executor<'_, '_> {
                 Ok(detail) => details.push(detail),
                 Err(ending) => {
                     let why = match &ending {
-                        Ending::Changed(why) => why.clone(),
+                        Ending::ClusterChanged(why) => why.clone(),
                         Ending::Failed(error) => error.to_string(),
                         _ => String::new(),
                     };
@@ -125,8 +125,8 @@ impl Executor<'_, '_> {
                 self.notice(format!("{what} was already gone: another client deleted it"));
                 Ok(format!("{what} was already gone"))
             }
-            Written::Gone => Err(Ending::Changed(format!("{what} is gone"))),
-            Written::Changed { message, .. } => Err(Ending::Changed(format!("{what}: {message}"))),
+            Written::Gone => Err(Ending::ClusterChanged(format!("{what} is gone"))),
+            Written::Changed { message, .. } => Err(Ending::ClusterChanged(format!("{what}: {message}"))),
         }
     }
 
@@ -138,7 +138,7 @@ impl Executor<'_, '_> {
         loop {
             self.watch.catch_up();
             let topology = self.topology();
-            goal::nothing_else_goes(plan, &topology).map_err(Ending::Changed)?;
+            goal::nothing_else_goes(plan, &topology).map_err(Ending::ClusterChanged)?;
             let Some(version) = goal::may_get_a_volume(plan, &topology) else {
                 return Ok(cluster.delete_pod(namespace, pod, uid, false).await);
             };
@@ -167,7 +167,7 @@ impl Executor<'_, '_> {
     fn keeps_volume_of(&self, claim: &str) -> bool {
         let plan = self.run.plan;
         let retained = plan.steps.iter().any(|step| matches!(step, Step::Retain { claim: of, .. } if of == claim));
-        retained || plan.checks.iter().any(|check| check.id == CheckId::Retention && check.overridden)
+        retained || plan.checks.iter().any(|check| check.id == PlanCheckId::Retention && check.overridden)
     }
 
     fn carries(&mut self, volume: &str, uid: &str, written: &Result<Written, Error>) {

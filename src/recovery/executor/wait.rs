@@ -23,7 +23,7 @@ impl Executor<'_, '_> {
                 Progress::Reached => return Ok(()),
                 Progress::Misbound(why) => {
                     let why = format!("{why}; run again to replace it, too");
-                    return Err(self.failed(phase, why.clone(), Ending::Changed(why)));
+                    return Err(self.failed(phase, why.clone(), Ending::ClusterChanged(why)));
                 }
                 Progress::Waiting(what) => {
                     self.trapped = None;
@@ -57,7 +57,7 @@ impl Executor<'_, '_> {
                 "pod {} (UID {}) holds claim {}, which is {} and stays so; run again to replace it, too",
                 trap.pod, trap.uid, trap.claim, trap.state
             );
-            return Err(self.failed(Phase::Replaced, why.clone(), Ending::Changed(why)));
+            return Err(self.failed(Phase::Replaced, why.clone(), Ending::ClusterChanged(why)));
         }
         self.still_alone().await?;
         let namespace = &self.run.plan.target.namespace;

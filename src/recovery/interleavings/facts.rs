@@ -5,7 +5,7 @@ use super::world::{Claim, Disk, Map, OPERATIONS, PAGES, Page, Phase, Pod, Refere
 use crate::cluster::permission::Allowed;
 use crate::plan::Outcome;
 use crate::plan::{
-    Action, Before, ComparedWith, InFlight, Inputs, Plan, Probes, RECORD_VERSION, Record, RecordedClaim, RecordedOwner,
+    Action, Before, ComparedWith, InFlight, Inputs, Plan, Probes, RECORD_KIND, Record, RecordedClaim, RecordedOwner,
     Request, Step, needed, newest, plan,
 };
 use crate::recovery::goal::{self, Progress};
@@ -451,7 +451,8 @@ fn recorded(plan: &Plan, operation: u8, member: &Member) -> Record {
         uid: owner.uid.clone(),
     });
     Record {
-        version: RECORD_VERSION,
+        api_version: crate::api_version::API_VERSION.to_owned(),
+        kind: RECORD_KIND.to_owned(),
         id: plan.id.clone(),
         act: plan.act.clone(),
         started: started(operation, 0),

@@ -419,7 +419,7 @@ impl Interleavings {
         let record = &recorded.record;
         let of = |id: &str| id.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0);
         match (&record.act, record.outcome) {
-            (_, Outcome::Recovered | Outcome::Unproven) => None,
+            (_, Outcome::Recovered | Outcome::Unverified) => None,
             (plan::Action::Failover, Outcome::InProgress | Outcome::CatchingUp) => {
                 Some(Command::Resume(of(&record.pod_uid.replace('p', "p-"))))
             }

@@ -1,82 +1,82 @@
-//! How long a database was away, within the result of a failover or an undo.
+//! How long a database was unavailable, within the result of a failover or an undo.
 
 use super::millis;
 use crate::plan::Promise;
-use crate::recovery::Availability;
+use crate::recovery::Availability as Measured;
 use serde::Serialize;
 
-/// How a database answered while a member was replaced. Times are in milliseconds since the run began, by a monotonic
+/// How a database answered while a member was replaced. Times are in milliseconds since the operation began, by a monotonic
 /// clock.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Reachability<'a> {
-    /// Namespace of the pod that takes the session. Null where it is not known.
+pub struct Availability<'a> {
+    /// Namespace of the pod that takes the session. Null if it is not known.
     pub namespace: Option<&'a str>,
-    /// That pod. Null where it is not known.
+    /// That pod. Null if it is not known.
     pub pod: Option<&'a str>,
-    /// What is promised of the database. Null where it was not to be asked.
-    pub promise: Option<Promise>,
-    /// Whether it was away though it is promised to stay.
-    pub finding: bool,
-    /// Questions that ended.
-    pub asked: usize,
+    /// What the product's pages lead one to expect. Null if it was not to be probed.
+    pub expected: Option<Promise>,
+    /// Whether it was unavailable although no interruption is expected.
+    pub unexpected_outage: bool,
+    /// Probes that ended.
+    pub attempts: usize,
     /// Those that were answered.
     pub answered: usize,
-    /// Those that say nothing, since the way there was broken.
-    pub unknown: usize,
-    /// Whether each question was dispatched to every segment of an MPP server. Null where it was not measured.
-    pub segments: Option<bool>,
-    /// Whether it answered when the run began. Null where it was not measured.
+    /// Those that prove nothing, as the connection through the API server was broken.
+    pub inconclusive: usize,
+    /// Whether each probe was dispatched to every segment of an MPP server. Null if it was not measured.
+    pub all_segments: Option<bool>,
+    /// Whether it answered when the operation began. Null if it was not measured.
     pub answered_before: Option<bool>,
-    /// When the first question was put that was not answered. Null where all were.
+    /// When the first probe began that was not answered. Null if all were.
     pub first_failure_ms: Option<u64>,
-    /// When the first answer after that was there. Null where none was needed, or none came.
+    /// When the first answer after that came. Null if none was needed, or none came.
     pub first_success_after_ms: Option<u64>,
-    /// The longest time without an answer, in milliseconds. Null where there was none.
-    pub longest_gap_ms: Option<u64>,
-    /// Whether the last question was not answered. Null where it was not measured.
-    pub still_away: Option<bool>,
-    /// Why the last question that was not answered was not, in words. Null where all were.
+    /// The longest time without an answer, in milliseconds. Null if there was none.
+    pub longest_outage_ms: Option<u64>,
+    /// Whether the last probe was not answered. Null if it was not measured.
+    pub still_unavailable: Option<bool>,
+    /// Why the last unanswered probe was not answered, in words. Null if all were.
     pub reason: Option<&'a str>,
-    /// Why it was not measured, in words. Null where it was.
-    pub not_measured: Option<&'a str>,
+    /// Why it was not measured, in words. Null if it was.
+    pub not_measured_reason: Option<&'a str>,
 }
 
-impl<'a> From<&'a Availability> for Reachability<'a> {
-    fn from(reach: &'a Availability) -> Self {
+impl<'a> From<&'a Measured> for Availability<'a> {
+    fn from(reach: &'a Measured) -> Self {
         let row = Self {
             namespace: reach.namespace.as_deref(),
             pod: reach.pod.as_deref(),
-            promise: reach.promise,
-            finding: reach.finding(),
-            asked: 0,
+            expected: reach.promise,
+            unexpected_outage: reach.finding(),
+            attempts: 0,
             answered: 0,
-            unknown: 0,
-            segments: None,
+            inconclusive: 0,
+            all_segments: None,
             answered_before: None,
             first_failure_ms: None,
             first_success_after_ms: None,
-            longest_gap_ms: None,
-            still_away: None,
+            longest_outage_ms: None,
+            still_unavailable: None,
             reason: None,
-            not_measured: None,
+            not_measured_reason: None,
         };
         match &reach.measured {
             Ok(account) => Self {
-                asked: account.asked,
+                attempts: account.asked,
                 answered: account.answered,
-                unknown: account.unknown,
-                segments: Some(account.segments),
+                inconclusive: account.unknown,
+                all_segments: Some(account.segments),
                 answered_before: Some(account.answered_before),
                 first_failure_ms: account.first_failure.map(millis),
                 first_success_after_ms: account.first_success_after.map(millis),
-                longest_gap_ms: account.longest_gap.map(millis),
-                still_away: Some(account.still_away),
+                longest_outage_ms: account.longest_gap.map(millis),
+                still_unavailable: Some(account.still_away),
                 reason: account.reason.as_deref(),
                 ..row
             },
-            Err(why) => Self { not_measured: Some(why), ..row },
+            Err(why) => Self { not_measured_reason: Some(why), ..row },
         }
     }
 }

@@ -29,12 +29,12 @@ pub struct Unknown<'a> {
     /// What, in words: `pods in namespace synxdb-system`.
     pub what: String,
     /// Why, in words.
-    pub why: &'a str,
+    pub reason: &'a str,
 }
 
 impl<'a> From<&'a Gap> for Unknown<'a> {
     fn from(gap: &'a Gap) -> Self {
-        Self { what: gap.part.to_string(), why: &gap.why }
+        Self { what: gap.part.to_string(), reason: &gap.why }
     }
 }
 

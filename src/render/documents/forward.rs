@@ -24,7 +24,7 @@ pub struct Forward<'a> {
     pub socket: Option<Cow<'a, str>>,
     /// The port in the pod.
     pub remote_port: u16,
-    /// The psql command to connect with. Null where it does not lead to a database, or psql cannot find the socket.
+    /// The psql command to connect with. Null if it does not lead to a database, or psql cannot find the socket.
     pub psql: Option<&'a str>,
     /// The command to connect with where it does not lead to a database. Null otherwise.
     pub command: Option<&'a str>,

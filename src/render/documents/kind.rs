@@ -53,15 +53,15 @@ macro_rules! kinds {
 
 kinds! {
     Status, "status", "The health of SynxDB, and each of its members.";
-    FailoverPlan, "failover, first", "What a failover will do, why it may, and how it will be proven.";
+    FailoverPlan, "failover, first", "What a failover will do, what was checked, and how the recovery will be verified.";
     FailoverEvent, "failover, while it runs", "Something that happened in a failover.";
     FailoverResult, "failover, last", "How a failover ended.";
-    UndoPlan, "undo, first", "What an undo will do, why it may, and how it will be proven.";
+    UndoPlan, "undo, first", "What an undo will do, what was checked, and how the recovery will be verified.";
     UndoEvent, "undo, while it runs", "Something that happened in an undo.";
     UndoResult, "undo, last", "How an undo ended.";
-    History, "history", "What was failed over and undone, and which volumes are kept.";
-    Release, "history release", "The volumes that were given back, so that Kubernetes may remove them.";
-    Verification, "verify", "Whether each component and its data are whole.";
+    History, "history", "The failovers and undos on record, and the volumes they retained.";
+    Release, "history release", "The volumes that were released, so that Kubernetes may remove them.";
+    Verification, "verify", "Whether each component responds and its data is intact.";
     Forward, "forward", "A local port that is open, and where it leads.";
     LayoutCheck, "layout check", "Which pods the layout recognizes, and which fit no rule.";
     Sandbox, "sandbox, when it is ready", "A practice cluster, and how to reach it.";
@@ -69,12 +69,12 @@ kinds! {
     Version, "version", "The plugin's version.";
     SchemaList, "schema", "Every kind of document, with its JSON Schema.";
     Error, "failover, undo, history release or forward, last, where it fails",
-        "Why a command did not do what it was to do: what, why, and what to do next.";
+        "Why a command failed, and what to do next.";
     Baseline, "verify --save FILE, into that file", "What an installation held at one moment, to be compared with later.";
     StoredBaseline, "verify, failover or undo, in a ConfigMap of each member",
-        "What a member held when it was last found to be whole: what it is compared with if it is down before a failover.";
+        "What a member held when it was last verified: what it is compared with if it is down before a failover.";
     Record, "failover or undo, on each volume, or in the local journal",
-        "A failover or an undo, as it is on record: enough for others to finish it and to take it back.";
+        "A failover or an undo on record: all that it takes to resume and to undo it.";
 }
 
 impl Kind {

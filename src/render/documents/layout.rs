@@ -8,20 +8,21 @@ use serde::Serialize;
 
 /// The layout in force.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LayoutInForce {
     /// Where it is from.
     pub source: LayoutFrom,
-    /// Path of its file. Null where it is from none.
+    /// Path of its file. Null if it is not from a file.
     pub file: Option<String>,
-    /// Namespace and name of its ConfigMap. Null where it is from none.
-    pub object: Option<String>,
+    /// Its ConfigMap, as `NAMESPACE/NAME`. Null if it is not from one.
+    pub config_map: Option<String>,
 }
 
 /// Where a layout is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub enum LayoutFrom {
     /// `--layout`.
     Flag,
@@ -32,21 +33,21 @@ pub enum LayoutFrom {
     /// The cluster's own ConfigMap.
     ConfigMap,
     /// It ships with the plugin.
-    Shipped,
+    BuiltIn,
 }
 
 impl From<&LayoutSource> for LayoutInForce {
     fn from(source: &LayoutSource) -> Self {
-        let (from, file, object) = match source {
+        let (from, file, config_map) = match source {
             LayoutSource::Flag(path) => (LayoutFrom::Flag, Some(path), None),
             LayoutSource::Environment(path) => (LayoutFrom::Environment, Some(path), None),
             LayoutSource::File(path) => (LayoutFrom::File, Some(path), None),
             LayoutSource::ConfigMap { namespace, name } => {
                 (LayoutFrom::ConfigMap, None, Some(format!("{namespace}/{name}")))
             }
-            LayoutSource::Shipped => (LayoutFrom::Shipped, None, None),
+            LayoutSource::Shipped => (LayoutFrom::BuiltIn, None, None),
         };
-        Self { source: from, file: file.map(|path| path.display().to_string()), object }
+        Self { source: from, file: file.map(|path| path.display().to_string()), config_map }
     }
 }
 
@@ -64,11 +65,12 @@ pub struct LayoutCheck<'a> {
     /// What should be known and could not be read, and what fits no rule.
     pub unknown: Vec<Unknown<'a>>,
     /// Whether accounts are found by the names of their namespaces alone, as the user may not list all pods.
-    pub accounts_by_names_alone: bool,
+    pub accounts_found_by_name_only: bool,
 }
 
 /// A pod, or a workload without one, and what the layout says of it.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FittingPod<'a> {
     /// Its namespace.
@@ -77,14 +79,14 @@ pub struct FittingPod<'a> {
     pub name: &'a str,
     /// What the layout says of it.
     pub fit: FitWord,
-    /// The component that it belongs to, or passes itself off as. Null where there is none.
+    /// The component that it belongs to, or passes itself off as. Null if there is none.
     pub component: Option<Role>,
-    /// By what it was recognized. Null where it was not.
-    pub by: Option<RecognizedBy>,
-    /// Its warehouse. Null where it is no node of one.
+    /// By what it was recognized. Null if it was not.
+    pub recognized_by: Option<RecognizedBy>,
+    /// Its warehouse. Null if it is not a node of one.
     pub warehouse: Option<&'a str>,
     /// Why it looks like SynxDB's or is a stranger, in words. Null for others.
-    pub why: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// What a layout says of a pod.
@@ -96,7 +98,7 @@ pub enum FitWord {
     Member,
     /// It looks like SynxDB's, and fits no rule.
     Unrecognized,
-    /// It passes itself off as a member, and is none.
+    /// It has a member's name, and is none.
     Stranger,
     /// It is none of SynxDB's.
     Unrelated,
@@ -110,7 +112,7 @@ impl<'a> LayoutCheck<'a> {
             fits: report.gaps.is_empty() && !fittings.is_empty(),
             pods: fittings.iter().map(FittingPod::from).collect(),
             unknown: report.gaps.iter().map(Unknown::from).collect(),
-            accounts_by_names_alone: report.by_names_alone,
+            accounts_found_by_name_only: report.by_names_alone,
         }
     }
 }
@@ -118,21 +120,25 @@ impl<'a> LayoutCheck<'a> {
 impl<'a> From<&Fitting<'a>> for FittingPod<'a> {
     fn from(one: &Fitting<'a>) -> Self {
         let (namespace, name) = (one.namespace, one.name);
-        let plain = |fit| Self { namespace, name, fit, component: None, by: None, warehouse: None, why: None };
+        let plain =
+            |fit| Self { namespace, name, fit, component: None, recognized_by: None, warehouse: None, reason: None };
         match &one.fit {
-            Fit::Member { role, by, warehouse } => {
-                Self { component: Some(*role), by: Some(*by), warehouse: *warehouse, ..plain(FitWord::Member) }
-            }
+            Fit::Member { role, by, warehouse } => Self {
+                component: Some(*role),
+                recognized_by: Some(*by),
+                warehouse: *warehouse,
+                ..plain(FitWord::Member)
+            },
             Fit::Unrecognized(evidence) => {
-                let why = match evidence {
+                let reason = match evidence {
                     LookalikeEvidence::Label { key, value } => format!("label {key}={value}"),
                     LookalikeEvidence::Name(name) => format!("named {name}"),
                     LookalikeEvidence::Namespace => "the name of its namespace".to_owned(),
                 };
-                Self { why: Some(why), ..plain(FitWord::Unrecognized) }
+                Self { reason: Some(reason), ..plain(FitWord::Unrecognized) }
             }
             Fit::Poses(role, why) => {
-                Self { component: Some(*role), why: Some((*why).to_owned()), ..plain(FitWord::Stranger) }
+                Self { component: Some(*role), reason: Some((*why).to_owned()), ..plain(FitWord::Stranger) }
             }
             Fit::Unrelated => plain(FitWord::Unrelated),
         }

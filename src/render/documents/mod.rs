@@ -1,10 +1,9 @@
-//! What machines are told, as types: a file a family. Their doc comments are the descriptions in the JSON Schemas, and in
+//! What machines read, as types: a file a family. Their doc comments are the descriptions in the JSON Schemas, and in
 //! docs/output.md.
 //!
-//! A field is absent only where its description says so, and null only where the schema has it. Adding a field keeps
+//! A field is absent only if its description says so, and null only if the schema has it. Adding a field keeps
 //! [`API_VERSION`]; renaming one, dropping one or changing what it means takes another.
 
-mod act;
 mod availability;
 mod envelope;
 mod error;
@@ -12,6 +11,7 @@ mod forward;
 mod history;
 mod kind;
 mod layout;
+mod operation;
 mod sandbox;
 #[cfg(test)]
 mod schemas;
@@ -21,8 +21,7 @@ mod tests;
 mod verification;
 mod version;
 
-pub use crate::verify::API_VERSION;
-pub use act::{ActResult, Event};
+pub use crate::api_version::API_VERSION;
 use envelope::millis;
 pub use envelope::{Unknown, document};
 pub use error::Error;
@@ -30,6 +29,7 @@ pub use forward::Forward;
 pub use history::{History, Release};
 pub use kind::Kind;
 pub use layout::{LayoutCheck, LayoutInForce};
+pub use operation::{Event, OperationResult};
 pub use sandbox::{Sandbox, Scenarios};
 pub use status::Status;
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The JSON Schemas in schema/, generated from the types. `REGENERATE=1` writes them anew.
 
 use super::{
-    API_VERSION, ActResult, Error, Event, Forward, History, Kind, LayoutCheck, Release, Sandbox, Scenarios, SchemaList,
-    Status, Verification, Version,
+    API_VERSION, Error, Event, Forward, History, Kind, LayoutCheck, OperationResult, Release, Sandbox, Scenarios,
+    SchemaList, Status, Verification, Version,
 };
-use crate::plan::{Action, Plan, Record};
+use crate::plan::{Plan, Record};
 use crate::verify::{Evidence, Saved, StoredBaseline};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::transform::{Transform, transform_subschemas};
@@ -19,7 +19,7 @@ fn body(kind: Kind, generator: SchemaGenerator) -> Schema {
         Kind::Status => of(root::<Status<'static>>),
         Kind::FailoverPlan | Kind::UndoPlan => of(root::<Plan>),
         Kind::FailoverEvent | Kind::UndoEvent => of(root::<Event<'static>>),
-        Kind::FailoverResult | Kind::UndoResult => of(root::<ActResult<'static>>),
+        Kind::FailoverResult | Kind::UndoResult => of(root::<OperationResult<'static>>),
         Kind::History => of(root::<History<'static>>),
         Kind::Release => of(root::<Release<'static>>),
         Kind::Verification => of(root::<Verification<'static>>),
@@ -65,19 +65,16 @@ pub(super) fn schema(kind: Kind) -> Value {
     ]);
     let Some(Value::Object(mut properties)) = schema.remove("properties") else { panic!("{kind:?} has no fields") };
     let Some(Value::Array(mut required)) = schema.remove("required") else { panic!("{kind:?} requires nothing") };
-    // A record has a version of its own instead.
-    if kind != Kind::Record {
-        let header = [
-            ("apiVersion", json!({"description": "Version of this form.", "type": "string", "const": API_VERSION})),
-            ("kind", json!({"description": "Kind of the document.", "type": "string", "const": kind.name()})),
-        ];
-        required.retain(|name| header.iter().all(|(known, _)| name != known));
-        required.splice(0..0, header.iter().map(|(name, _)| Value::from(*name)));
-        let body = properties;
-        properties = Map::from_iter(header.map(|(name, schema)| (name.to_owned(), schema)));
-        properties.extend(body.into_iter().filter(|(name, _)| name != "apiVersion" && name != "kind"));
-    }
-    one_act(kind, &mut properties, schema);
+    let header = [
+        ("apiVersion", json!({"description": "Version of this form.", "type": "string", "const": API_VERSION})),
+        ("kind", json!({"description": "Kind of the document.", "type": "string", "const": kind.name()})),
+    ];
+    required.retain(|name| header.iter().all(|(known, _)| name != known));
+    required.splice(0..0, header.iter().map(|(name, _)| Value::from(*name)));
+    let body = properties;
+    properties = Map::from_iter(header.map(|(name, schema)| (name.to_owned(), schema)));
+    properties.extend(body.into_iter().filter(|(name, _)| name != "apiVersion" && name != "kind"));
+    one_operation(kind, &mut properties, schema);
     whole.insert("properties".to_owned(), properties.into());
     whole.insert("required".to_owned(), required.into());
     schema.remove("title");
@@ -88,17 +85,21 @@ pub(super) fn schema(kind: Kind) -> Value {
     whole.into()
 }
 
-/// A failover's plan is of a failover, an undo's of an undo.
-fn one_act(kind: Kind, properties: &mut Map<String, Value>, schema: &mut Map<String, Value>) {
-    let index = match kind {
-        Kind::FailoverPlan => 0,
-        Kind::UndoPlan => 1,
+/// A failover's plan is of a failover and undoes nothing, an undo's of an undo.
+fn one_operation(kind: Kind, properties: &mut Map<String, Value>, schema: &mut Map<String, Value>) {
+    let (operation, undoes) = match kind {
+        Kind::FailoverPlan => ("failover", "null"),
+        Kind::UndoPlan => ("undo", "string"),
         _ => return,
     };
-    let name = Action::schema_name();
-    let definitions = schema.get_mut("$defs").and_then(Value::as_object_mut).unwrap();
-    let Some(act) = definitions.remove(&*name) else { panic!("{kind:?} has no act") };
-    properties.insert("act".to_owned(), act["oneOf"][index].clone());
+    for (field, changes) in
+        [("operation", json!({"type": "string", "const": operation})), ("undoes", json!({"type": undoes}))]
+    {
+        let Some(Value::Object(of)) = properties.get_mut(field) else { panic!("{kind:?} has no {field}") };
+        of.shift_remove("$ref");
+        of.extend(changes.as_object().cloned().unwrap_or_default());
+    }
+    schema.get_mut("$defs").and_then(Value::as_object_mut).unwrap().shift_remove("Operation");
 }
 
 /// What is the same of every type: no other fields, null only where a field is always there, descriptions in one line.

@@ -1,10 +1,10 @@
 //! `status`.
 
 use super::{LayoutInForce, Unknown};
-use crate::topology::health::{Health, Report, Trouble as Troubled, not_looked_into};
+use crate::topology::health::{Health, Report, Trouble, not_looked_into};
 use crate::topology::{
-    Claim as ClaimFacts, ClaimState, Known, LookalikeEvidence as Found, Member as Place, PodFacts, Role, Space,
-    SpaceKind, Stranger as Other, Suspended as Stopped, Topology, Unrecognized as NotRecognized,
+    Claim as ClaimFacts, ClaimState, Component, Known, LookalikeEvidence as Found, Member as Place, PodFacts, Role,
+    Space, SpaceKind, Stranger as Other, Suspended as Stopped, Topology, Unrecognized as NotRecognized,
 };
 use serde::Serialize;
 
@@ -15,15 +15,15 @@ use serde::Serialize;
 pub struct Status<'a> {
     /// The layout in force.
     pub layout: LayoutInForce,
-    /// The judgement over everything that was looked at.
+    /// The health of everything that was read.
     pub health: &'a Health,
     /// Members that are Ready, and all of them.
     pub members: Count,
-    /// Safekeepers that are Ready, and all of them. Null where there are none.
+    /// Safekeepers that are Ready, and all of them. Null if there are none.
     pub safekeepers: Option<Count>,
     /// What is wrong, the worst first: one entry a member.
-    pub troubles: Vec<Trouble<'a>>,
-    /// Accounts and warehouses that are suspended: no trouble, and none of the members.
+    pub problems: Vec<Problem<'a>>,
+    /// Accounts and warehouses that are suspended: no problem, and not among the members.
     pub suspended: Vec<Suspended<'a>>,
     /// What should be known and could not be read.
     pub unknown: Vec<Unknown<'a>>,
@@ -31,9 +31,9 @@ pub struct Status<'a> {
     pub unrecognized: Vec<Unrecognized<'a>>,
     /// Whether accounts are found by the names of their namespaces alone, as the user may not list all pods: then there
     /// may be others.
-    pub accounts_by_names_alone: bool,
-    /// Namespaces that are being deleted and were not looked into; they are no part of the judgement.
-    pub not_looked_into: Vec<PassedOver<'a>>,
+    pub accounts_found_by_name_only: bool,
+    /// Namespaces that were not searched, as they are being deleted; they do not count towards the health.
+    pub skipped_namespaces: Vec<SkippedNamespace<'a>>,
     /// The namespaces of SynxDB, the system's first.
     pub namespaces: Vec<Namespace<'a>>,
 }
@@ -45,19 +45,19 @@ pub struct Count {
     /// Those that are Ready.
     pub ready: usize,
     /// All of them.
-    pub all: usize,
+    pub total: usize,
 }
 
 /// Why it is not healthy.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Trouble<'a> {
+pub struct Problem<'a> {
     /// Namespace of the member.
     pub namespace: &'a str,
     /// Name of the member.
     pub member: &'a str,
     /// What is wrong with it, in words.
-    pub because: &'a str,
+    pub reason: &'a str,
 }
 
 /// What is suspended.
@@ -67,24 +67,25 @@ pub struct Trouble<'a> {
 pub struct Suspended<'a> {
     /// Namespace of the account.
     pub namespace: &'a str,
-    /// Name of the warehouse. Null where the whole account is suspended.
+    /// Name of the warehouse. Null if the whole account is suspended.
     pub warehouse: Option<&'a str>,
     /// Names of the StatefulSets that are scaled to 0.
     pub stateful_sets: &'a [String],
 }
 
-/// A namespace that was not looked into.
+/// A namespace that was not searched.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct PassedOver<'a> {
+pub struct SkippedNamespace<'a> {
     /// Its name.
     pub namespace: &'a str,
     /// Why, in words.
-    pub why: String,
+    pub reason: String,
 }
 
 /// A workload that looks like SynxDB's, and fits no rule of the layout.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unrecognized<'a> {
     /// Its namespace.
@@ -93,17 +94,17 @@ pub struct Unrecognized<'a> {
     pub workload: &'a str,
     /// Its pods.
     pub pods: &'a [String],
-    /// Why it looks like SynxDB's.
-    pub evidence: LookalikeEvidence,
-    /// The label that it carries, as KEY=VALUE. Null where it is not for a label.
+    /// By what it looks like SynxDB's.
+    pub matched_by: MatchedBy,
+    /// The label that it carries, as KEY=VALUE. Null if it is not for a label.
     pub label: Option<String>,
 }
 
-/// Why a workload looks like SynxDB's.
+/// By what a workload looks like SynxDB's.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum LookalikeEvidence {
+pub enum MatchedBy {
     /// It carries one of SynxDB's labels.
     Label,
     /// It is called like one of SynxDB's components.
@@ -130,7 +131,7 @@ pub struct Namespace<'a> {
     pub strangers: Vec<Stranger<'a>>,
 }
 
-/// A pod that has a member's name and is none: it is asked nothing, and is no part of the health.
+/// A pod that has a member's name and is none: it is not queried, and does not count towards the health.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stranger<'a> {
@@ -139,7 +140,7 @@ pub struct Stranger<'a> {
     /// The component whose name it has.
     pub component: Role,
     /// Why it is none, in words.
-    pub why: &'a str,
+    pub reason: &'a str,
 }
 
 /// A pod of a component, or the place where one should be.
@@ -148,13 +149,15 @@ pub struct Stranger<'a> {
 pub struct Member<'a> {
     /// Name of the pod.
     pub name: &'a str,
-    /// What it does.
+    /// The kind of component.
     pub component: Role,
-    /// Its warehouse. Null where it is no node of one.
+    /// Name of its workload: the StatefulSet, or another controller.
+    pub workload: &'a str,
+    /// Its warehouse. Null if it is not a node of one.
     pub warehouse: Option<&'a str>,
     /// Whether its pod is Ready and is not being deleted.
     pub ready: bool,
-    /// The pod. Null where there is none.
+    /// The pod. Null if there is none.
     pub pod: Option<Pod<'a>>,
     /// The claims that the pod mounts, or that would be made for it.
     pub claims: Vec<Claim<'a>>,
@@ -177,13 +180,13 @@ pub struct Pod<'a> {
     /// Restarts of its containers.
     #[cfg_attr(test, schemars(range(min = 0)))]
     pub restarts: i32,
-    /// Its node. Null where it has none yet.
+    /// Its node. Null if it has none yet.
     pub node: Option<&'a str>,
-    /// When it was created, RFC 3339. Null where that is not told.
+    /// When it was created, RFC 3339. Null if that is not known.
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub created: Option<String>,
-    /// Why it is not Ready, in words. Null where nothing is wrong with it, or nothing is known.
-    pub trouble: Option<&'a str>,
+    /// Why it is not Ready, in words. Null if nothing is wrong with it, or nothing is known.
+    pub reason: Option<&'a str>,
 }
 
 /// A PersistentVolumeClaim.
@@ -193,24 +196,24 @@ pub struct Pod<'a> {
 pub struct Claim<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Its UID. Null where it does not exist or could not be read.
+    /// Its UID. Null if it does not exist or could not be read.
     pub uid: Option<&'a str>,
     /// Its state.
-    pub state: ClaimWord,
-    /// Why its state is not known, in words. Null where it is.
-    pub unknown_because: Option<&'a str>,
-    /// Its storage class. Null where it has none, or is not known.
+    pub state: ClaimStatus,
+    /// Why its state is not known, in words. Null if it is.
+    pub reason: Option<&'a str>,
+    /// Its storage class. Null if it has none, or is not known.
     pub storage_class: Option<&'a str>,
-    /// Its capacity, or what it asks for, as a Kubernetes quantity. Null where that is not known.
+    /// Its capacity, or what it asks for, as a Kubernetes quantity. Null if that is not known.
     pub capacity: Option<&'a str>,
-    /// Its volume. Null where it has none, or is not known.
+    /// Its volume. Null if it has none, or is not known.
     pub volume: Option<Volume<'a>>,
 }
 
 /// State of a claim.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum ClaimWord {
+pub enum ClaimStatus {
     /// It is bound to a volume.
     Bound,
     /// It is not bound yet.
@@ -254,26 +257,26 @@ impl<'a> Status<'a> {
             health: &report.health,
             members: Count::from(report.members),
             safekeepers: report.safekeepers.map(Count::from),
-            troubles: report.troubles.iter().map(Trouble::from).collect(),
+            problems: report.troubles.iter().map(Problem::from).collect(),
             suspended: report.suspended.iter().map(Suspended::from).collect(),
             unknown: report.gaps.iter().map(Unknown::from).collect(),
             unrecognized: report.unrecognized.iter().map(Unrecognized::from).collect(),
-            accounts_by_names_alone: report.by_names_alone,
-            not_looked_into: report.passed_over.iter().map(|name| PassedOver::from(name.as_str())).collect(),
+            accounts_found_by_name_only: report.by_names_alone,
+            skipped_namespaces: report.passed_over.iter().map(|name| SkippedNamespace::from(name.as_str())).collect(),
             namespaces: topology.spaces.iter().map(Namespace::from).collect(),
         }
     }
 }
 
 impl From<(usize, usize)> for Count {
-    fn from((ready, all): (usize, usize)) -> Self {
-        Self { ready, all }
+    fn from((ready, total): (usize, usize)) -> Self {
+        Self { ready, total }
     }
 }
 
-impl<'a> From<&'a Troubled> for Trouble<'a> {
-    fn from(trouble: &'a Troubled) -> Self {
-        Self { namespace: &trouble.namespace, member: &trouble.member, because: &trouble.because }
+impl<'a> From<&'a Trouble> for Problem<'a> {
+    fn from(trouble: &'a Trouble) -> Self {
+        Self { namespace: &trouble.namespace, member: &trouble.member, reason: &trouble.because }
     }
 }
 
@@ -290,18 +293,18 @@ impl<'a> From<&'a Stopped> for Suspended<'a> {
 impl<'a> From<&'a NotRecognized> for Unrecognized<'a> {
     fn from(unrecognized: &'a NotRecognized) -> Self {
         let NotRecognized { namespace, workload, pods, evidence } = unrecognized;
-        let (evidence, label) = match evidence {
-            Found::Label { key, value } => (LookalikeEvidence::Label, Some(format!("{key}={value}"))),
-            Found::Name(_) => (LookalikeEvidence::Name, None),
-            Found::Namespace => (LookalikeEvidence::Namespace, None),
+        let (matched_by, label) = match evidence {
+            Found::Label { key, value } => (MatchedBy::Label, Some(format!("{key}={value}"))),
+            Found::Name(_) => (MatchedBy::Name, None),
+            Found::Namespace => (MatchedBy::Namespace, None),
         };
-        Self { namespace, workload, pods, evidence, label }
+        Self { namespace, workload, pods, matched_by, label }
     }
 }
 
-impl<'a> From<&'a str> for PassedOver<'a> {
+impl<'a> From<&'a str> for SkippedNamespace<'a> {
     fn from(namespace: &'a str) -> Self {
-        Self { namespace, why: not_looked_into(namespace) }
+        Self { namespace, reason: not_looked_into(namespace) }
     }
 }
 
@@ -312,7 +315,11 @@ impl<'a> From<&'a Space> for Namespace<'a> {
             kind: space.kind,
             terminating: space.terminating,
             suspended: space.suspended(),
-            members: space.members().map(Member::from).collect(),
+            members: space
+                .components
+                .iter()
+                .flat_map(|component| component.members.iter().map(|member| Member::new(component, member)))
+                .collect(),
             strangers: space.strangers.iter().filter_map(Stranger::posing).collect(),
         }
     }
@@ -321,15 +328,16 @@ impl<'a> From<&'a Space> for Namespace<'a> {
 impl<'a> Stranger<'a> {
     fn posing(stranger: &'a Other) -> Option<Self> {
         let (component, why) = stranger.poses.as_ref()?;
-        Some(Self { name: &stranger.name, component: *component, why })
+        Some(Self { name: &stranger.name, component: *component, reason: why })
     }
 }
 
-impl<'a> From<&'a Place> for Member<'a> {
-    fn from(member: &'a Place) -> Self {
+impl<'a> Member<'a> {
+    fn new(component: &'a Component, member: &'a Place) -> Self {
         Self {
             name: &member.name,
             component: member.role,
+            workload: &component.name,
             warehouse: member.warehouse.as_deref(),
             ready: member.ready(),
             pod: member.pod.as_ref().map(Pod::from),
@@ -349,7 +357,7 @@ impl<'a> From<&'a PodFacts> for Pod<'a> {
             restarts: pod.restarts,
             node: pod.node.as_deref(),
             created: pod.created.map(|time| time.to_string()),
-            trouble: pod.trouble.as_deref(),
+            reason: pod.trouble.as_deref(),
         }
     }
 }
@@ -367,15 +375,15 @@ impl<'a> From<&'a ClaimFacts> for Claim<'a> {
                 claim.volume_name.as_ref().map(|name| Volume { name, uid: None, reclaim_policy: None, phase: None })
             }
         };
-        let unknown_because = match &claim.state {
+        let reason = match &claim.state {
             ClaimState::Unknown(why) => Some(why.as_str()),
             _ => None,
         };
         Self {
             name: &claim.name,
             uid: claim.uid.as_deref(),
-            state: ClaimWord::from(claim),
-            unknown_because,
+            state: ClaimStatus::from(claim),
+            reason,
             storage_class: claim.spec.class.as_deref(),
             capacity: claim.capacity.as_deref(),
             volume,
@@ -383,7 +391,7 @@ impl<'a> From<&'a ClaimFacts> for Claim<'a> {
     }
 }
 
-impl From<&ClaimFacts> for ClaimWord {
+impl From<&ClaimFacts> for ClaimStatus {
     fn from(claim: &ClaimFacts) -> Self {
         match (&claim.state, claim.terminating) {
             (ClaimState::Unknown(_), _) => Self::Unknown,

@@ -18,7 +18,7 @@ use crate::topology::forward_target::ForwardState;
 use crate::topology::health::judge;
 use crate::topology::layout::{Role, Scheme, StatusEndpoint};
 use crate::topology::{Gap, Layout, LayoutSource, Part, build};
-use crate::verify::{Evidence, Judgement, Kind as CheckKind, Saved, StoredBaseline};
+use crate::verify::{CheckKind, Evidence, Judgement, Saved, StoredBaseline};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -34,9 +34,8 @@ static VALIDATORS: LazyLock<BTreeMap<&str, Validator>> = LazyLock::new(|| {
     Kind::ALL.iter().map(built).collect()
 });
 
-/// A record has no kind of its own.
 fn kind_of(document: &Value) -> &str {
-    document["kind"].as_str().unwrap_or("Record")
+    document["kind"].as_str().unwrap_or_default()
 }
 
 /// It is as the schema of its kind says.
@@ -50,7 +49,7 @@ pub(crate) fn valid(what: &str, document: &Value) {
 /// Documents with all that each kind may hold, more than one of a kind where no one can hold it all.
 fn samples() -> Vec<Value> {
     let mut all = status();
-    all.extend(acts());
+    all.extend(operations());
     all.extend(past());
     all.extend(evidence());
     all.extend([structured::version(), structured::schemas()]);
@@ -112,8 +111,8 @@ fn returns() -> Returns {
     Returns { volume: "pv".into(), uid: "u".into(), reclaim_policy: Some("Delete".into()) }
 }
 
-/// What a failover and an undo tell, from the plan to the result.
-fn acts() -> Vec<Value> {
+/// What a failover and an undo report, from the plan to the result.
+fn operations() -> Vec<Value> {
     let failover = planned("wh9527-0", true, |_| {});
     let mut undo = planned("wh9527-0", false, |_| {});
     undo.act = Action::Undo("3f2a91bc".into());
@@ -161,12 +160,12 @@ fn acts() -> Vec<Value> {
         all.push(structured::rehearsed(plan, "pod/p-0 deleted"));
         for ending in [
             Ending::Recovered,
-            Ending::NotVerified,
-            Ending::Unproven("why".into()),
+            Ending::Replaced,
+            Ending::Unverified("why".into()),
             Ending::DataMissing(vec!["row".into()]),
             Ending::CatchingUp("why".into()),
             Ending::TimedOut("why".into()),
-            Ending::Changed("why".into()),
+            Ending::ClusterChanged("why".into()),
             Ending::Failed(crate::error::Error::failure("what")),
             Ending::Interrupted,
         ] {
@@ -182,17 +181,17 @@ fn acts() -> Vec<Value> {
 }
 
 fn recorded(act: Action, outcome: Outcome) -> Record {
-    let claim = json!({"name": "c", "uid": "u", "volume": "pv", "reclaimPolicy": "Delete", "returns": returns(),
+    let claim = json!({"name": "c", "uid": "u", "volume": "pv", "reclaimPolicy": "Delete", "restores": returns(),
                        "manifest": {"metadata": {"name": "c"}, "spec": {"volumeName": "pv"}}});
     let record = json!({
-        "version": 1, "id": "a1", "act": act, "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:00:05Z",
-        "outcome": outcome, "who": "alice", "context": "c", "namespace": "n", "pod": "p-0", "podUid": "u",
-        "owner": {"kind": "StatefulSet", "name": "p", "uid": "u"}, "keepClaims": false, "claims": [claim], "healed": 0,
+        "apiVersion": API_VERSION, "kind": "Record", "id": "a1", "operation": "failover", "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:00:05Z",
+        "outcome": outcome, "user": "alice", "context": "c", "namespace": "n", "pod": "p-0", "podUid": "u",
+        "owner": {"kind": "StatefulSet", "name": "p", "uid": "u"}, "keepClaims": false, "claims": [claim], "stuckPodsDeleted": 0,
         "canary": "kubectl_synxdb_a1", "baseline": members().remove("n/proxy-0"), "packedBaseline": "eJw=",
         "baselineLost": "trimmed", "inherited": {"from": "b1", "taken": "2025-12-31T00:00:00Z"},
-        "storedBaseline": "2025-12-31T00:00:00Z",
+        "storedBaselineTaken": "2025-12-31T00:00:00Z",
     });
-    serde_json::from_value(record).unwrap()
+    Record { act, ..serde_json::from_value(record).unwrap() }
 }
 
 /// What is on record, and what became of it.
@@ -212,7 +211,7 @@ fn past() -> Vec<Value> {
         doubt: Some("why".into()),
     });
     let outcomes =
-        [Outcome::InProgress, Outcome::CatchingUp, Outcome::Recovered, Outcome::Unproven, Outcome::DataMissing];
+        [Outcome::InProgress, Outcome::CatchingUp, Outcome::Recovered, Outcome::Unverified, Outcome::DataMissing];
     let entries = outcomes.map(|outcome| {
         let act = if outcome == Outcome::Recovered { Action::Undo("b".into()) } else { Action::Failover };
         Entry {
@@ -293,25 +292,25 @@ const MAY_LACK: [(&str, &[&str]); 5] = [
         "Record",
         &[
             "finished",
-            "who",
+            "user",
             "owner",
             "canary",
             "baseline",
             "packedBaseline",
             "baselineLost",
             "inherited",
-            "storedBaseline",
-            "returns",
+            "storedBaselineTaken",
+            "restores",
             "manifest",
             "terms",
         ],
     ),
-    ("Plan", &["lostNode", "returns", "journal", "next", "allow"]),
-    ("Result", &["returnedVolume", "accept"]),
+    ("Plan", &["lostNode", "restores", "journal", "next", "allow"]),
+    ("Result", &["restoredVolume", "accept"]),
     // Of a baseline, and of the number of relations of each kind in it.
     ("", &["rows", "taken", "total", "totals", "digest", "relation", "uncounted", "table", "view"]),
     // Of a status page.
-    ("", &["launched", "unread", "leftOut"]),
+    ("", &["launched", "unreadReason", "leftOut"]),
 ];
 
 fn may_lack(kind: &str, field: &str) -> bool {
@@ -393,13 +392,13 @@ const WORDS: [&str; 21] = [
     "/health",
     "/component",
     "/state",
-    "/act",
+    "/operation",
     "/action",
-    "/role",
-    "/verdict",
+    "/fit",
+    "/recognizedBy",
     "/risk",
-    "/by",
-    "/promise",
+    "/method",
+    "/expected",
     "/allow",
     "/phase",
     "/outcome",
@@ -408,7 +407,7 @@ const WORDS: [&str; 21] = [
     "/kernel",
     "/relation",
     "/exitCode",
-    "/id",
+    "/source",
 ];
 
 #[test]
@@ -419,8 +418,7 @@ fn a_word_that_is_not_on_the_list_is_rejected() {
         walk(&sample, String::new(), &mut |path, node| {
             let closed = WORDS.iter().find(|end| path.ends_with(*end));
             // Kubernetes' own words, and names.
-            let open = ["/owner/kind", "/volume/phase", "/target/component"].iter().any(|end| path.ends_with(end))
-                || (path.ends_with("/id") && !path.contains("/checks/"));
+            let open = ["/owner/kind", "/volume/phase"].iter().any(|end| path.ends_with(end));
             let Some(word) = closed.filter(|_| !open && (node.is_string() || node.is_u64())) else { return };
             let mut copy = sample.clone();
             *copy.pointer_mut(path).unwrap() = if node.is_string() { json!("Another") } else { json!(3) };
@@ -438,9 +436,9 @@ fn null_is_taken_only_where_it_is_said() {
         ("Status", "/members"),
         ("FailoverPlan", "/target/uid"),
         ("FailoverEvent", "/phase"),
-        ("FailoverResult", "/claims/0/returnedVolume"),
+        ("FailoverResult", "/claims/0/restoredVolume"),
         ("Record", "/finished"),
-        ("History", "/acts/0/volumes/0/state"),
+        ("History", "/operations/0/volumes/0/state"),
     ] {
         let has = |sample: &&Value| kind_of(sample) == kind && sample.pointer(path).is_some();
         let samples = samples();

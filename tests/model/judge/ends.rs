@@ -15,9 +15,9 @@ impl Judge<'_> {
         let last = &self.story.runs[at];
         let in_vain = self.case.in_vain() || self.case.is_short() && last.has_verb("failover");
         let wrong = match (last.code, last.verdict()) {
-            (Some(0), "recovered") | (Some(7), "data-missing") | (Some(8), "unproven") => None,
+            (Some(0), "recovered") | (Some(7), "dataMissing") | (Some(8), "unverified") => None,
             // The lack of a volume was accepted.
-            (Some(6), "timed-out") if in_vain || last.has("--allow=storage-class") && self.lacks_volumes(last) => None,
+            (Some(6), "timedOut") if in_vain || last.has("--allow=storage-class") && self.lacks_volumes(last) => None,
             (Some(4), "") if self.is_refused_for_a_true_reason(last) => None,
             (code, verdict) => Some(format!("it ended with {code:?} {verdict:?}: {}", last.reasons())),
         };
@@ -48,7 +48,7 @@ impl Judge<'_> {
         let runs = act.runs.clone().filter(|run| !story.runs[*run].second);
         let Some(at) = runs.clone().next_back() else { return };
         let last = &story.runs[at];
-        let of_this = last.plan().is_some_and(|plan| plan["act"]["undo"] == undoes.as_str());
+        let of_this = last.plan().is_some_and(|plan| plan["undoes"] == undoes.as_str());
         // Abandoned or refused: the other rules apply.
         if act.given_up || !of_this || !last.is_finished() {
             return;

@@ -102,7 +102,7 @@ impl Judge<'_> {
             _ => deletes("pod"),
         };
         let checks = run.plan().and_then(|plan| plan["checks"].as_array()).into_iter().flatten();
-        let unknown = checks.into_iter().any(|check| check["id"] == "admission" && check["verdict"] == "warn");
+        let unknown = checks.into_iter().any(|check| check["check"] == "admission" && check["result"] == "warning");
         let deleted = run.mutations.iter().find(|did| did.verb == "delete" && did.resource != "leases");
         if let (true, false, Some(did)) = (meets, unknown, deleted) {
             let (verb, resource) = (refused.verb, refused.resource);
@@ -194,7 +194,7 @@ impl Judge<'_> {
         let said = run.plan().is_some_and(|plan| {
             let checks = plan["checks"].as_array().into_iter().flatten();
             plan["risk"] == "high"
-                && checks.into_iter().any(|check| check["id"] == "retention" && check["overridden"] == true)
+                && checks.into_iter().any(|check| check["check"] == "retention" && check["overridden"] == true)
         });
         said && run.has("--allow=unretained-volume") && self.is_confirmed(run)
     }
@@ -236,7 +236,7 @@ fn action(what: &str) -> &'static str {
 /// Whether this change stores the baseline of a component that was verified.
 fn is_baseline(did: &Mutation, run: &Told) -> bool {
     let Some(plan) = run.plan() else { return false };
-    let name = format!("kubectl-synxdb-baseline-{}", text(plan, "/proof/pod"));
+    let name = format!("kubectl-synxdb-baseline-{}", text(plan, "/verification/pod"));
     (did.verb == "create" || did.verb == "update")
         && (did.resource == "configmaps" && did.namespace == text(plan, "/target/namespace") && did.name == name)
         && (run.killed || run.verdict() == "recovered")

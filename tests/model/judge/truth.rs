@@ -20,7 +20,7 @@ impl Judge<'_> {
         };
         let mut wrong = Vec::new();
         // Whatever another user does to the pod while the record is being finished comes after the verification.
-        let proven = run.lines.iter().find(|(_, line)| line["phase"] == "answers" && has_ended(line));
+        let proven = run.lines.iter().find(|(_, line)| line["phase"] == "verify" && has_ended(line));
         let meddled = !self.story.meddled.is_none();
         let version = match proven.filter(|_| meddled) {
             // The line may be read later than it was written, but it was written before the records.
@@ -29,23 +29,23 @@ impl Judge<'_> {
         };
         let missing = self.missing(plan, version);
         let lost = self.lost(plan, version);
-        match (result["verdict"].as_str().unwrap_or_default(), &missing, lost) {
+        match (result["outcome"].as_str().unwrap_or_default(), &missing, lost) {
             // The other storage components are as good a reference as its own baseline.
-            ("recovered", None, false) if result["baseline"]["source"] == "nothing" && !is_compared(result) => {
+            ("recovered", None, false) if result["baseline"]["source"] == "none" && !is_compared(result) => {
                 wrong.push("it said recovered, and compared with nothing".to_owned());
             }
             ("recovered", None, false) => {}
             ("recovered", Some(missing), _) => wrong.push(format!("it said recovered, and {missing}")),
             ("recovered", None, true) => wrong.push("it said recovered, and its data is lost".to_owned()),
             // Compared with the other storage components, it is missed whether or not it answered before.
-            ("data-missing", None, _) if self.is_gone(plan, version) => {}
-            ("data-missing", missing, _) => {
+            ("dataMissing", None, _) if self.is_gone(plan, version) => {}
+            ("dataMissing", missing, _) => {
                 wrong.push(format!("it said data-missing; lost: {lost}, {missing:?}"));
             }
-            ("unproven", None, _) if plan["target"]["namespace"] != SYSTEM => {}
-            ("unproven", None, _) if result["baseline"]["source"] == "nothing" => {}
-            ("unproven", missing, _) => wrong.push(format!("it said unproven: {}, {missing:?}", result["reasons"])),
-            ("timed-out" | "changed" | "failed" | "interrupted", ..) => {
+            ("unverified", None, _) if plan["target"]["namespace"] != SYSTEM => {}
+            ("unverified", None, _) if result["baseline"]["source"] == "none" => {}
+            ("unverified", missing, _) => wrong.push(format!("it said unproven: {}, {missing:?}", result["reasons"])),
+            ("timedOut" | "clusterChanged" | "failed" | "interrupted", ..) => {
                 if result["resume"].is_null() {
                     wrong.push("it did not say how to go on".to_owned());
                 }
@@ -53,7 +53,7 @@ impl Judge<'_> {
             (other, ..) => wrong.push(format!("verdict {other}")),
         }
         // The changes that it reports were made.
-        for deed in result["done"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for deed in result["changes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let mut words = deed.split(' ');
             let (what, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
             let resource = match what {
@@ -96,7 +96,7 @@ impl Judge<'_> {
             if text(&now, "/status/phase") != "Bound" {
                 return Some(format!("claim {claim} is not Bound"));
             }
-            match replaced["returns"]["volume"].as_str() {
+            match replaced["restores"]["volume"].as_str() {
                 Some(returns) if returns != volume => {
                     return Some(format!("claim {claim} is bound to {volume}, and {returns} was to come back"));
                 }
@@ -153,11 +153,11 @@ impl Judge<'_> {
             return true;
         }
         // The undo of an unsuccessful operation has the same baseline.
-        let undoes = &first["act"]["undo"];
+        let undoes = &first["undoes"];
         if undoes.is_string() && !self.has_recovered_once(undoes) {
             return self.had_it(undoes);
         }
-        let compared = first["before"]["component"] == "answered" || first["baseline"]["source"] == "stored";
+        let compared = first["before"]["state"] == "answered" || first["baseline"]["source"] == "stored";
         compared && self.is_first_disk(first["target"]["pod"].as_str().unwrap_or_default(), *began)
     }
 
@@ -170,7 +170,7 @@ impl Judge<'_> {
 
 /// Whether a storage component was compared with the others, by its verification.
 fn is_compared(result: &Value) -> bool {
-    text(result, "/proof").contains("; compared with ")
+    text(result, "/verified").contains("; compared with ")
 }
 
 /// Whether an event is the end of its phase.
