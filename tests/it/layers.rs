@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const BASE: [&str; 2] = ["duration", "text"];
 
 /// Each module, and the modules of this crate that it may import besides [`BASE`].
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("duration", &[]),
     ("text", &[]),
     ("error", &[]),

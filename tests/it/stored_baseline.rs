@@ -105,7 +105,7 @@ fn lost_data_is_found_by_the_stored_baseline() {
 /// What v1alpha1 stored is compared with like what this version stores, and what is stored next has the form of this version.
 #[test]
 fn a_baseline_of_v1alpha1_finds_what_was_lost() {
-    let cluster = local_disk(8.0);
+    let cluster = local_disk();
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     forge(&cluster, PROXY, |document| *document = v1alpha1::baseline(document));
     is_down(&cluster, ACCOUNT, PROXY);
