@@ -168,7 +168,7 @@ fn draw(left: &Left) -> String {
     let height = MARGIN * 2.0 + 20.0 + f64::from(ROWS) * HEIGHT;
     let seconds = Duration::from_millis(u64::try_from(length).unwrap()).as_secs_f64();
     format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" role="img" aria-labeledby="title">
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" role="img" aria-labelledby="title">
 <title id="title">{TITLE}: {COMMAND}</title>
 <!-- Drawn from a real run by scripts/picture. -->
 <style>
