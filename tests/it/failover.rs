@@ -132,12 +132,10 @@ fn each_component_recovers_and_loses_nothing() {
     cluster.run(&["status"]).exits(0);
 }
 
-/// Output formats and flags, on members that need no SQL.
+/// One object per line, the plan first, the result last, and nothing else; and `--pod-uid` of a replaced pod.
 #[test]
-fn output_formats_and_flags() {
+fn json_and_a_uid_that_is_gone() {
     let cluster = Cluster::start(bare("healthy"));
-
-    // JSON: one object per line, the plan first, the result last, and nothing else.
     let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes", "-o", "json"]).exits(0);
     let lines = ran.json_lines();
@@ -161,16 +159,24 @@ fn output_formats_and_flags() {
     assert_eq!(cluster.writes().iter().filter(|write| write.starts_with("DELETE")).count(), 0, "{}", ran.shown());
     assert_eq!(cluster.pod_uid(SYSTEM, "safekeeper-0"), now.uid);
     assert_eq!(cluster.claims_of(SYSTEM, "safekeeper-0"), now.claims);
+}
 
-    // YAML: one document.
+/// One document, for a safekeeper right after another one.
+#[test]
+fn yaml_and_another_safekeeper() {
+    let cluster = Cluster::start(bare("healthy"));
+    cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0);
     let before = Before::of(&cluster, SYSTEM, "safekeeper-1");
     // Another one just got a new disk and already has all committed WAL: this is measured, not waited for.
     let ran = cluster.run(&["failover", "safekeeper-1", "-o", "yaml", "--yes"]).exits(0);
     let result: Value = serde_saphyr::from_str(&ran.out).unwrap();
     assert_eq!((&result["kind"], &result["outcome"]), (&json!("FailoverResult"), &json!("recovered")));
     before.is_replaced(&cluster);
+}
 
-    // The pod only.
+#[test]
+fn only_the_pod_is_replaced() {
+    let cluster = Cluster::start(bare("healthy"));
     let before = Before::of(&cluster, SYSTEM, "pageserver-0");
     cluster.run(&["failover", "pageserver-0", "--keep-pvc", "--yes"]).exits(0).says(&["Recovered: "]);
     assert_ne!(cluster.pod_uid(SYSTEM, "pageserver-0"), before.uid);
@@ -180,11 +186,13 @@ fn output_formats_and_flags() {
         let volume = cluster.get(VOLUMES, "", volume).unwrap();
         assert_eq!(volume["spec"]["persistentVolumeReclaimPolicy"], "Delete");
     }
+}
 
-    // Without verification, it is not called recovered.
+#[test]
+fn without_verification_it_is_not_called_recovered() {
+    let cluster = Cluster::start(bare("healthy"));
     let before = Before::of(&cluster, SYSTEM, "safekeeper-2");
-    let all_the_same = ["--allow", "quorum-loss", "--yes", "--confirm", "safekeeper-2"];
-    let ran = cluster.run(&[&["failover", "safekeeper-2", "--no-verify"], &all_the_same[..]].concat()).exits(0);
+    let ran = cluster.run(&["failover", "safekeeper-2", "--no-verify", "--yes"]).exits(0);
     assert!(ran.out.starts_with("Replaced: ") && !ran.out.contains("Recovered"), "{}", ran.shown());
     before.is_replaced(&cluster);
     before.is_recorded(&cluster, "unverified");

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod availability;
 mod bad_input;
 mod checks;
 #[allow(dead_code, reason = "the practice cluster asks more of it")]
@@ -31,7 +32,6 @@ mod lease;
 mod local_users;
 mod output_page;
 mod prompts;
-mod reachability;
 mod reservations;
 #[cfg(target_os = "linux")]
 mod sandbox_command;

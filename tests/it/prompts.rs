@@ -246,12 +246,14 @@ fn high_risk_is_confirmed_only_by_the_name() {
     assert_ne!(practice.pod_uid("synxdb-system", "safekeeper-0"), old);
 }
 
+fn has_colors(raw: &str) -> bool {
+    regex::Regex::new("\x1b\\[[0-9;]*m").unwrap().is_match(raw)
+}
+
 #[test]
 fn color_is_for_terminals_that_want_it() {
     let practice = Practice::shared();
     let person = Person::at(&practice);
-    let colours = |raw: &str| regex::Regex::new("\x1b\\[[0-9;]*m").unwrap().is_match(raw);
-
     type Variables = &'static [(&'static str, &'static str)];
     let cases: [(&str, Variables, bool); 6] = [
         ("status", &[], true),
@@ -266,17 +268,28 @@ fn color_is_for_terminals_that_want_it() {
         command.envs(environment.iter().copied());
         let left = Terminal::start(command).end();
         assert_eq!(left.code, 0, "{}", left.screen);
-        assert_eq!(colours(&left.raw), wanted, "{arguments} {environment:?}: {:?}", left.raw);
+        assert_eq!(has_colors(&left.raw), wanted, "{arguments} {environment:?}: {:?}", left.raw);
     }
-    // A refusal colors what it writes to standard error.
+}
+
+/// A refusal colors what it writes to standard error.
+#[test]
+fn color_in_a_pipe_is_only_on_request() {
+    let practice = Practice::shared();
+    let person = Person::at(&practice);
     for (arguments, wanted) in [("", false), (" --color=always", true), (" --color=never", false)] {
         let out = run(person.command(&format!("status{arguments}")));
         assert_eq!(out.out.contains('\x1b'), wanted, "{arguments}: {}", out.out);
         let err = run(person.command(&format!("failover missing-0{arguments}")));
         assert_eq!(err.err.contains('\x1b'), wanted, "{arguments}: {}", err.err);
     }
+}
 
-    // The same for the prompt; and a dumb terminal gets no escape sequences at all.
+/// A dumb terminal gets no escape sequences at all.
+#[test]
+fn the_prompt_follows_no_color_and_term() {
+    let practice = Practice::shared();
+    let person = Person::at(&practice);
     for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
         let mut command = person.command("failover wh9527-0");
         command.env(name, value);
@@ -285,7 +298,7 @@ fn color_is_for_terminals_that_want_it() {
         terminal.send("n\r");
         let left = terminal.end();
         person.finds_nothing_changed(name, &left, 5);
-        assert!(!colours(&left.raw), "{name}: {:?}", left.raw);
+        assert!(!has_colors(&left.raw), "{name}: {:?}", left.raw);
         if name == "TERM" {
             assert!(!left.raw.contains('\x1b'), "{:?}", left.raw);
         }

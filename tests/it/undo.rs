@@ -204,17 +204,11 @@ fn the_undo_command_names_the_failovers_context() {
     ran.says(&["next: the private practice cluster ended with this command"]);
 }
 
-/// Two claims, undone, redone and undone again, with the flags and formats of a failover.
 #[test]
-fn an_undo_of_an_undo() {
+fn a_dry_run_of_an_undo_changes_nothing() {
     let cluster = Cluster::start(bare("healthy"));
     let pod = "pageserver-0";
-    let first = disks(&cluster, SYSTEM, pod);
-    assert_eq!(first.len(), 2);
     let failover = id_of(&cluster.run(&["failover", pod, "--yes", "-o", "json"]).exits(0));
-    let second = disks(&cluster, SYSTEM, pod);
-
-    // First all read-only commands.
     let versions = cluster.versions();
     let plan = cluster.run(&["undo", pod, "--dry-run=client"]).exits(0);
     plan.says(&[
@@ -242,7 +236,16 @@ fn an_undo_of_an_undo() {
         (&yaml["kind"], &yaml["operation"], &yaml["undoes"]),
         (&json!("UndoPlan"), &json!("undo"), &json!(failover))
     );
-    // Offered if no target is given, and declined in each way.
+    assert_eq!(cluster.versions(), versions);
+}
+
+/// Offered if no target is given, and declined in each way.
+#[test]
+fn a_declined_undo_changes_nothing() {
+    let cluster = Cluster::start(bare("healthy"));
+    let pod = "pageserver-0";
+    let failover = id_of(&cluster.run(&["failover", pod, "--yes", "-o", "json"]).exits(0));
+    let versions = cluster.versions();
     let mut terminal = Terminal::start(cluster.plugin(&["undo"]));
     terminal.expect("Undo what?");
     terminal.expect(&format!("{failover} failover of synxdb-system/pageserver-0"));
@@ -259,7 +262,17 @@ fn an_undo_of_an_undo() {
     cluster.run(&["undo", pod]).exits(4).silent().warns(&["to skip the prompt, add --yes"]);
     cluster.run(&["undo", pod, "--confirm", "safekeeper-0"]).exits(4).silent().warns(&["--confirm pageserver-0"]);
     assert_eq!(cluster.versions(), versions);
+}
 
+/// Two claims, undone, redone and released, with the flags and formats of a failover.
+#[test]
+fn an_undo_of_an_undo() {
+    let cluster = Cluster::start(bare("healthy"));
+    let pod = "pageserver-0";
+    let first = disks(&cluster, SYSTEM, pod);
+    assert_eq!(first.len(), 2);
+    let failover = id_of(&cluster.run(&["failover", pod, "--yes", "-o", "json"]).exits(0));
+    let second = disks(&cluster, SYSTEM, pod);
     let ran = cluster.run(&["undo", &failover, "--yes", "-o", "json"]).exits(0);
     assert_eq!(ran.err, "");
     let lines = ran.json_lines();

@@ -78,7 +78,7 @@ fn holds(text: &str, wanted: &[&str]) {
 }
 
 #[test]
-fn it_shows_what_a_real_cluster_shows() {
+fn tables_are_those_of_a_real_cluster() {
     let practice = Practice::shared();
     let user = User::of(&practice);
 
@@ -107,8 +107,12 @@ fn it_shows_what_a_real_cluster_shows() {
     assert_eq!(row(&user.out("get sts -n {ns}"), "wh9527")[1], "2/2");
     assert_eq!(row(&user.out("get nodes"), "node-1")[1..3], ["Ready", "<none>"]);
     holds(&user.out("get sc"), &["standard (default)", "Delete", "WaitForFirstConsumer"]);
+}
 
-    // Output that is not a table.
+#[test]
+fn objects_are_selected_and_formatted_as_in_a_real_cluster() {
+    let practice = Practice::shared();
+    let user = User::of(&practice);
     assert_eq!(user.out("get pod wh9527-0 -n {ns} -o name"), "pod/wh9527-0\n");
     assert_eq!(user.out("get pod wh9527-0 -n {ns} -o jsonpath={.metadata.uid}"), practice.pod_uid(ACCOUNT, "wh9527-0"));
     let selected = user.out("get pods -A -l app.kubernetes.io/name=safekeeper -o name");
@@ -117,7 +121,14 @@ fn it_shows_what_a_real_cluster_shows() {
     assert!((1..8).contains(&on_node.lines().count()), "{on_node}");
     let version: serde_json::Value = serde_json::from_str(&user.out("get --raw /version")).unwrap();
     assert_eq!(version["major"], "1");
+}
 
+#[test]
+fn objects_are_described_as_in_a_real_cluster() {
+    let practice = Practice::shared();
+    let user = User::of(&practice);
+    let claims = user.out("get pvc -n {ns}");
+    let (volume, bound) = (row(&claims, "data-wh9527-0")[2], format!("{ACCOUNT}/data-wh9527-0"));
     holds(
         &user.out("describe pod wh9527-0 -n {ns}"),
         &[
@@ -149,7 +160,12 @@ fn it_shows_what_a_real_cluster_shows() {
         &user.out("get events -n {ns} --field-selector involvedObject.name=wh9527-0"),
         &["LAST SEEN", "Scheduled", "pod/wh9527-0", "Container started"],
     );
+}
 
+#[test]
+fn permissions_and_errors_are_those_of_a_real_cluster() {
+    let practice = Practice::shared();
+    let user = User::of(&practice);
     assert_eq!(user.out("auth can-i delete pods -n {ns}"), "yes\n");
     let rights = user.out("auth can-i --list");
     assert_eq!(row(&rights, "*.*").last(), Some(&"[*]"), "{rights}");
@@ -216,7 +232,7 @@ fn a_watch_shows_the_stages_of_a_failover() {
 }
 
 #[test]
-fn changes_take_effect() {
+fn patches_take_effect() {
     let practice = Practice::start("healthy");
     let user = User::of(&practice);
     let claims = user.out("get pvc -n {ns}");
@@ -245,8 +261,16 @@ fn changes_take_effect() {
     assert_eq!(user.out("label pod wh9527-1 -n {ns} tier=gold"), "pod/wh9527-1 labeled\n");
     assert_eq!(user.kubectl("label pod wh9527-1 -n {ns} tier=silver").code, Some(1));
     assert_eq!(user.out("get pods -A -l tier=gold -o name"), "pod/wh9527-1\n");
+}
 
-    // By hand what the plugin does: the claim stays until its pod is gone, then both are new.
+/// By hand what the plugin does: the claim stays until its pod is gone, then both are new.
+#[test]
+fn a_pod_and_its_claim_are_replaced_by_hand() {
+    let practice = Practice::start("healthy");
+    let user = User::of(&practice);
+    let claims = user.out("get pvc -n {ns}");
+    let volume = row(&claims, "data-wh9527-0")[2];
+    user.out(&format!("patch pv {volume} -p {{\"spec\":{{\"persistentVolumeReclaimPolicy\":\"Retain\"}}}}"));
     let old = practice.pod_uid(ACCOUNT, "wh9527-0");
     let mut watch = user.watches("get pods -n {ns} -w");
     watch.line_with("wh9527-1");
@@ -265,8 +289,13 @@ fn changes_take_effect() {
     assert_ne!(row(&claims, "data-wh9527-0")[2], volume, "{claims}");
     let volumes = user.out("get pv");
     assert_eq!(row(&volumes, volume)[3..5], ["Retain", "Released"], "{volumes}");
+}
 
-    // Scaled down by one: its pod is gone for good, its claim stays.
+/// Scaled down by one: the last pod is gone for good, its claim stays.
+#[test]
+fn a_set_is_scaled_down_and_up() {
+    let practice = Practice::start("healthy");
+    let user = User::of(&practice);
     let mut wait = user.watches("wait --for=delete pod/wh9527-1 -n {ns} --timeout=60s -v 6");
     wait.line_with("watch=true");
     assert_eq!(user.out("scale sts wh9527 -n {ns} --replicas=1"), "statefulset.apps/wh9527 scaled\n");

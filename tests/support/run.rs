@@ -160,7 +160,7 @@ pub fn normal(text: &str) -> String {
         (r"(?m)  \d+m?\d*s$", "  AGE"),
         (r"(/tmp|/dev/shm)/[^ \n]*/", "FOLDER/"),
         (r"\(\d+ of \d+\)", "(N of N)"),
-        (r"\d+ of \d+ attempts", "N of N attempts"),
+        (r"\d+ of \d+ (attempts|probes)", "N of N $1"),
         (r"(?m)^    last failure: .*(\n      .*)*", "    last failure: REASON"),
         (r"PostgreSQL \d[^(:]*\([^)]*\)|PostgreSQL \d[\w.]*", "PostgreSQL VERSION"),
     ] {

@@ -216,7 +216,7 @@ fn the_file_on_the_volume_has_the_term_and_the_position() {
 }
 
 #[test]
-fn idle_timelines_are_counted_and_in_no_labelled_metric() {
+fn idle_timelines_are_counted_and_in_no_labeled_metric() {
     let world =
         World::new(r#"{"computes": {"timelines": 3}, "safekeeper-0": {"idle": 3}, "safekeeper-1": {"idle": 1}}"#);
     let [(idle, _a), (some, _b), (none, _c)] = world.safekeepers();

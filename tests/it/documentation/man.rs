@@ -7,31 +7,31 @@ use std::path::{Path, PathBuf};
 
 /// The environment variables.
 const ENVIRONMENT: [(&str, &str); 11] = [
-    ("KUBECONFIG", "Kubeconfig files, as kubectl reads them; --kubeconfig goes before."),
-    ("KUBECTL_SYNXDB_LAYOUT", "File that says what SynxDB calls its namespaces and workloads; --layout goes before."),
-    ("PGPASSWORD", "Password of the databases; --password-secret goes before."),
-    ("PGPASSFILE", "Password file in place of ~/.pgpass."),
-    ("PGSSLMODE", "TLS to the databases; --sslmode goes before."),
-    ("PGSSLROOTCERT", "Authorities of the databases' certificates; --sslrootcert goes before."),
-    ("HTTPS_PROXY", "Proxy to the API server; NO_PROXY names what is reached without it."),
-    ("XDG_STATE_HOME", "Where the journal is; see FILES."),
+    ("KUBECONFIG", "Kubeconfig files, as for kubectl; --kubeconfig takes precedence."),
+    ("KUBECTL_SYNXDB_LAYOUT", "Layout file mapping SynxDB names; --layout takes precedence."),
+    ("PGPASSWORD", "Password for databases; --password-secret takes precedence."),
+    ("PGPASSFILE", "Password file instead of ~/.pgpass."),
+    ("PGSSLMODE", "TLS mode for databases; --sslmode takes precedence."),
+    ("PGSSLROOTCERT", "Certificate authorities for databases; --sslrootcert takes precedence."),
+    ("HTTPS_PROXY", "Proxy for the API server; NO_PROXY lists exceptions."),
+    ("XDG_STATE_HOME", "Folder of the journal; see FILES."),
     (
         "KUBECTL_SYNXDB_SANDBOX_DIR",
-        "Folder for the files of practice clusters, in place of /tmp/kubectl-synxdb-UID; its path must be short.",
+        "Folder for the files of practice clusters, instead of /tmp/kubectl-synxdb-UID; its path must be short.",
     ),
-    ("NO_COLOR", "Where it is set and not empty, nothing is coloured; --color goes before."),
-    ("TERM", "dumb: nothing is coloured or redrawn in place."),
+    ("NO_COLOR", "If set and not empty, disables colors; --color takes precedence."),
+    ("TERM", "dumb: disables colors and updates in place."),
 ];
 
 /// The files that are read and written on this machine.
 const FILES: [(&str, &str); 4] = [
-    ("~/.kube/config", "The kubeconfig, unless KUBECONFIG or --kubeconfig names another."),
-    ("~/.pgpass", "Passwords, as psql reads them; the host is localhost, POD or POD.NAMESPACE, the port the pod's."),
-    ("~/.postgresql/root.crt", "Authorities that sign the databases' certificates."),
+    ("~/.kube/config", "The kubeconfig, unless KUBECONFIG or --kubeconfig is set."),
+    ("~/.pgpass", "Passwords, as for psql; the host is localhost, POD or POD.NAMESPACE, and the port is the pod's."),
+    ("~/.postgresql/root.crt", "Certificate authorities for databases."),
     (
         "$XDG_STATE_HOME/kubectl-synxdb, ~/.local/state/kubectl-synxdb",
-        "The journal: a file for each failover and undo that no volume can carry the record of (with --keep-pvc, or \
-         without the right to change volumes). All other records stand on the volumes themselves.",
+        "The journal: a file for each failover and undo whose record no volume can carry (with --keep-pvc, or without \
+         permission to change volumes). All other records are on the volumes themselves.",
     ),
 ];
 
@@ -92,7 +92,7 @@ fn of(page: &Page, all: &[Page]) -> String {
         roff.text([
             roman("kubectl runs it as "),
             bold("kubectl synxdb"),
-            roman(", wherever the program kubectl-synxdb is on PATH."),
+            roman(" if the program kubectl-synxdb is on the PATH."),
         ]);
     }
     let positionals: Vec<_> = page.command.get_positionals().filter(|arg| !arg.is_hide_set()).collect();
@@ -109,7 +109,7 @@ fn of(page: &Page, all: &[Page]) -> String {
     if !page.words.is_empty() {
         roff.control("PP", []);
         roff.text([
-            roman("Flags that every command takes (namespace, kubeconfig and the others of kubectl, the practice cluster) are in "),
+            roman("For global flags (namespace, kubeconfig and other kubectl flags, practice cluster), see "),
             bold("kubectl-synxdb"),
             roman("(1)."),
         ]);

@@ -55,7 +55,7 @@ fn of(page: &Page) -> String {
         text.push_str(&format!("| {code} | {} |\n", cell(&meaning)));
     }
     if !page.words.is_empty() {
-        text.push_str("\nFlags that every command takes: [kubectl synxdb](README.md). The same as a manual page: ");
+        text.push_str("\nGlobal flags: see [kubectl synxdb](README.md). Manual page: ");
         text.push_str(&format!("`man kubectl-synxdb-{}`.\n", page.name()));
     }
     text.push_str(&format!("\n{END}\n"));

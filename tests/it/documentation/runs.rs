@@ -39,7 +39,7 @@ const VARIES: [&str; 17] = [
     r"\b\d+[smhd](?:\d+[smhd])?\b",
     r#""[A-Za-z]*(?:Ms|illiseconds)": ?\d+"#,
     r"\(\d+ of \d+\)",
-    r"\b\d+ of \d+ attempts",
+    r"\b\d+ of \d+ (?:attempts|probes)",
     r"127\.0\.0\.1:\d+",
     r"\b15\d{3}\b",
     r"PostgreSQL \d+(?:\.\d+)*(?:\s+\([^)]*\))?",

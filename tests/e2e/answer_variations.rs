@@ -1,6 +1,6 @@
 //! Fidelity: variations of the requests in `answers`, each on one side of a rule.
 
-use crate::answers::{Asked, JSON, JSON_PATCH, MERGE, OTHER_UID, NOTHING, STRATEGIC, sorted};
+use crate::answers::{Asked, JSON, JSON_PATCH, MERGE, NOTHING, OTHER_UID, STRATEGIC, sorted};
 use crate::world::{AwaitIn, World};
 use http::{Method, Request, header};
 use k8s_openapi::api::core::v1::ConfigMap;

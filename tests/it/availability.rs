@@ -68,15 +68,22 @@ fn tried(cluster: &Cluster, times: usize) {
     });
 }
 
+/// Fails over a member, and returns the probes of the plan and what was measured.
+fn measured(cluster: &Cluster, arguments: &[&str]) -> (Value, Vec<(String, Value)>) {
+    let ran = cluster.run(&[&["failover", "--yes", "-o", "json"], arguments].concat()).exits(0);
+    (ran.json_lines().remove(0)["probes"].clone(), reachability(&ran))
+}
+
+fn both_proxies() -> (String, String) {
+    (format!("{SYSTEM}/{PROXY}"), format!("{ACCOUNT}/{PROXY}"))
+}
+
 /// The product's promise for each component.
 #[test]
 fn each_component_keeps_its_promise() {
     let cluster = Cluster::start(full("healthy"));
-    let (system, account) = (format!("{SYSTEM}/{PROXY}"), format!("{ACCOUNT}/{PROXY}"));
-    let run = |arguments: &[&str]| {
-        let ran = cluster.run(&[&["failover", "--yes", "-o", "json"], arguments].concat()).exits(0);
-        (ran.json_lines().remove(0)["probes"].clone(), reachability(&ran))
-    };
+    let (system, account) = both_proxies();
+    let run = |arguments: &[&str]| measured(&cluster, arguments);
 
     for target in ["safekeeper-0", "pageserver-0"] {
         let (plan, rows) = run(&[target]);
@@ -105,8 +112,14 @@ fn each_component_keeps_its_promise() {
             (&json!("briefInterruption"), &json!(false))
         );
     }
+}
 
-    // Others are probed by name, whatever the scope; with `--no-probe`, none.
+/// Others are probed by name, whatever the scope; with `--no-probe`, none.
+#[test]
+fn probes_are_selected_by_name() {
+    let cluster = Cluster::start(full("healthy"));
+    let (system, account) = both_proxies();
+    let run = |arguments: &[&str]| measured(&cluster, arguments);
     let (plan, rows) = run(&["wh9527-1", "-n", "cloud007", "--probe", "synxdb-system/cloudberry-proxy-0"]);
     assert_eq!(names(&rows), [&*system]);
     stayed(&rows[0].1);
@@ -117,20 +130,27 @@ fn each_component_keeps_its_promise() {
     assert_eq!(names(&rows), [&*system, &*account], "the accounts depend on it, wherever one looks");
     let (plan, rows) = run(&[&["safekeeper-2", "--no-probe"], &all_the_same[..], &["safekeeper-2"]].concat());
     assert_eq!((plan, rows), (json!({"databases": [], "notMeasured": []}), vec![]));
+}
 
-    // A dry run shows what would be probed, and probes nothing.
+/// A dry run shows what would be probed, and probes nothing.
+#[test]
+fn a_dry_run_probes_nothing() {
+    let cluster = Cluster::start(full("healthy"));
+    let (system, account) = both_proxies();
     cluster.sandbox().requests().clear();
-    let dry_run = ["failover", "safekeeper-0", "--dry-run", "--anew", "--allow", "quorum-loss"];
-    let ran = cluster.run(&dry_run).exits(0);
+    let ran = cluster.run(&["failover", "safekeeper-0", "--dry-run"]).exits(0);
     ran.says(&["one query every 200 ms", &format!("no outage {system}"), &format!("no outage {account}")]);
     let asked = cluster.sandbox().requests().entries();
     assert!(!asked.iter().any(|(_, path)| path.contains(&format!("{PROXY}/portforward"))), "{asked:#?}");
+}
 
-    // In text.
-    let ran = cluster.run(&["failover", "wh9527-0", "--yes", "--anew"]).exits(0);
+#[test]
+fn outages_are_reported_as_text() {
+    let cluster = Cluster::start(full("healthy"));
+    let (system, account) = both_proxies();
+    let ran = cluster.run(&["failover", "wh9527-0", "--yes"]).exits(0);
     assert!(ran.says(&[&format!("SQL on every segment on {account} outage ")]).err.contains("brief outage"));
-    let again = ["failover", "safekeeper-0", "--anew", "--yes"];
-    let ran = cluster.run(&[&again, &all_the_same[..], &["safekeeper-0"]].concat()).exits(0);
+    let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0);
     let told = unwrapped(&ran.out);
     let stayed = regex::Regex::new(r"SQL (?:on every segment )?stayed reachable \((\d+) of (\d+)\) on (\S+)").unwrap();
     let told: Vec<[&str; 3]> = stayed.captures_iter(&told).map(|found| found.extract().1).collect();
