@@ -1,13 +1,13 @@
-//! Positions, bytes, rates and times in words.
+//! Formats positions, bytes, rates and times.
 
 use std::time::Duration;
 
-/// A log sequence number as PostgreSQL writes it: `0/2A55E98`.
+/// Formats a log sequence number as PostgreSQL does: `0/2A55E98`.
 pub fn lsn(position: u64) -> String {
     format!("{:X}/{:X}", position >> 32, position & 0xFFFF_FFFF)
 }
 
-/// `1 byte`, `5,308,416 bytes`.
+/// Formats `1 byte`, `5,308,416 bytes`.
 pub fn bytes(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -20,12 +20,12 @@ pub fn bytes(number: u64) -> String {
     format!("{text} byte{}", if number == 1 { "" } else { "s" })
 }
 
-/// `1 timeline`, `2 timelines`.
+/// Formats `1 timeline`, `2 timelines`.
 pub fn counted(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Bytes a second: `0 B/s`, `26 kB/s`, `1.4 MB/s`.
+/// Formats bytes per second: `0 B/s`, `26 kB/s`, `1.4 MB/s`.
 pub fn rate(bytes: u64) -> String {
     match bytes {
         ..1_000 => format!("{bytes} B/s"),
@@ -35,7 +35,7 @@ pub fn rate(bytes: u64) -> String {
     }
 }
 
-/// A time that is only estimated, of two units at most: `4 s`, `3m 20s`, `2h 5m`.
+/// Formats an estimated time with at most two units: `4 s`, `3m 20s`, `2h 5m`.
 pub fn about(time: Duration) -> String {
     let seconds = time.as_secs_f64().ceil() as u64;
     match seconds {
@@ -46,7 +46,7 @@ pub fn about(time: Duration) -> String {
     }
 }
 
-/// The first three lines, and how many more there are.
+/// Returns the first three lines, and how many more there are.
 pub fn some(lines: &[String]) -> String {
     let shown = lines.iter().take(3).map(String::as_str).collect::<Vec<_>>().join("; ");
     match lines.len().saturating_sub(3) {

@@ -1,4 +1,4 @@
-//! Points in time, in words. Pure: what time it is now is the caller's to say.
+//! Formats points in time. Pure: the caller passes the current time.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -39,7 +39,7 @@ pub fn age(from: Option<Timestamp>, now: Timestamp) -> String {
 /// Returns the time of day and the day in UTC, so that everyone on a call reads the same, with the age in parentheses:
 /// `02:14 UTC yesterday (19h ago)`, `21:03 UTC today (12m ago)`, `02:14 UTC on 2026-11-20 (7d3h ago)`.
 ///
-/// A time that lies ahead by the little that two clocks may differ is of just now.
+/// A time that is ahead by no more than clocks differ counts as now.
 pub fn when(then: Timestamp, now: Timestamp) -> String {
     let date = |time: Timestamp| time.to_zoned(TimeZone::UTC).date();
     let day = match (date(then), date(now)) {
