@@ -1,4 +1,4 @@
-//! Safekeepers and pageservers as tests need them.
+//! Safekeepers and pageservers for tests.
 
 use super::facts::{Idle, Layers, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
 use super::reading::Reading;
@@ -73,7 +73,7 @@ impl Sk {
         self.change(|facts| facts.total = None)
     }
 
-    /// What came of showing it a token.
+    /// The result of using a token.
     pub(crate) fn idle(self, idle: Idle) -> Self {
         self.change(|facts| facts.idle = idle)
     }
