@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_all_files_and_the_current_context_is_told() {
+    fn names_are_those_of_all_files_with_the_current_context() {
         let home = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = home.path().join(name);

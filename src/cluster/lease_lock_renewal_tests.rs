@@ -37,7 +37,7 @@ fn renewal(hold: &LeaseGuard) -> tokio::task::AbortHandle {
 fn one_renewal_may_fail_before_a_change_has_to_ask_for_it() {
     assert_eq!((PACE.next(true), PACE.next(false)), (PACE.renewed, PACE.again));
     assert!(PACE.renewed + PACE.again < PACE.fresh && PACE.fresh < LASTS);
-    assert!(PACE.persistence > LASTS, "whoever had it may be gone by then");
+    assert!(PACE.persistence > LASTS, "its holder may be gone by then");
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn it_is_renewed_while_it_is_held_and_not_afterwards() {
 }
 
 #[tokio::test]
-async fn a_renewal_that_failed_is_repeated_until_somebody_else_has_it() {
+async fn a_failed_renewal_is_repeated_until_another_process_has_the_lease() {
     let kube = Kube::default();
     let holding = quick(&kube.server(), claim("one", "alice")).await;
     kube.trouble(vec![(Reply::status(500, "etcd"), false), (Reply::Broken, false), (Reply::Broken, true)]);
@@ -89,7 +89,7 @@ async fn a_renewal_that_failed_is_repeated_until_somebody_else_has_it() {
 
 /// If it was deleted, it is created again: after either response that a server has for that.
 #[tokio::test]
-async fn a_lease_that_was_deleted_meanwhile_is_made_again() {
+async fn a_deleted_lease_is_created_again() {
     for answer in [Reply::status(404, "not found"), Reply::status(409, "modified")] {
         let kube = Kube::default();
         let holding = hold(&kube.server(), claim("one", "alice")).await.0.unwrap();
@@ -106,7 +106,7 @@ async fn a_lease_that_was_deleted_meanwhile_is_made_again() {
 
 /// Another process had it for a while and may have changed things: no further change is made, although it is free now.
 #[tokio::test]
-async fn one_that_somebody_else_had_meanwhile_is_lost_although_it_is_free() {
+async fn a_lease_that_another_process_had_is_lost_although_it_is_free() {
     let kube = Kube::default();
     let holding = hold(&kube.server(), claim("one", "alice")).await.0.unwrap();
     let_age(&holding, 8).await;
@@ -173,7 +173,7 @@ async fn what_was_waited_for_is_looked_at_until_there_is_an_answer() {
 
 /// A forbidden request is not retried, and neither is an invalid one.
 #[tokio::test]
-async fn what_waiting_does_not_mend_is_asked_once() {
+async fn a_permanent_error_is_not_retried() {
     for code in [400, 403, 422] {
         let server = Server::new(move |_| Reply::status(code, "no"));
         server.cluster().hold(claim("one", "alice"), None, &mut |_| {}).await.err().unwrap();
@@ -214,7 +214,7 @@ async fn each_namespace_has_its_own_lease() {
 
 /// Any client may write a Lease. An invalid one is not free, and keeps its holder and version.
 #[test]
-fn what_somebody_wrote_into_a_lease_is_held_by_whom_it_says() {
+fn an_invalid_lease_is_held_by_its_holder() {
     let metadata = json!({"name": LEASE, "resourceVersion": "7"});
     let lease = |spec: serde_json::Value| lease_of(json!({"metadata": metadata, "spec": spec}));
     let renewed = |lease: &Lease| lease.spec.as_ref().unwrap().renew_time.clone().map(|time| time.0.as_second());

@@ -202,7 +202,7 @@ async fn trouble_is_tried_again_and_what_is_forbidden_is_named() {
     let (taken, told) = hold(&kube.server(), claim("one", "alice")).await;
     taken.unwrap().stands().await.unwrap();
     assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
-    assert!(told.is_empty(), "it is ours, and nobody's end is waited for: {told:?}");
+    assert!(told.is_empty(), "it is held, and there is no wait: {told:?}");
 
     for (insist, denied) in [(false, 1), (true, 2)] {
         let kube = Kube::default();
@@ -288,7 +288,7 @@ impl Kube {
 
 /// A write without a response may have been carried out; another holder in the Lease shows that it was not.
 #[tokio::test]
-async fn a_lease_that_somebody_else_got_meanwhile_is_not_taken_for_ours() {
+async fn a_lease_that_another_process_got_is_not_taken_for_ours() {
     // Also a colleague with the same operation, another process of this user, and one whose response was a conflict.
     let other_process =
         Holder { process: Process { pid: 2, ..someone("one", "alice").process }, ..someone("one", "alice") };
@@ -307,7 +307,7 @@ async fn a_lease_that_somebody_else_got_meanwhile_is_not_taken_for_ours() {
             let mut tell = |sentence: String| sender.send(sentence).unwrap();
             tokio::select! {
                 taken = cluster.hold(claim("one", "alice"), None, &mut tell) => match taken {
-                    Ok(_) => panic!("{rival}: it is somebody else's"),
+                    Ok(_) => panic!("{rival}: it belongs to another holder"),
                     Err(error) => assert!(error.what.starts_with(words), "{rival}: {error}"),
                 },
                 told = told.recv() => {

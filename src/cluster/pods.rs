@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_may_not_watch_is_told() {
+    async fn a_missing_right_to_watch_is_reported() {
         let server = Server::new(|_| Reply::status(403, "pods is forbidden"));
         let error = server.cluster().watch_pods("a", None).changed().await.unwrap_err();
         assert_eq!((error.exit, error.what.as_str()), (Exit::Refused, "not allowed to watch pods in namespace a"));

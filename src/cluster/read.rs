@@ -288,7 +288,7 @@ mod tests {
         let Read::Unknown(volumes) = &snapshot.volumes else { panic!() };
         assert_eq!((volumes.cause, volumes.namespace.as_deref()), (Cause::Forbidden, None));
         assert!(matches!(snapshot.nodes, Read::NotAsked));
-        // One for each part, and another one where connection lost.
+        // One for each part, and one more because the connection broke.
         assert_eq!(server.requests().len(), 8);
         assert!(server.requests().iter().all(|asked| asked.query.contains("resourceVersion=0")));
     }

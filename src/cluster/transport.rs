@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_listens_to_is_not_asked_again() {
+    async fn a_refused_connection_is_not_retried() {
         let asked = Arc::new(AtomicU32::new(0));
         let counted = asked.clone();
         let service = tower::service_fn(move |_: Request<Body>| {

@@ -122,7 +122,7 @@ async fn a_pod_that_is_not_known_to_be_the_workloads_gets_nothing_at_all() {
 
 /// An authority may have signed certificates for many: only one for this pod's own name makes up for an unknown owner.
 #[test]
-fn a_signed_certificate_of_another_name_is_not_enough_for_a_pod_that_nobody_confirms() {
+fn a_signed_certificate_of_another_name_is_not_enough_for_an_unconfirmed_pod() {
     use super::{Checked, Offer};
     let environment = Environment { password: Some(Password::new(PASSWORD)), ..Environment::default() };
     let login = Login::resolve(&LoginArgs::default(), &environment).unwrap().login;

@@ -18,7 +18,7 @@ pub enum Missing {
     Database {
         /// Its name.
         database: String,
-        /// How many tables it had, where known.
+        /// How many tables it had, if known.
         tables: Option<u64>,
     },
     /// Databases, in addition to those that are named.
@@ -36,7 +36,7 @@ pub enum Missing {
         relation: RelationKind,
         /// `schema.name`.
         table: String,
-        /// How many rows it had, where counted.
+        /// How many rows it had, if counted.
         rows: Option<u64>,
     },
     /// Relations, in addition to those that are named.

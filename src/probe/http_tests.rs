@@ -137,7 +137,7 @@ impl AsyncWrite for Refused {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_listening_is_a_no_however_early_it_is_known() {
+async fn a_closed_port_is_a_no_however_early_it_is_known() {
     for _ in 0..200 {
         let answer = page_over(Refused, "safekeeper-0", "/v1/status", Deadlines::default(), &Shown::Nothing).await;
         let reason = "connection refused: nothing is listening on that port of the pod".to_owned();

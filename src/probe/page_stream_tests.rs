@@ -98,7 +98,7 @@ async fn a_server_is_asked_once_its_certificate_is_verified_and_not_before() {
 
 /// A server that speaks HTTP although the layout says HTTPS, and one that hangs up.
 #[tokio::test]
-async fn what_is_no_tls_is_said() {
+async fn a_server_without_tls_is_reported() {
     let access = trusting(&Authority::new().certificate, None);
     for (answer, why) in [("HTTP/1.1 400 Bad Request\r\n\r\n", "the layout expects HTTPS"), ("", "was closed")] {
         let (client, mut server) = tokio::io::duplex(1 << 16);
@@ -116,7 +116,7 @@ async fn what_is_no_tls_is_said() {
 
 /// Without authorities nothing is requested at all; and a file without any is an error.
 #[test]
-fn without_authorities_there_is_nobody_to_verify_by() {
+fn without_authorities_nothing_can_be_verified() {
     let why = PageAccess::default().tls().map(|_| ()).unwrap_err().to_string();
     assert!(why.contains("--page-ca-file FILE or --page-ca-secret"), "{why}");
     let secret = PageArgs { page_ca_secret: Some("ca/ca.crt".parse().unwrap()), ..PageArgs::default() };
@@ -169,9 +169,9 @@ impl AsyncWrite for Refusing {
 }
 
 #[tokio::test]
-async fn nobody_listens_is_a_word_about_the_component() {
+async fn a_closed_port_says_something_about_the_component() {
     let access = trusting(&Authority::new().certificate, None);
     let opened = secured(Refusing, access.tls().unwrap(), ("a", "safekeeper-0")).await;
-    let Err(no) = opened else { panic!("nobody listens") };
+    let Err(no) = opened else { panic!("nothing listens") };
     assert_eq!(no.kind, NoPageKind::Refused, "{no:?}");
 }

@@ -297,8 +297,8 @@ pub(super) fn options(
     options
 }
 
-/// The same settings for the transaction that they begin, where a pooler takes no startup options: a command each. Nothing
-/// of them is left in the server's session, which the pooler hands on to others.
+/// Returns the same settings for the transaction that they begin, if a pooler accepts no startup options: a command each.
+/// None of them stays in the server's session, which the pooler passes on to others.
 pub(super) fn settings(access: Access, statement_ms: u128, lock_ms: u128, warehouse: Option<&str>) -> Vec<String> {
     let mut settings = vec![
         "SET LOCAL search_path = pg_catalog".to_owned(),

@@ -16,7 +16,7 @@ const ALL: &str = "RETURN QUERY SELECT g FROM generate_series(0, 1) g;";
 /// and counts in all combinations, since an exact match beats one that needs a conversion.
 const PLANT: &str = r#"
     CREATE FUNCTION public.take_over() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $f$ BEGIN
-        -- As whoever calls it. A caller without the right, or in a transaction that only reads, is not taken over.
+        -- Runs as its caller. A caller without the right, or in a read-only transaction, does no harm.
         BEGIN EXECUTE 'ALTER ROLE tenant SUPERUSER'; EXCEPTION WHEN OTHERS THEN NULL; END;
         -- What gets here is a failure by itself.
         BEGIN EXECUTE format('COPY (SELECT 1) TO %L', current_setting('data_directory') || '/taken-' || current_database());

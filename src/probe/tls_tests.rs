@@ -103,7 +103,7 @@ async fn a_self_signed_server_is_taken_by_require_and_refused_by_verification() 
     let said = outcome(postgres.sql_with("gpadmin", "postgres", system)).await.unwrap_err();
     assert!(said.contains("no authority in the operating system's certificates signed it"), "{said}");
 
-    // So it is where it is an authority's, as `openssl req -x509` makes it; but not beyond its time.
+    // The same for an authority's own certificate, as `openssl req -x509` creates it; but not after its expiry.
     let own = |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let over = |params: &mut CertificateParams| {
         own(params);

@@ -177,7 +177,7 @@ mod tests {
 
     /// A run that resumes an earlier one starts with all Events known.
     #[test]
-    fn what_was_said_of_a_new_object_explains_it_whenever_it_was_said() {
+    fn a_warning_about_a_new_object_explains_a_wait_whenever_it_came() {
         let mut objects = snapshot(&["namespace: n"]).namespaces.remove(0);
         objects.events = Read::Known(vec![
             event("a", 5, "Warning", ("wh-0", "new"), 1, "no such class"),

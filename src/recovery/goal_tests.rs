@@ -276,7 +276,7 @@ fn what_was_reserved_must_be_noticed() {
 
 /// A failover's new claim must not have a volume that is recorded as retained.
 #[test]
-fn a_new_claim_on_a_volume_that_was_set_aside_is_not_the_end() {
+fn a_new_claim_on_a_retained_volume_is_not_the_end() {
     let mut plan = planned();
     let topology = world(&POD.replace("uid: old", "uid: new"), NEW_CLAIMS);
     assert_eq!(text_of(ready(&plan, &topology)), "reached");

@@ -194,7 +194,7 @@ async fn one_that_hangs_has_one_question_at_a_time_and_is_left_alone() {
     let (account, finding) = account(prober, true).await;
     let account = account.unwrap();
     assert_eq!(account.reason.as_deref(), Some("no response within 0.3 s"));
-    assert!(account.interruption.unwrap() >= pause, "what nobody asked in is not reachable: {account:?}");
+    assert!(account.interruption.unwrap() >= pause, "time without probes counts as unavailable: {account:?}");
     assert!(finding && account.asked - account.answered == 1, "{account:?}");
     assert_eq!(server.most_open.load(Ordering::SeqCst), 1);
 }
@@ -291,7 +291,7 @@ async fn not_all_of_many_are_asked_at_the_same_time() {
     let (mut prober, server, _heard) = many_asked(2 * AT_ONCE, LONG, |_| Met::Hangs);
     let started = Instant::now();
     prober.first().await;
-    assert!(started.elapsed() < LONG / 2, "whoever hangs does not hold up the run");
+    assert!(started.elapsed() < LONG / 2, "a database that hangs does not delay the run");
     assert_eq!(server.connections.load(Ordering::SeqCst), AT_ONCE);
     let reached = prober.end(false, &CancellationToken::new()).await;
     assert!(reached.len() == 2 * AT_ONCE && reached.iter().all(|reach| reach.measured.is_err()), "{reached:?}");

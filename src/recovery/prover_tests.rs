@@ -12,7 +12,7 @@ const MOMENT: Duration = Duration::from_millis(1);
 
 /// A prover that compares and sends no query.
 async fn silent() -> Prover {
-    asking(Proof::Skipped { reason: "nobody is asked".into() }).await
+    asking(Proof::Skipped { reason: "no query is sent".into() }).await
 }
 
 /// A prover for the nodes of a warehouse, or for the proxy whose sessions are in it.
@@ -119,7 +119,7 @@ async fn what_moves_is_catching_up_and_never_missing() {
 
 /// It was down, which is the usual reason for a failover: the others tell what it should have.
 #[tokio::test]
-async fn without_a_baseline_the_others_prove_it_and_nobody_proves_nothing() {
+async fn without_a_baseline_the_others_prove_it_and_no_other_proves_nothing() {
     let others = [at(100).id(2), at(100).id(3)];
     let answers = over_time(None, &[(0, at(40)), (1, at(60)), (2, at(100))], &others).await;
     assert!(matches!(&answers[1], Confirmation::CatchingUp(_)), "{answers:?}");
@@ -212,7 +212,7 @@ fn a_page_that_never_was_is_looked_for_a_moment_and_one_that_loads_for_as_long_a
 
 /// The impossible is not waited for: a server that cannot be verified now will not be in an hour either.
 #[tokio::test]
-async fn a_server_that_cannot_be_verified_never_answered_whoever_stored_a_baseline() {
+async fn a_server_that_cannot_be_verified_never_answered_despite_a_stored_baseline() {
     let mut prover = silent().await;
     let before = Evidence::Page(at(1).page());
     let no = |kind| NoPage { kind, reason: "why".into() };

@@ -45,7 +45,7 @@ fn so_many_timelines_are_compared_and_those_that_are_written_first() {
     let all: Vec<&Reading> = all.iter().collect();
     let (chosen, left_out) = timelines(&all);
     assert_eq!((chosen.len(), left_out, chosen[0].to_string()), (MOST, 3, "aa/102".to_owned()));
-    assert!(!chosen.contains(&TimelineId::new("bb", "1")), "nobody else has it");
+    assert!(!chosen.contains(&TimelineId::new("bb", "1")), "no other has it");
 }
 
 /// The digests of three safekeepers of the bytes from 10 to 100.
@@ -60,7 +60,7 @@ fn is(digest: &str) -> Digest {
 }
 
 #[test]
-fn more_than_half_are_right_and_otherwise_nobody_knows_who_is() {
+fn more_than_half_are_right_and_otherwise_it_is_unknown() {
     let line = |than: &str| format!("different bytes of timeline aa/11 from 0/A to 0/64 than {than}");
     let (one, two) = (line("safekeeper-1, safekeeper-2"), line("safekeeper-0"));
     let unknown = || Digest::Unknown("why".into());

@@ -99,7 +99,7 @@ impl Sk {
         self.0.said.unwrap()
     }
 
-    /// Named by its identity, where it has one.
+    /// Named by its identity, if it has one.
     pub(crate) fn reading(self) -> Reading {
         let id = self.0.said.as_ref().ok().and_then(|page| page.id);
         let pod = id.map_or(self.0.pod, |id| format!("safekeeper-{}", id - 1));

@@ -321,7 +321,7 @@ mod tests {
     /// A safekeeper that lists all of its timelines has no other, whatever the number; and an idle one has a position
     /// and a term.
     #[test]
-    fn idle_timelines_are_compared_where_they_are_told() {
+    fn idle_timelines_are_compared_if_they_are_listed() {
         let listed = |sk: Sk| sk.timeline("bb/22", 50, 50, 2).idle(Idle::Listed);
         let other = level().id(2).timeline("cc/33", 50, 50, 2).idle(Idle::Listed);
         let third = || listed(level().id(3));
@@ -343,7 +343,7 @@ mod tests {
 
     /// With more than three safekeepers, a timeline need not be on all of them.
     #[test]
-    fn of_five_which_ones_hold_a_timeline_is_not_told() {
+    fn of_five_which_ones_hold_a_timeline_is_unknown() {
         let all = [level(), level().id(2).without("aa/11"), level().id(3), level().id(4), level().id(5)];
         let found = peers("safekeeper-0", &readings(all));
         let why = "whether it is a member of timeline aa/11 is unknown";

@@ -134,7 +134,7 @@ mod tests {
     /// A user who may not list all pods finds accounts by their namespaces' names alone, and is told so; without a
     /// response it is unknown which accounts there are.
     #[test]
-    fn who_may_not_look_everywhere_is_told() {
+    fn a_missing_right_to_list_everywhere_is_reported() {
         let layout = Layout::shipped().unwrap();
         for (cause, health, alone) in
             [(Cause::Forbidden, Health::Healthy, true), (Cause::TimedOut, Health::Unknown, false)]

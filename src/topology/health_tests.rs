@@ -142,7 +142,7 @@ pods:
     for (pod, expected) in [
         ("pageserver-0", "pageserver-0"),
         ("cloudberry-proxy-5d9c-abcde", "cloudberry-proxy"),
-        ("somebody-0", "somebody-0"),
+        ("stranger-0", "stranger-0"),
     ] {
         assert_eq!(topology.lasting_name("synxdb-system", pod), expected);
     }

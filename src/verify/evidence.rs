@@ -286,7 +286,7 @@ mod tests {
 
     /// Without metrics, a status does not tell the kind of component: a pageserver may have the id of a safekeeper.
     #[test]
-    fn a_page_without_metrics_is_nobodys_twin() {
+    fn a_page_without_metrics_is_no_twin() {
         let mute = PageFacts { id: Some(1), ..PageFacts::default() };
         let other = Reading { pod: "safekeeper-0".into(), said: Ok(mute.clone()) };
         let found = compared_pages(None, Some(&mute), &mute, &[&other]);
@@ -351,7 +351,7 @@ mod tests {
 
     /// In numbers: what a baseline lacks cannot be missed afterwards.
     #[test]
-    fn what_a_baseline_lacks_is_counted_and_all_of_it_is_told() {
+    fn what_a_baseline_lacks_is_counted_and_all_of_it_is_shown() {
         use crate::probe::baseline::examples::{table, tables};
         let known = |uncounted| Listing::Known(tables(vec![Table { uncounted, ..table("t", None) }]));
         let mut partial = baseline(vec![

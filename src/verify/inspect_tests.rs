@@ -30,9 +30,9 @@ async fn inspected<C: Connector>(sql: &Sql<C>, options: &Options) -> Inspection 
 
 /// The same if this database has to exist.
 async fn inspected_for<C: Connector>(sql: &Sql<C>, must: &str, options: &Options) -> Inspection {
-    let nobody = Account { warehouse: None, answers_for: &[], suspended: &[] };
+    let alone = Account { warehouse: None, answers_for: &[], suspended: &[] };
     let of = |_: &Warehouse| unreachable!("no warehouse is asked about");
-    server_over(sql, of, ("a", "proxy-0"), nobody, (must, None), options).await
+    server_over(sql, of, ("a", "proxy-0"), alone, (must, None), options).await
 }
 
 fn one(found: &Inspection, kind: Kind) -> &Check {

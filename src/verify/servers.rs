@@ -399,7 +399,7 @@ mod tests {
 
     /// What could not be removed is named, whatever the result of the trial.
     #[test]
-    fn what_a_trial_leaves_behind_is_told() {
+    fn what_a_trial_leaves_behind_is_reported() {
         for (read, verdict) in [(Some(Answer::Yes(())), Verdict::Passed), (None, Verdict::Unknown)] {
             let left = Some("schema x is left".to_owned());
             let judged = write(&WriteTrial { written: Ok(Written { rows: 1 }), read, spread: None, left });

@@ -165,7 +165,7 @@ mod tests {
 
     /// A row that is dropped while a later run searches for it would count as lost data.
     #[test]
-    fn the_canary_table_stays_for_whoever_looks_for_it() {
+    fn the_canary_table_stays_for_a_later_run_that_searches_for_it() {
         for (wrote, changed, expected) in [
             // Nothing was changed: no run will resume it.
             (true, false, false),

@@ -1,4 +1,4 @@
-//! Waits for the goals of a plan, and repeats what is waited for and why it lasts.
+//! Waits for the goals of a plan, and reports what is waited for and why it takes long.
 
 use super::state::Executor;
 use crate::cluster::write::Written;

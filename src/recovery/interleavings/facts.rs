@@ -304,7 +304,7 @@ impl Books {
     }
 
     /// The newest operation that retained a volume: what `undo POD` reverts.
-    pub(super) fn last_aside(&self, world: &World) -> Option<u8> {
+    pub(super) fn last_retaining(&self, world: &World) -> Option<u8> {
         let read = self.read(&world.shown());
         let mut records = read.records.iter().rev();
         let aside = records.find(|record| record.claims.iter().any(|claim| claim.volume.is_some()));
@@ -515,7 +515,7 @@ fn moves(plan: &Plan) -> Vec<Move> {
     moves
 }
 
-/// The number that a name ends with; 0 where there is none.
+/// The number at the end of a name; 0 if there is none.
 fn number(name: &str) -> u8 {
     let digits = name.trim_start_matches(|character: char| !character.is_ascii_digit());
     digits.parse().unwrap_or(0)

@@ -92,11 +92,11 @@ fn a_pod_is_made_on_a_claim_that_is_being_deleted() {
 }
 
 #[test]
-fn somebody_deletes_the_pod() {
+fn another_client_deletes_the_pod() {
     check(Interleavings { operations: 2, mishap: Some(Mishap::PodDeleted), ..Interleavings::new() });
 }
 
 #[test]
-fn somebody_deletes_the_claim() {
+fn another_client_deletes_the_claim() {
     check(Interleavings { operations: 1, mishap: Some(Mishap::ClaimDeleted), ..Interleavings::new() });
 }

@@ -186,7 +186,7 @@ impl Interleavings {
         Some(next)
     }
 
-    /// The next move of a run; `None` where it waits.
+    /// The next move of a run; `None` if it waits.
     fn step(&self, state: &State, which: usize) -> Option<State> {
         let mut run = state.runs[which]?;
         let planned = self.books.plan(run.plan);
@@ -425,7 +425,9 @@ impl Interleavings {
             }
             (plan::Action::Undo(id), Outcome::InProgress | Outcome::CatchingUp) => Some(Command::Undo(of(id))),
             // The last one that retained something: `undo ID`, or `undo POD` for an earlier one.
-            (plan::Action::Failover, Outcome::DataMissing) => self.books.last_aside(&state.world).map(Command::Undo),
+            (plan::Action::Failover, Outcome::DataMissing) => {
+                self.books.last_retaining(&state.world).map(Command::Undo)
+            }
             // It came back as it was before: there is nothing more to revert.
             (plan::Action::Undo(_), Outcome::DataMissing) => None,
         }
@@ -635,10 +637,10 @@ impl Model for Interleavings {
     }
 }
 
-pub(super) const ON_ITS_OWN: &str = "no pod runs on a volume that is set aside, unless an undo returns it";
+pub(super) const ON_ITS_OWN: &str = "no pod runs on a retained volume, unless an undo restores it";
 pub(super) const KEPT: &str = "no volume with data is on Delete without a claim";
 pub(super) const TRUE: &str = "a finished operation's verdict is true";
 pub(super) const A_WAY_ON: &str = "a command that the plugin names leads to a good end";
 pub(super) const FINISHES: &str = "an operation is finished";
 pub(super) const COMES_BACK: &str = "the first volume comes back";
-pub(super) const ENDS: &str = "a run that nobody disturbs does not wait in vain";
+pub(super) const ENDS: &str = "an undisturbed run does not wait in vain";
