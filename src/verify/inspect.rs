@@ -33,7 +33,7 @@ pub struct Options {
     pub page_token: PageAccess,
     /// Role to log in as, if it is not the layout's.
     pub user: Option<String>,
-    /// ContentsRequest into this database only; it must be there.
+    /// Read only this database; it must exist.
     pub database: Option<String>,
     /// Name of the canary table's schema, unique to this run; `None` writes nothing.
     pub canary: Option<String>,
