@@ -214,7 +214,7 @@ pub fn ready(plan: &Plan, topology: &Topology) -> Progress {
             Some(trouble) => format!("{}: {trouble}", pod.status),
             None => pod.status.clone(),
         }),
-        None => Progress::Waiting("the new pod was deleted again".into()),
+        None => Progress::Waiting("the new pod is gone".into()),
     }
 }
 

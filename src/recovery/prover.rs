@@ -411,7 +411,7 @@ impl Prover {
             return match (settled, moved && held.may_come()) {
                 (true, _) => Confirmation::Missing(found.missing),
                 (false, true) => Confirmation::CatchingUp(left),
-                (false, false) => Confirmation::NotYet(format!("still missing: {}", some(&found.missing))),
+                (false, false) => Confirmation::NotYet(format!("incomplete: {}", some(&found.missing))),
             };
         }
         if !found.unknown.is_empty() {
@@ -483,7 +483,7 @@ fn settled(missing: Vec<String>, since: Duration, settle: Duration) -> Confirmat
     if since > settle {
         Confirmation::Missing(missing)
     } else {
-        Confirmation::NotYet(format!("still missing: {}", missing.join(", ")))
+        Confirmation::NotYet(format!("incomplete: {}", missing.join(", ")))
     }
 }
 

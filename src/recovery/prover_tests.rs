@@ -50,7 +50,7 @@ async fn what_is_not_there_yet_is_missing_only_after_the_time_to_settle() {
     for since in [Duration::ZERO, SETTLE - MOMENT, SETTLE] {
         let answer = prover.same(&before, &after, None, since).await;
         assert!(
-            matches!(&answer, Confirmation::NotYet(why) if why.starts_with("still missing: ")),
+            matches!(&answer, Confirmation::NotYet(why) if why.starts_with("incomplete: ")),
             "{since:?}: {answer:?}"
         );
     }

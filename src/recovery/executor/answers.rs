@@ -170,7 +170,7 @@ impl Executor<'_, '_> {
             return PodState::Not(format!("no response from the API server for {} s", since.elapsed().as_secs()));
         }
         let Some((member, pod)) = goal::successor(plan, topology) else {
-            return PodState::Not("the new pod was deleted again".into());
+            return PodState::Not("the new pod is gone".into());
         };
         let needed = settle_time(self.run.settle, topology.component_of(member), Some(pod));
         let now = Instant::now();

@@ -39,7 +39,7 @@ impl Executor<'_, '_> {
             Ok(now) => {
                 let gone = difference(&before, &now).missing;
                 if !gone.is_empty() {
-                    self.notice(format!("missing since the plan was made: {}", gone.join("; ")));
+                    self.notice(format!("since the plan was made: {}", gone.join("; ")));
                 }
                 let now = now.or_before(&before);
                 self.run.record.set_baseline(serde_json::to_value(&now).ok());
