@@ -40,7 +40,7 @@ fn the_second_is_refused_and_what_a_killed_one_held_is_taken() {
     });
     let held = holder(&account).unwrap();
     assert!(held.starts_with("failover ") && held.contains(" of wh9527-0 by "), "{held}");
-    let words = format!("another failover is in progress in namespace {namespace}: {held}, last renewed");
+    let words = format!("another failover is under way in namespace {namespace}: {held}, last renewed");
     let ran = account.run(&["failover", "cloudberry-proxy-0", "--yes"]).exits(4).silent();
     ran.warns(&[&words, "--allow concurrent-failover overrides this check"]);
     proxy.is_unchanged();

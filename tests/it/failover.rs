@@ -102,11 +102,11 @@ fn each_component_recovers_and_loses_nothing() {
     let rows = cluster.query(account_door, "test_db", projects);
     assert_eq!(rows.len(), 3);
     for (namespace, pod, target, claims, proof) in [
-        (SYSTEM, "cloudberry-proxy-0", "synxdb-system/cloudberry-proxy-0", 1, "the canary table"),
-        (SYSTEM, "safekeeper-0", "safekeeper-0", 1, "status page"),
-        (SYSTEM, "pageserver-0", "pageserver", 2, "status page"),
-        (ACCOUNT, "cloudberry-proxy-0", "cloud007/cloudberry-proxy-0", 1, "the canary table"),
-        (ACCOUNT, "wh9527-0", "wh9527-0", 1, "the canary table"),
+        (SYSTEM, "cloudberry-proxy-0", "synxdb-system/cloudberry-proxy-0", 1, ", canary table"),
+        (SYSTEM, "safekeeper-0", "safekeeper-0", 1, "status endpoint OK: "),
+        (SYSTEM, "pageserver-0", "pageserver", 2, "status endpoint OK: "),
+        (ACCOUNT, "cloudberry-proxy-0", "cloud007/cloudberry-proxy-0", 1, ", canary table"),
+        (ACCOUNT, "wh9527-0", "wh9527-0", 1, ", canary table"),
     ] {
         let before = Before::of(&cluster, namespace, pod);
         assert_eq!(before.claims.len(), claims);

@@ -37,7 +37,7 @@ fn of_two_in_one_namespace_the_second_is_refused() {
     cluster.sandbox().requests().clear();
 
     let other = cluster.pod_uid(SYSTEM, "pageserver-0");
-    let words = ["another failover is in progress in namespace synxdb-system: ", holder, ", last renewed "];
+    let words = ["another failover is under way in namespace synxdb-system: ", holder, ", last renewed "];
     let ran = cluster.run(&["failover", "pageserver-0", "--yes"]).exits(4).silent();
     ran.warns(&words).warns(&["--allow concurrent-failover overrides this check"]);
     assert_eq!(cluster.pod_uid(SYSTEM, "pageserver-0"), other);
@@ -86,7 +86,7 @@ fn of_two_namespaces_both_recover() {
     let mut account = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
     account.until_warns("containers with unready status");
     let system = Running::start(cluster.plugin(&["failover", "safekeeper-0", "--yes"])).end().exits(0);
-    let told = format!("warn another failover is in progress in namespace {ACCOUNT}: failover ");
+    let told = format!("warn another failover is under way in namespace {ACCOUNT}: failover ");
     system.says(&["Recovered: "]).warns(&[&told, "pass no other failover is under way in namespace synxdb-system"]);
     account.end().exits(0).says(&["Recovered: "]);
 }
