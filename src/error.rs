@@ -1,22 +1,22 @@
-//! What went wrong, why, and what to do next. No colours and no printing: `render` does that.
+//! Errors: what failed, why, and what to do next. No colors and no printing: `render` does that.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-/// How a command ended, and with which exit code. The codes are part of the interface:
-/// they are documented in `--help` and tested.
+/// How a command ended, and with which exit code. The codes are part of the interface: they are documented in `--help`
+/// and tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: the answer is yes.
+    /// 0: success.
     Yes,
-    /// 1: an error that is none of the others.
+    /// 1: other error.
     Error,
-    /// 2: the command line was not understood.
+    /// 2: usage error.
     Usage,
     /// 4: blocked by a check, or the cluster changed.
     Refused,
-    /// 5: the user said no; nothing was changed.
+    /// 5: declined by the user; nothing was changed.
     Declined,
     /// 6: timed out.
     TimedOut,
@@ -26,12 +26,12 @@ pub enum Exit {
     Degraded,
     /// 130: ended by Ctrl-C or SIGTERM.
     Interrupted,
-    /// The code of a program that was run in our place: psql.
+    /// The exit code of a program that replaced this process: psql.
     Program(u8),
 }
 
 impl Exit {
-    /// All that are the plugin's own.
+    /// All exit codes of the plugin itself.
     pub const ALL: [Self; 9] = [
         Self::Yes,
         Self::Error,
@@ -44,7 +44,7 @@ impl Exit {
         Self::Interrupted,
     ];
 
-    /// The process' exit code.
+    /// Returns the process' exit code.
     pub fn code(self) -> u8 {
         match self {
             Self::Yes => 0,
@@ -66,32 +66,32 @@ impl Exit {
 pub struct Error {
     /// Decides the exit code.
     pub exit: Exit,
-    /// What could not be done, one line without a full stop at its end.
+    /// What failed, one line without a full stop at its end.
     pub what: String,
     /// Why, most general reason first; each on one line.
     pub why: Vec<String>,
     /// What to do next, usually a command; several lines are several commands.
     pub hints: Vec<String>,
-    /// The error of a library or of the system that it comes from.
+    /// The error of a library or of the system that caused it.
     pub source: Option<Source>,
 }
 
-/// An error of a library or of the system, with its own sources. For whoever looks for a fault: code decides by nothing of
-/// it, so all are equal.
+/// An error of a library or of the system, with its own sources. For troubleshooting: no code depends on it, so all are
+/// equal.
 #[derive(Clone, Debug)]
 pub struct Source(Arc<dyn StdError + Send + Sync>);
 
 impl Source {
-    /// Of this error.
+    /// Wraps an error.
     pub fn new(error: impl StdError + Send + Sync + 'static) -> Self {
         Self(Arc::new(error))
     }
 
-    /// What it says and what each of its own sources says, the outermost first; what only repeats the one before is left out.
+    /// Returns the messages of the error and its sources, the outermost first, without repetitions.
     pub fn chain(&self) -> Vec<String> {
         let mut said: Vec<String> = Vec::new();
         let mut next: Option<&(dyn StdError + 'static)> = Some(&*self.0);
-        // Bounded: nothing forbids a chain with a cycle.
+        // Limited: nothing forbids a chain with a cycle.
         for _ in 0..16 {
             let Some(link) = next else { break };
             let words = link.to_string();
@@ -116,22 +116,22 @@ impl Eq for Source {}
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error of this kind.
+    /// Creates an error with this exit code.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
         Self { exit, what: what.into(), why: Vec::new(), hints: Vec::new(), source: None }
     }
 
-    /// An error with exit code 1.
+    /// Creates an error with exit code 1.
     pub fn failure(what: impl Into<String>) -> Self {
         Self::new(Exit::Error, what)
     }
 
-    /// A misunderstood command line, exit code 2.
+    /// Creates a usage error, exit code 2.
     pub fn usage(what: impl Into<String>) -> Self {
         Self::new(Exit::Usage, what)
     }
 
-    /// Refused by a check, exit code 4.
+    /// Creates an error of a blocked operation, exit code 4.
     pub fn refused(what: impl Into<String>) -> Self {
         Self::new(Exit::Refused, what)
     }
@@ -146,13 +146,13 @@ impl Error {
         self
     }
 
-    /// Adds the words of the error that it comes from as a reason, and keeps it.
+    /// Adds the message of the error that caused it as a reason, and keeps the error.
     #[must_use]
     pub fn because_of(self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.because(source.to_string()).caused_by(Source::new(source))
     }
 
-    /// Keeps the error that it comes from.
+    /// Keeps the error that caused it.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Option<Source>>) -> Self {
         self.source = source.into().or(self.source);

@@ -1,4 +1,4 @@
-//! The local journal: records of what no volume can carry, a file each (`<id>.json`), readable by their owner only.
+//! The local journal: records that no volume can carry, one file each (`<id>.json`), readable only by their owner.
 
 use crate::error::{Error, Result};
 use crate::plan::{BaselineLoss, Record};
@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// The largest file that is written, and read: a baseline that makes a record longer is left out.
+/// The largest file that is written and read: a baseline that makes a record larger is left out.
 const LARGEST: u64 = 1024 * 1024;
 /// The most files that are read.
 const MOST: usize = 10_000;
@@ -15,19 +15,19 @@ const MOST: usize = 10_000;
 /// A folder of records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journal {
-    /// `None` where there is no place for one.
+    /// `None` if there is no place for one.
     folder: Option<PathBuf>,
 }
 
 impl Journal {
-    /// In this folder; it is made when something is written.
+    /// Uses this folder; it is created when something is written.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         Self { folder: Some(folder.into()) }
     }
 
-    /// The user's: `$XDG_STATE_HOME/kubectl-synxdb`, or `~/.local/state/kubectl-synxdb` (XDG Base Directory
-    /// Specification; a relative path in the variable is ignored, as it says), on Windows in `%LOCALAPPDATA%`.
-    /// Where none of these is set there is no journal: it holds nothing, and writing fails.
+    /// Uses the user's folder: `$XDG_STATE_HOME/kubectl-synxdb`, or `~/.local/state/kubectl-synxdb` (XDG Base Directory
+    /// Specification; a relative path in the variable is ignored, as it requires), on Windows in `%LOCALAPPDATA%`. If
+    /// none of these is set there is no journal: it is empty, and writing fails.
     pub fn of_user(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let folder = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let state = folder("XDG_STATE_HOME")
@@ -36,12 +36,12 @@ impl Journal {
         Self { folder: state.map(|state| state.join("kubectl-synxdb")) }
     }
 
-    /// The file of this act; `None` where there is no journal.
+    /// Returns the file of this operation; `None` without a journal.
     pub fn path(&self, id: &str) -> Option<PathBuf> {
         Some(self.folder.as_ref()?.join(format!("{id}.json")))
     }
 
-    /// Writes a record in place of what its act had before. It is on the disk when this returns.
+    /// Writes a record in place of the operation's earlier one. It is on the disk when this returns.
     ///
     /// # Errors
     /// The folder or the file cannot be written.
@@ -53,10 +53,10 @@ impl Journal {
             .map_err(|error| Error::failure(format!("cannot write the record to {}", path.display())).because_of(error))
     }
 
-    /// Forgets an act. One that is not there is forgotten already.
+    /// Deletes an operation's record. A missing record is not an error.
     ///
     /// # Errors
-    /// The file is there and cannot be removed.
+    /// The file exists and cannot be removed.
     pub fn forget(&self, id: &str) -> Result<()> {
         let Some(path) = self.path(id) else { return Ok(()) };
         match fs::remove_file(&path) {
@@ -67,7 +67,7 @@ impl Journal {
         }
     }
 
-    /// All records, and what could not be read, in words. A folder that is not there holds none.
+    /// Returns all records, and what could not be read. A missing folder has none.
     pub fn records(&self) -> (Vec<Record>, Vec<String>) {
         let mut unread = Vec::new();
         let Some(folder) = &self.folder else { return (Vec::new(), unread) };
@@ -92,12 +92,12 @@ impl Journal {
     }
 }
 
-/// Whether a record would be written without its baseline.
+/// Returns whether a record would be written without its baseline.
 pub fn loses_baseline(record: &Record) -> bool {
     record.has_baseline() && text(record).is_ok_and(|(_, lost)| lost)
 }
 
-/// A record as its file's text, and whether its baseline had to be left out.
+/// Returns a record as its file's text, and whether its baseline had to be left out.
 fn text(record: &Record) -> io::Result<(String, bool)> {
     let mut packed = record.clone().packed();
     let mut text = serde_json::to_string(&packed).map_err(io::Error::other)?;
@@ -108,7 +108,7 @@ fn text(record: &Record) -> io::Result<(String, bool)> {
     Ok((text, record.has_baseline() && !packed.has_baseline()))
 }
 
-/// A run that is killed meanwhile leaves the old record.
+/// A run that is killed here leaves the old record.
 fn replace(folder: &Path, path: &Path, record: &Record) -> io::Result<()> {
     make_folder(folder)?;
     let (text, _) = text(record)?;
@@ -118,7 +118,7 @@ fn replace(folder: &Path, path: &Path, record: &Record) -> io::Result<()> {
         let _ = fs::remove_file(&fresh);
     }
     written?;
-    // The name is on the disk, too.
+    // The directory entry is on the disk, too.
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
     Ok(())
@@ -132,7 +132,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// A new file that only its owner can read.
+/// Creates a file that only its owner can read.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

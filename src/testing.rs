@@ -1,12 +1,12 @@
-//! Literal YAML to snapshots, for the unit tests of the pure layers. One document a namespace:
+//! Turns literal YAML into snapshots, for the unit tests of the pure layers. One document per namespace:
 //!
-//! `terminating: true`, `sets: [{name, replicas, templates, parallel, …}]`, `pods: [{name, set | replicaSet, ready, uid,
-//! claims, node, terminating, phase, …}]`, `claims: [{name, volume, uid, terminating, phase, …}]`, `budgets: [{name,
-//! selector, …}]`. A claim with a volume gets that volume, too; one that only `names` a volume does not. `nodes`, `classes` and `volumes` (of no claim, free or set
-//! aside) are the cluster's: of all documents together; one Ready node and one class that is the default, where none says
-//! otherwise. `records: [{id, pod, age, took, outcome, undo, claims: [{name, uid, volume, policy, returns}], …}]` are acts
-//! of that namespace, on record on each volume that they name. Ages are in seconds, counted back from [`now`]; what has
-//! none is as old as its set.
+//! `terminating: true`, `sets: [{name, replicas, templates, parallel, …}]`, `pods: [{name, set | replicaSet, ready,
+//! uid, claims, node, terminating, phase, …}]`, `claims: [{name, volume, uid, terminating, phase, …}]`, `budgets:
+//! [{name, selector, …}]`. A claim with a volume gets that volume, too; one that only `names` a volume does not.
+//! `nodes`, `classes` and `volumes` (without a claim, free or retained) belong to the cluster: to all documents
+//! together; by default one Ready node and one default class. `records: [{id, pod, age, took, outcome, undo, claims:
+//! [{name, uid, volume, policy, returns}], …}]` are operations of that namespace, recorded on each volume that they
+//! name. Ages are in seconds, counted back from [`now`]; an object without one is as old as its set.
 
 #[cfg(unix)]
 mod binding;
@@ -43,7 +43,7 @@ struct Space {
     namespace: String,
     #[serde(default)]
     terminating: bool,
-    /// Without these they were not asked for.
+    /// Without these they were not requested.
     sets: Option<Vec<Set>>,
     #[serde(default)]
     pods: Vec<PodLine>,
@@ -97,13 +97,13 @@ struct ClassLine {
     policy: Option<String>,
 }
 
-/// A volume that no claim has.
+/// A volume without a claim.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct VolumeLine {
     name: String,
     class: String,
-    /// A claim, of this namespace or as `namespace/name`, that it is kept for.
+    /// A claim, of this namespace or as `namespace/name`, that it is reserved for.
     reserved_for: Option<String>,
     /// UID of that claim, which it was bound to: it is Released.
     released_by: Option<String>,
@@ -112,32 +112,32 @@ struct VolumeLine {
     size: Option<String>,
     #[serde(default)]
     terminating: bool,
-    /// `Block`; unsaid `Filesystem`.
+    /// `Block`; default `Filesystem`.
     mode: Option<String>,
     #[serde(default)]
     modes: Vec<String>,
-    /// The only node that has it.
+    /// The only node that can mount it.
     on: Option<String>,
     /// Whether it is a folder of a node.
     #[serde(default)]
     folder: bool,
 }
 
-/// An act on record.
+/// A recorded operation.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RecordLine {
     id: String,
     pod: String,
     pod_uid: Option<String>,
-    /// Seconds since it began, and those that it took; without these it is unfinished.
+    /// Seconds since it began, and its duration; without these it is unfinished.
     age: i64,
     took: Option<i64>,
-    /// `recovered` where it is finished.
+    /// `recovered` if it is finished.
     outcome: Option<String>,
-    /// What it undoes.
+    /// The operation that it undoes.
     undo: Option<String>,
-    /// UID of the StatefulSet that it found.
+    /// UID of the StatefulSet at that time.
     set: Option<String>,
     #[serde(default)]
     keep: bool,
@@ -147,7 +147,7 @@ struct RecordLine {
     who: Option<String>,
     /// Terms by timeline.
     terms: Option<Value>,
-    /// A newer act that recovered.
+    /// A newer operation that recovered.
     superseded: Option<String>,
 }
 
@@ -158,7 +158,7 @@ struct RecordedLine {
     uid: String,
     volume: Option<String>,
     policy: Option<String>,
-    /// The volume that comes back.
+    /// The volume to restore.
     returns: Option<String>,
 }
 
@@ -187,7 +187,7 @@ fn recorded(namespace: &str, line: &RecordLine) -> Value {
     record
 }
 
-/// Writes the acts of these namespaces on the volumes that they name.
+/// Writes the operations of these namespaces on the volumes that they name.
 fn annotate(volumes: &mut [PersistentVolume], spaces: &[Space]) {
     for (space, line) in spaces.iter().flat_map(|space| space.records.iter().map(move |line| (space, line))) {
         let named = |name: &str| {
@@ -216,23 +216,23 @@ struct Set {
     #[serde(default)]
     terminating: bool,
     uid: Option<String>,
-    /// Storage class of the templates: unsaid `standard`, `default` for none of its own.
+    /// Storage class of the templates: default `standard`, `default` for none of its own.
     class: Option<String>,
-    /// What the templates ask for.
+    /// What the templates request.
     size: Option<String>,
-    /// How the templates want to be mounted.
+    /// The access modes of the templates.
     #[serde(default)]
     modes: Vec<String>,
-    /// `Block`; unsaid `Filesystem`.
+    /// `Block`; default `Filesystem`.
     mode: Option<String>,
     /// Generic ephemeral volumes of its pods.
     #[serde(default)]
     ephemeral: Vec<String>,
     /// Current and newest revision.
     revisions: Option<(String, String)>,
-    /// A rolling update's partition; without one, OnDelete where there are revisions.
+    /// A rolling update's partition; without one, OnDelete if there are revisions.
     partition: Option<i32>,
-    /// Whether the controller has not seen its last change.
+    /// Whether the controller has not processed its last change.
     #[serde(default)]
     stale: bool,
     /// `minReadySeconds`.
@@ -249,9 +249,9 @@ struct PodLine {
     name: String,
     set: Option<String>,
     replica_set: Option<String>,
-    /// UID of that set; unsaid that of the set of this name.
+    /// UID of that set; default that of the set of this name.
     owner: Option<String>,
-    /// API version of that set, unsaid Kubernetes' own.
+    /// API version of that set, default Kubernetes' own.
     api: Option<String>,
     #[serde(default)]
     ready: bool,
@@ -305,9 +305,9 @@ struct ClaimLine {
     folder: bool,
     /// A volume that it names, and that is as `volumes` has it.
     names: Option<String>,
-    /// What it asks for; unsaid 1Gi.
+    /// What it requests; default 1Gi.
     size: Option<String>,
-    /// Its storage class; unsaid `standard`.
+    /// Its storage class; default `standard`.
     class: Option<String>,
     #[serde(default)]
     modes: Vec<String>,
@@ -320,23 +320,23 @@ fn object<T: serde::de::DeserializeOwned>(value: Value) -> T {
 
 const DELETED: &str = "2026-01-01T00:00:00Z";
 
-/// When plans are made: ten and a half minutes after the namespaces.
+/// The time at which plans are made: ten and a half minutes after the namespaces.
 pub(crate) fn now() -> Timestamp {
     "2026-01-01T00:10:30Z".parse().unwrap()
 }
 
-/// When something of this age was created; what has none, with the namespaces.
+/// Returns when something of this age was created; by default, with the namespaces.
 fn created(age: Option<i64>) -> String {
     age.map_or_else(|| DELETED.to_owned(), |age| (now() - SignedDuration::from_secs(age)).to_string())
 }
 
-/// UID of the set of this name.
+/// Returns the UID of the set of this name.
 fn set_uid(space: &Space, name: &str) -> String {
     let said = space.sets.iter().flatten().find(|set| set.name == name).and_then(|set| set.uid.clone());
     said.unwrap_or_else(|| format!("set-{name}"))
 }
 
-/// A snapshot of these namespaces.
+/// Returns a snapshot of these namespaces.
 pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
     let spaces: Vec<Space> = documents.iter().map(|text| serde_saphyr::from_str(text).unwrap()).collect();
     let mut volumes: Vec<PersistentVolume> = Vec::new();
@@ -533,7 +533,7 @@ pub(crate) fn unreadable<T>(resource: &'static str, namespace: Option<&str>) -> 
     failed(resource, namespace, Cause::Forbidden, format!("{resource} is forbidden"))
 }
 
-/// A part that the server did not answer for in time.
+/// A part for which the server did not respond in time.
 pub(crate) fn late<T>(resource: &'static str, namespace: Option<&str>) -> Read<T> {
     failed(resource, namespace, Cause::TimedOut, "no response within 5 s".to_owned())
 }

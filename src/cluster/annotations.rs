@@ -1,4 +1,4 @@
-//! Several annotations of a volume changed in one request: all of them, or none.
+//! Changes several annotations of a volume in one request: all of them, or none.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use super::failure::{Failure, Operation};
 use super::write::{Change, Written};
 use crate::error::{Error, Result};
 
-/// Most tries to change annotations that others change at the same time.
+/// Most attempts to change annotations that other clients change at the same time.
 const TRIES: usize = 8;
 
 /// What is written: a value, or `None` if the annotation is removed.
 pub type Changes = BTreeMap<String, Option<String>>;
 
-/// What the changes are, with the annotations that there are.
+/// Makes the changes from the annotations that are present.
 pub type Compose<'c> = dyn FnMut(&BTreeMap<String, String>) -> Result<Changes> + Send + 'c;
 
 /// A volume's annotations as they were read.
@@ -51,12 +51,12 @@ impl From<&PersistentVolume> for Annotated {
 }
 
 impl Cluster {
-    /// Changes a volume's annotations to what `compose` makes of them: `seen` is how they are known. More than one is
-    /// changed only in the version that it was made of: what somebody else wrote meanwhile is not written over, but
-    /// composed with.
+    /// Changes a volume's annotations to what `compose` makes of them; `seen` tells how they are known. Several
+    /// annotations are changed only in the version that they were composed from: what another client wrote in the
+    /// meantime is not overwritten, but composed with.
     ///
     /// # Errors
-    /// As [`Cluster::retain_volume`]; not allowed to list volumes, if several are changed; what `compose` says.
+    /// As [`Cluster::retain_volume`]; not allowed to list volumes, if several are changed; what `compose` returns.
     pub async fn change_annotations(
         &self,
         target: Target<'_>,
@@ -75,7 +75,7 @@ impl Cluster {
             }
             let changes = compose(&now.annotations)?;
             match self.annotate(target, Some(&now.version), &changes).await? {
-                // The same one in another version: looked at again.
+                // The same volume in another version: read it again.
                 Written::Changed { now, .. } if now.as_deref() == Some(target.uid) => {}
                 written => return Ok(written),
             }
@@ -84,7 +84,7 @@ impl Cluster {
             .because("other clients keep changing the volume"))
     }
 
-    /// Who may list volumes need not be allowed to get one.
+    /// A user who can list volumes may not be allowed to get one.
     async fn annotated(&self, name: &str) -> Result<Option<Annotated>> {
         let api: Api<PersistentVolume> = Api::all(self.client());
         let this = ListParams::default().fields(&format!("metadata.name={name}"));

@@ -1,4 +1,4 @@
-//! Answers of an API server, or of what pretends to be one, that have no end: each is read so far and no further.
+//! Limits how much is read of a response: an API server, or something that pretends to be one, may send without end.
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -7,21 +7,21 @@ use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
 use hyper::body::Frame;
 use tower::BoxError;
 
-/// Largest answer that is read, in bytes: a list of all pods of the largest clusters is less.
+/// Largest response that is read, in bytes: a list of all pods of the largest clusters is smaller.
 pub(super) const LARGEST_ANSWER: usize = 512 << 20;
 
-/// Longest line of a watch, in bytes: an object is at most some 3 MiB.
+/// Longest line of a watch, in bytes: an object is at most about 3 MiB.
 pub(super) const LONGEST_LINE: usize = 16 << 20;
 
-/// An answer's body, bounded.
+/// A response body with a limit.
 pub(super) type Within = UnsyncBoxBody<Bytes, BoxError>;
 
-/// An answer that has no end, or as good as none.
+/// A response that is larger than the limit.
 #[derive(Debug, thiserror::Error)]
 #[error("the response is larger than {} MiB", .0 >> 20)]
 struct TooLarge(usize);
 
-/// A body to its end.
+/// Reads a body to its end.
 pub(super) async fn collect_limited<B>(body: B, largest: usize) -> Result<Bytes, BoxError>
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
@@ -33,7 +33,7 @@ where
     }
 }
 
-/// A body that breaks where a line of it is longer than this: who reads a watch keeps a line until it ends.
+/// A body that fails if one of its lines is longer than this: a watch keeps a line in memory until it ends.
 pub(super) fn lines_within<B>(body: B, longest: usize) -> Within
 where
     B: hyper::body::Body<Data = Bytes, Error = BoxError> + Send + 'static,

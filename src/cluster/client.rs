@@ -11,7 +11,7 @@ use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder};
 
-/// A client for the cluster that `config` names. Retries and a log of requests are not part of it.
+/// Returns a client for the cluster that `config` names, without retries and without a request log.
 ///
 /// # Errors
 /// Certificates or credentials that cannot be used.

@@ -1,4 +1,4 @@
-//! One text that is kept in a ConfigMap of the plugin's own: read, and written only as it was read.
+//! One text in a ConfigMap that belongs to the plugin: read, and written only if it is still what was read.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const MANAGER: &str = "kubectl-synxdb";
 const RESOURCE: &str = "configmaps";
 
-/// A text, and where it is or would be kept.
+/// The place of a text.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'p> {
     /// Namespace of the ConfigMap.
@@ -35,17 +35,17 @@ pub struct KeptText {
     key: String,
 }
 
-/// What became of a text that was to be kept.
+/// The result of storing a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeping {
-    /// It is kept.
+    /// It is stored.
     Kept,
-    /// Another run wrote at the same moment: that one's text is kept.
+    /// Another run wrote at the same moment: its text is stored.
     OvertakenBy,
 }
 
 impl KeptText {
-    /// The text; `None` if the ConfigMap has no such key.
+    /// Returns the text; `None` if the ConfigMap has no such key.
     pub fn text(&self) -> Option<&str> {
         self.object.data.as_ref()?.get(&self.key).map(String::as_str)
     }
@@ -57,7 +57,7 @@ impl KeptText {
 }
 
 impl Cluster {
-    /// Reads it, where a text of the user's own may be: `Known(None)` if there is no such ConfigMap.
+    /// Reads the place of a text that a user may have written: `Known(None)` if there is no such ConfigMap.
     pub async fn text_of(&self, place: Place<'_>, deadline: Duration) -> Read<Option<KeptText>> {
         let api: Api<ConfigMap> = Api::namespaced(self.client(), place.namespace);
         match self.timed(api.get_opt(place.name), deadline).await {
@@ -66,7 +66,7 @@ impl Cluster {
         }
     }
 
-    /// Reads it; `None` if there is no such ConfigMap.
+    /// Reads the text; `None` if there is no such ConfigMap.
     ///
     /// # Errors
     /// Not allowed (`get configmaps`), no response within `deadline`.
@@ -77,12 +77,12 @@ impl Cluster {
         Ok(found.map(|object| KeptText { object, key: place.key.to_owned() }))
     }
 
-    /// Keeps a text in place of what was `found`: it is created if nothing was, and otherwise written over that very
-    /// version (resourceVersion).
+    /// Stores a text in place of what was `found`: creates the ConfigMap if there was none, and otherwise updates the
+    /// version (resourceVersion) that was found.
     ///
     /// # Errors
-    /// Not allowed (`create` or `update configmaps`), a ConfigMap of that name that the plugin did not create, no answer
-    /// within `deadline`.
+    /// Not allowed (`create` or `update configmaps`), a ConfigMap of that name that the plugin did not create, no
+    /// response within `deadline`.
     pub async fn keep_text(
         &self,
         place: Place<'_>,
@@ -107,7 +107,7 @@ impl Cluster {
         };
         match written {
             Ok(_) => Ok(Keeping::Kept),
-            // AlreadyExists or Conflict. One that was deleted meanwhile is kept by the next run.
+            // AlreadyExists or Conflict. If it was deleted in the meantime, the next run stores the text.
             Err(failure) if matches!((verb, failure.code), (_, 409) | ("update", 404)) => Ok(Keeping::OvertakenBy),
             Err(failure) => Err(self.error(doing(verb, place), &failure)),
         }
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(cluster.keep_text(PLACE, "new", Some(&found), SOON).await.unwrap(), Keeping::Kept);
         let sent = server.requests().pop().unwrap();
         assert_eq!((sent.method.as_str(), sent.path.as_str()), ("PUT", "/api/v1/namespaces/a/configmaps/b"));
-        // The precondition, and what others added.
+        // The precondition, and what other clients added.
         assert_eq!(sent.body["metadata"]["resourceVersion"], "7");
         assert_eq!(sent.body["metadata"]["labels"], ours());
         assert_eq!(sent.body["data"], json!({"k": "new", "other": "stays"}));

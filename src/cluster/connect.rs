@@ -1,4 +1,4 @@
-//! kubectl's own flags, environment and files -> [`Cluster`]. No request is made here.
+//! Turns kubectl's own flags, environment and files into a [`Cluster`]. Sends no request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +13,18 @@ use super::request_errors::PluginFailed;
 use super::{Cluster, client, kubeconfig, transport};
 use crate::error::{Error, Result};
 
-/// How long connecting may take: host name, TCP and TLS together.
+/// Longest time for connecting: host name, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long a request may take where `--request-timeout` is not given, so that nothing hangs. kubectl's own
-/// default is no limit.
+/// Longest time for a request without `--request-timeout`, so that nothing hangs. kubectl's own default is no limit.
 const REQUEST: Duration = Duration::from_secs(30);
 
 impl Cluster {
-    /// Resolves flags, environment and kubeconfig, runs the credential plugin where there is one, and prepares the
-    /// connection. Nothing is sent to the API server. Must be called inside a tokio runtime.
+    /// Resolves flags, environment and kubeconfig, runs the credential plugin if there is one, and prepares the
+    /// connection. Sends nothing to the API server. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// See the messages: each says what is missing or contradicts itself, and what to do.
+    /// See the messages: each says what is missing or contradictory, and what to do.
     pub async fn connect(options: &ConnectOptions, environment: &Environment) -> Result<Self> {
         let mut resolved = kubeconfig::resolve(options, environment)?;
         let context = resolved.context;
@@ -55,12 +54,12 @@ impl Cluster {
         };
         let mut config = resolved.config;
         config.connect_timeout = Some(request_timeout.map_or(CONNECT, |limit| limit.min(CONNECT)));
-        // Retries are ours: kube's own would go on far beyond any deadline.
+        // The transport retries: kube's own retries would exceed every deadline.
         config.default_retry = false;
         let agent = concat!("kubectl-synxdb/", env!("CARGO_PKG_VERSION"));
         config.headers.push((USER_AGENT, http::HeaderValue::from_static(agent)));
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        // kube may run a command here (the old gcp auth-provider does), which would hold up the runtime.
+        // kube may run a command here (the old gcp auth-provider does), which would block the runtime.
         let built = tokio::task::spawn_blocking(move || client::of(config))
             .await
             .map_err(|error| Error::failure("cannot prepare the connection").because_of(error))?;
@@ -84,7 +83,7 @@ fn plugin_error(context: &str, failed: PluginFailed) -> Error {
 }
 
 fn not_prepared(context: &str, error: &kube::Error) -> Error {
-    // Of a command's failure kube's words hold what it printed, which may be a token.
+    // If a command fails, kube's message contains its output, which may be a token.
     let reason = match error {
         kube::Error::Auth(kube::client::AuthError::AuthExecRun { cmd, out }) => {
             format!("`{cmd}` failed: {}", out.status)

@@ -1,4 +1,4 @@
-//! What really goes over a connection, seen by a TLS server of the test's own.
+//! What is really sent over a connection, seen by the test's own TLS server.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ struct Server {
 }
 
 impl Server {
-    /// Serves an empty list to whoever asks, over TLS.
+    /// Serves an empty list to every client, over TLS.
     async fn start() -> Self {
         let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
         let acceptor = acceptor(&cert, &signing_key);
@@ -226,7 +226,7 @@ async fn a_server_that_cannot_be_reached_is_said_in_words() {
         let started = Instant::now();
         let cluster = home.connect(flags, Environment::default()).await.unwrap();
         let (cause, reason) = read(&cluster).await.unwrap_err();
-        // TLS without an answer ends by either deadline.
+        // TLS without a response ends by either deadline.
         let late = expected == "connection timed out" && cause == Cause::TimedOut;
         assert!(late || (cause == Cause::Unreachable && reason.contains(expected)), "{server}: {cause:?} {reason}");
         assert!(started.elapsed() < Duration::from_secs(5));
@@ -255,7 +255,7 @@ async fn the_environments_proxy_is_used_and_no_proxy_is_about_the_server() {
             tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut upstream).await });
         }
     });
-    // A name that only the proxy can reach.
+    // A name that only the proxy can resolve.
     let server_url = Some(format!("https://{NAME}:6443"));
     let flags = || ConnectOptions {
         server: server_url.clone(),

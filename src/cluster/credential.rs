@@ -1,8 +1,8 @@
 //! Credentials from a kubeconfig's `exec` plugin
 //! (<https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>).
 //!
-//! kube has its own way to run one, but it runs the plugin twice at each start, and gives it the
-//! terminal's input even where there is no terminal; so it is done here.
+//! kube can run a plugin, too, but it runs it twice at each start, and passes it the terminal's input even if there is
+//! no terminal; so it is done here.
 
 use std::fmt;
 use std::process::{Output, Stdio};
@@ -21,28 +21,28 @@ use super::failure::error_text;
 use super::programs;
 use super::request_errors::PluginFailed;
 
-/// How long a plugin may take that cannot ask anybody anything.
+/// Longest time for a plugin that cannot prompt.
 const UNATTENDED: Duration = Duration::from_secs(60);
 
-/// Most that a plugin may print, in bytes: certificates and keys are a few thousand.
+/// Most output of a plugin, in bytes: certificates and keys are a few thousand.
 const MOST_PRINTED: u64 = 1 << 20;
 
-/// What is kept of what a plugin says beside it: the end, where the reason is.
+/// How much of a plugin's error output is kept: the end, which holds the reason.
 const LAST_SAID: usize = 64 << 10;
 
-/// A token is renewed this long before it expires.
+/// How long before its expiry a token is renewed.
 const EARLY: SignedDuration = SignedDuration::from_secs(30);
 
-/// A refused token is not renewed more often than this: a plugin may take seconds, or ask a person.
+/// A rejected token is not renewed more often than this: a plugin may take seconds, or prompt.
 const RENEWAL: SignedDuration = SignedDuration::from_secs(10);
 
-/// A plugin, and whether it may ask a person.
+/// A plugin, and whether it may prompt.
 pub(super) struct Plugin {
     config: ExecConfig,
     stdin_is_terminal: bool,
 }
 
-/// What a plugin gave.
+/// The credentials that a plugin returned.
 #[derive(Default)]
 pub(super) struct Issued {
     /// A bearer token.
@@ -82,7 +82,7 @@ struct Status {
 }
 
 impl Plugin {
-    /// `config` with its `cluster` filled in where `provideClusterInfo` asks for it.
+    /// Returns `config` with its `cluster` filled in if `provideClusterInfo` requests it.
     pub(super) fn new(config: ExecConfig, stdin_is_terminal: bool) -> Self {
         Self { config, stdin_is_terminal }
     }
@@ -90,7 +90,7 @@ impl Plugin {
     /// Runs the plugin once.
     ///
     /// # Errors
-    /// Not found, failed, took more than 60 s without a terminal to ask on, or printed no credential.
+    /// Not found, failed, took more than 60 s without a terminal, or printed no credential.
     pub(super) async fn run(&self) -> Result<Issued, PluginFailed> {
         let Some(program) = self.config.command.as_deref().filter(|command| !command.is_empty()) else {
             return Err(self.failed("the kubeconfig specifies no command"));
@@ -138,7 +138,7 @@ impl Plugin {
         self.parse(&output.stdout)
     }
 
-    /// Runs it to its end, which is also where it prints more than a credential can be.
+    /// Runs it to its end, or until it prints more than a credential can be.
     async fn output(&self, mut command: tokio::process::Command) -> Result<Output, PluginFailed> {
         let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
@@ -156,7 +156,8 @@ impl Plugin {
             let said = last_of(err).await;
             Ok((child.wait().await.map_err(|error| self.failed(&error_text(&error)))?, said))
         };
-        // Where one fails the other is not waited for: who is no longer read from may never end, and is killed.
+        // If one fails, the other is not awaited: a process whose output is no longer read may never end, and is
+        // killed.
         let (stdout, (status, stderr)) = futures::try_join!(printed, ended)?;
         Ok(Output { status, stdout, stderr })
     }
@@ -173,7 +174,7 @@ impl Plugin {
         serde_json::to_string(&input).map_err(|error| self.failed(&error.to_string()))
     }
 
-    /// JSON by the documentation; client-go takes YAML too. What was printed is a secret: no error repeats it.
+    /// JSON according to the documentation; client-go accepts YAML, too. The output is a secret: no error repeats it.
     fn parse(&self, printed: &[u8]) -> Result<Issued, PluginFailed> {
         let output: Printed = serde_json::from_slice(printed)
             .ok()
@@ -195,7 +196,7 @@ impl Plugin {
         let mut command = self.config.command.clone().unwrap_or_default();
         let mut of_option = false;
         for argument in self.config.args.iter().flatten() {
-            // What an option is given may be a secret: `--oidc-client-secret=…`.
+            // An option's value may be a secret: `--oidc-client-secret=…`.
             let option = argument.starts_with('-');
             let shown = match argument.split_once('=') {
                 Some((name, _)) if option => format!("{name}=…"),
@@ -219,8 +220,8 @@ impl Plugin {
     }
 }
 
-/// The bearer token that a plugin gave, renewed before it expires and when the server refuses it.
-/// A client certificate that a plugin gave is used until the end: a new one would need new connections.
+/// The bearer token of a plugin, renewed before it expires and when the server rejects it. A client certificate of a
+/// plugin is used until the end: a new one would need new connections.
 pub(super) struct Credential {
     plugin: Plugin,
     current: Mutex<Current>,
@@ -233,10 +234,10 @@ struct Current {
 }
 
 impl Credential {
-    /// From a plugin and what it gave at first.
+    /// Starts with the credentials that a plugin returned first.
     ///
     /// # Errors
-    /// A token that cannot be a header.
+    /// A token that cannot be a header value.
     pub(super) fn new(plugin: Plugin, issued: &Issued) -> Result<Self, PluginFailed> {
         let current = current(&plugin, issued)?;
         Ok(Self { plugin, current: Mutex::new(current) })
@@ -254,7 +255,8 @@ impl Credential {
         Ok(current.header.clone())
     }
 
-    /// The server refused `used`: is there another one now? Runs the plugin unless somebody else just did.
+    /// Returns whether there is a newer token than `used`, which the server rejected. Runs the plugin unless another
+    /// request just did.
     pub(super) async fn renew(&self, used: Option<&HeaderValue>) -> Result<bool, PluginFailed> {
         let mut current = self.current.lock().await;
         if current.header.is_none() {
@@ -276,7 +278,7 @@ impl Credential {
     }
 }
 
-/// The end of what is said there, however much that is.
+/// Reads to the end and keeps only the last bytes.
 async fn last_of(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let (mut said, mut chunk) = (Vec::new(), [0; 4096]);
     let Some(mut stream) = stream else { return said };
@@ -359,7 +361,7 @@ mod tests {
         assert!(failed.to_string().contains("no terminal"), "{failed}");
     }
 
-    /// Long before the time that it may take.
+    /// Long before its time limit.
     #[tokio::test]
     async fn one_that_prints_without_end_is_ended() {
         let started = std::time::Instant::now();

@@ -1,5 +1,5 @@
-//! What there is in all namespaces, by metadata alone: pods that carry a label, and StatefulSets. A request each, of a
-//! small part of the bytes that whole objects would take.
+//! Reads all namespaces by metadata alone: pods that carry a label, and StatefulSets. One request each, of a small part
+//! of the bytes of whole objects.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -14,13 +14,14 @@ use super::failure::Failure;
 use super::snapshot::{ObjectFacts, Read};
 
 impl Cluster {
-    /// The pods of all namespaces that carry a label of this key; may be stale. Needs the right to list pods everywhere.
+    /// Returns the pods of all namespaces that carry a label with this key; may be stale. Needs the right to list pods
+    /// everywhere.
     pub async fn labelled_pods(&self, key: &str, deadline: Duration) -> Read<Vec<ObjectFacts>> {
         let selected = ListParams::default().labels(key);
         self.metadata::<Pod>("pods", selected, deadline).await
     }
 
-    /// All StatefulSets; may be stale. Needs the right to list them everywhere.
+    /// Returns all StatefulSets; may be stale. Needs the right to list them everywhere.
     pub async fn stateful_sets_everywhere(&self, deadline: Duration) -> Read<Vec<ObjectFacts>> {
         self.metadata::<StatefulSet>("statefulsets", ListParams::default(), deadline).await
     }

@@ -1,5 +1,5 @@
-//! What a failed request means, in one line: kube's own Display repeats its causes, so the chain of
-//! errors is read here instead.
+//! Turns a failed request into one line: kube's own Display repeats its causes, so the chain of errors is read here
+//! instead.
 
 use std::error::Error as StdError;
 use std::io;
@@ -23,19 +23,19 @@ const LONGEST_REASON: usize = 300;
 pub(super) struct Failure {
     /// What kind.
     pub(super) cause: Cause,
-    /// HTTP status, 0 where there was no answer.
+    /// HTTP status; 0 if there was no response.
     pub(super) code: u16,
     /// The server's machine-readable reason (`Conflict`, `AlreadyExists`), or nothing.
     pub(super) kind: String,
-    /// The fields that the server finds wrong, as paths: `metadata.uid`.
+    /// The fields that the server rejects, as paths: `metadata.uid`.
     pub(super) fields: Vec<String>,
-    /// In words, one line.
+    /// The reason in one line.
     pub(super) reason: String,
     /// The error that it was read from.
     pub(super) source: Option<Source>,
 }
 
-/// What was being done, for an error's first line.
+/// The operation that failed, for an error's first line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operation<'a> {
     /// An API verb: `list`.
@@ -49,7 +49,7 @@ pub(super) struct Operation<'a> {
 }
 
 impl Failure {
-    /// No answer within this time.
+    /// No response within this time.
     pub(super) fn timed_out(after: Duration) -> Self {
         Self::without_answer(Cause::TimedOut, DeadlinePassed(after).to_string())
     }
@@ -58,7 +58,7 @@ impl Failure {
         Self { cause, code: 0, kind: String::new(), fields: Vec::new(), reason: reason.into(), source: None }
     }
 
-    /// From a request's error.
+    /// Classifies a request's error.
     pub(super) fn of(error: kube::Error) -> Self {
         Self::read(&error).caused_by(error)
     }
@@ -67,7 +67,7 @@ impl Failure {
         Self { source: Some(Source::new(error)), ..self }
     }
 
-    /// What a request's error says.
+    /// Classifies what a request's error reports.
     pub(super) fn read(error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::of_status(status),
@@ -86,7 +86,7 @@ impl Failure {
         }
     }
 
-    /// From a watch's error.
+    /// Classifies a watch's error.
     pub(super) fn of_watch(error: &kube::runtime::watcher::Error) -> Self {
         use kube::runtime::watcher::Error as Watcher;
         match error {
@@ -158,7 +158,7 @@ impl Failure {
         Self::without_answer(Cause::Unreachable, one_line(&innermost))
     }
 
-    /// Whether the same request may succeed a moment later.
+    /// Returns whether the same request may succeed a moment later.
     pub(super) fn is_transient(&self) -> bool {
         match self.code {
             0 => matches!(self.cause, Cause::TimedOut | Cause::Unreachable),
@@ -167,7 +167,7 @@ impl Failure {
         }
     }
 
-    /// The same, as a part of the cluster that could not be read.
+    /// Converts it to a part of the cluster that could not be read.
     pub(super) fn unreadable(self, resource: &'static str, namespace: Option<&str>) -> Unreadable {
         Unreadable {
             resource,
@@ -180,7 +180,7 @@ impl Failure {
 }
 
 impl Cluster {
-    /// An error a user reads, from a failed request.
+    /// Returns the error that a user reads for a failed request.
     pub(super) fn error(&self, act: Operation<'_>, failure: &Failure) -> Error {
         let Operation { verb, resource, namespace, name } = act;
         let of = name.map(|name| format!(" {name}")).unwrap_or_default();
@@ -207,7 +207,8 @@ impl Cluster {
         error.caused_by(failure.source.clone())
     }
 
-    /// An error a user reads, from a part of a [`super::snapshot::Snapshot`] that a command cannot do without.
+    /// Returns the error that a user reads for a part of a [`super::snapshot::Snapshot`] that a command cannot do
+    /// without.
     pub fn unreadable(&self, part: &Unreadable) -> Error {
         let act = Operation { verb: "list", resource: part.resource, namespace: part.namespace.as_deref(), name: None };
         let failure = Failure {
@@ -223,7 +224,7 @@ impl Cluster {
 
     fn unauthorized(&self, reason: &str) -> Error {
         let error = Error::failure(format!("the server rejected the credentials of context {}", self.context));
-        // "Unauthorized" says nothing that the first line does not.
+        // "Unauthorized" adds nothing to the first line.
         let error = if reason == "Unauthorized" { error } else { error.because(reason) };
         error
             .hint(format!("log in again, then: kubectl auth whoami --context {}", quoted(&self.context)))
@@ -237,11 +238,11 @@ impl Cluster {
     }
 }
 
-/// An error's whole chain. An `io::Error` hides what it wraps from `source()`, so that is looked into too.
+/// Returns an error's whole chain. An `io::Error` hides what it wraps from `source()`, so that is included, too.
 pub(super) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
     let mut links: Vec<&'a (dyn StdError + 'static)> = Vec::new();
     let mut next = Some(error);
-    // Bounded: nothing forbids a chain with a cycle.
+    // Limited: nothing forbids a chain with a cycle.
     while let Some(link) = next.filter(|_| links.len() < 16) {
         links.push(link);
         next = match link.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
@@ -252,7 +253,7 @@ pub(super) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn Std
     links
 }
 
-/// Whether a connection that had been made broke before the whole answer was there: the next one may do better.
+/// Returns whether an established connection broke before the whole response arrived: another connection may succeed.
 pub(super) fn broke(error: &(dyn StdError + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     chain(error).into_iter().any(|link| {
@@ -264,7 +265,7 @@ pub(super) fn broke(error: &(dyn StdError + 'static)) -> bool {
     })
 }
 
-/// What an error says at bottom, on one line: its innermost cause, without what the outer ones repeat.
+/// Returns an error's innermost cause on one line, without what the outer errors repeat.
 pub fn error_text(error: &(dyn StdError + 'static)) -> String {
     let innermost = chain(error).last().map_or_else(|| error.to_string(), |link| link.to_string());
     one_line(&without_os_number(&innermost))
@@ -273,7 +274,7 @@ pub fn error_text(error: &(dyn StdError + 'static)) -> String {
 fn tls_reason(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(reason) => match reason {
-            // A bad signature is a re-created authority of the same name, as every new cluster's "kubernetes" is.
+            // A bad signature means a re-created authority of the same name, as every new cluster's "kubernetes" is.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "the server's certificate is signed by an untrusted authority".to_owned()
             }
@@ -308,7 +309,7 @@ fn without_os_number(text: &str) -> String {
 /// Longest text of a server that is kept, in characters.
 const LONGEST: usize = 1000;
 
-/// A text, or the beginning of one that is longer than anybody reads, with what it is the beginning of.
+/// Shortens a text that is too long to read, and says so.
 pub fn cut(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((at, _)) => format!("{}… (first {LONGEST} of {} characters)", &text[..at], text.chars().count()),

@@ -1,4 +1,4 @@
-//! Files that a user names, which may be anything: a device that has no end, or as good as none.
+//! Reads files that a user names. A file may be anything, such as a device without an end.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,10 +7,10 @@ use std::path::Path;
 /// Largest file of settings or certificates that is read, in bytes.
 pub const LARGEST: u64 = 16 << 20;
 
-/// All of a file, where it is no longer than `most` bytes. A pipe is read, too: shells make such of commands.
+/// Reads a file of at most `most` bytes. Accepts a pipe: shells make one for a command's output.
 ///
 /// # Errors
-/// The system's; it is longer.
+/// The system's error; the file is larger.
 pub fn read_limited(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
@@ -20,18 +20,18 @@ pub fn read_limited(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same as text.
+/// Reads a file as text.
 ///
 /// # Errors
-/// The system's; it is longer, or no text.
+/// The system's error; the file is larger, or is not text.
 pub fn text(path: &Path, most: u64) -> io::Result<String> {
     String::from_utf8(read_limited(path, most)?).map_err(|_| io::Error::other("it is not UTF-8 text"))
 }
 
-/// Whether a file, which somebody else's code reads, has an end: devices have none.
+/// Checks that a file that a library reads has an end: devices have none.
 ///
 /// # Errors
-/// The system's; it has none, or is larger than `most` bytes.
+/// The system's error; the file has no end, or is larger than `most` bytes.
 pub(super) fn ends(path: &Path, most: u64) -> io::Result<()> {
     let about = std::fs::metadata(path)?;
     if about.len() > most {
@@ -46,7 +46,7 @@ pub(super) fn ends(path: &Path, most: u64) -> io::Result<()> {
 #[cfg(unix)]
 fn is_device(about: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::FileTypeExt as _;
-    // /dev/null is one, and a kubeconfig that says nothing.
+    // /dev/null is a device, and an empty kubeconfig.
     let kind = about.file_type();
     let null = std::fs::metadata("/dev/null").map(|null| std::os::unix::fs::MetadataExt::rdev(&null));
     let same = null.is_ok_and(|null| null == std::os::unix::fs::MetadataExt::rdev(about));

@@ -1,22 +1,22 @@
-//! What other programs say in words alone: where code has to tell such cases apart, it does so here and nowhere else. A test
-//! has the real program or library say each of them.
+//! Messages of other programs that code has to distinguish although they are only text. This is the only place that
+//! does; for each message, a test makes the real program or library produce it.
 
-/// Something that another program says.
+/// A message of another program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KnownMessage {
-    /// A kubelet, of a port that it was to forward to: Go's words of `ECONNREFUSED` (k8s.io/kubelet,
+    /// A kubelet's, about a port to forward to: Go's text of `ECONNREFUSED` (k8s.io/kubelet,
     /// pkg/cri/streaming/portforward). Tested by the end-to-end case `forward::a_kubelet_reports_that_nothing_listens`.
     NothingListens,
-    /// An API server, of a delete whose precondition names another UID (k8s.io/apiserver, storage/interfaces.go,
+    /// An API server's, about a delete whose precondition names another UID (k8s.io/apiserver, storage/interfaces.go,
     /// `Preconditions.Check`). Tested by the end-to-end case `answers_more::to_creations_and_deletions`.
     OtherUid,
-    /// hyper-util, of a host name that no name server knows (client/legacy/connect/http.rs, `ConnectError`). Tested by
-    /// `connect::tests`.
+    /// hyper-util's, about a host name that no name server knows (client/legacy/connect/http.rs, `ConnectError`).
+    /// Tested by `connect::tests`.
     NoSuchHost,
 }
 
 impl KnownMessage {
-    /// The words.
+    /// Returns the text.
     fn words(self) -> &'static str {
         match self {
             Self::NothingListens => "connection refused",
@@ -25,7 +25,7 @@ impl KnownMessage {
         }
     }
 
-    /// Whether a text says it.
+    /// Returns whether a text contains the message.
     pub(super) fn is_in(self, text: &str) -> bool {
         text.contains(self.words())
     }

@@ -1,8 +1,8 @@
-//! A local port that leads to a pod, whichever that is at the moment: each client has a tunnel of its own.
+//! A local port that leads to a pod, and to its successor after that. Each client has its own tunnel.
 //!
-//! Who knows where it leads says so through a channel; a client that comes while it leads nowhere waits. Until the pod
-//! has sent its first byte, a client whose tunnel breaks is led to the successor with what it sent so far: PostgreSQL's
-//! clients send no statement before the server has answered. Nothing is ever repeated after that.
+//! A channel reports the current pod; a client that connects while there is none waits. If a client's tunnel breaks
+//! before the pod has sent its first byte, the client is connected to the successor, and what it has sent so far is
+//! sent again: PostgreSQL clients send no statement before the server has responded. Nothing is repeated after that.
 
 use std::io;
 use std::sync::Arc;
@@ -24,17 +24,17 @@ use super::transport::pause;
 use super::tunnel::{Open, Upgraded};
 use crate::duration;
 
-/// How long what may be waited for.
+/// Time limits of waits.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// A client, for a pod that answers.
+    /// For a client: until a pod responds.
     wait: Duration,
-    /// One and the same pod, Ready and refusing.
+    /// For a pod that is Ready and refuses connections.
     refused: Duration,
-    /// Word of a pod's end, after a connection to it broke.
+    /// After a connection broke: until the pod's deletion is reported.
     news: Duration,
-    /// The pod's next bytes, after its client has sent all, until the connection is closed: there is no word for "I have
-    /// sent all" that it would understand.
+    /// After a client has sent everything: until the pod's next bytes, before the connection is closed. The protocol
+    /// has no message for "end of input".
     silence: Duration,
 }
 
@@ -45,11 +45,11 @@ const LIMITS: Limits = Limits {
     silence: Duration::from_secs(1),
 };
 
-/// How long a tunnel may take to be opened.
+/// Longest time to open a tunnel.
 const OPENING: Duration = Duration::from_secs(10);
-/// Most bytes of a client that are kept until the pod has answered.
+/// Most bytes of a client that are kept until the pod has responded.
 const KEPT: usize = 64 * 1024;
-/// A quiet client's connection is kept alive this often.
+/// Interval of keep-alives on a quiet client's connection.
 const BEAT: Duration = Duration::from_secs(30);
 /// Bytes read from a client at once, and at first.
 const CHUNK: (usize, usize) = (64 * 1024, 4 * 1024);
@@ -65,20 +65,20 @@ pub struct Destination {
     pub uid: String,
 }
 
-/// What the pod's port speaks.
+/// The protocol of the pod's port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaks {
-    /// PostgreSQL's protocol: what came before the first answer may be said twice.
+    /// PostgreSQL's protocol: what was sent before the first response can be sent again.
     Sql,
-    /// Anything else: only what certainly did not arrive is said again.
+    /// Any other: only what certainly did not arrive is sent again.
     Other,
 }
 
-/// A client that could not be served, and why, in words.
+/// A client that could not be served, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unserved(pub String);
 
-/// A port that leads to a pod. Its clients are let go when it is dropped.
+/// A port that leads to a pod. Dropping it disconnects its clients.
 pub struct Forward {
     listener: Listener,
     route: Arc<Route<Pods>>,
@@ -102,7 +102,7 @@ struct Route<W> {
     limits: Limits,
 }
 
-/// Something that leads to a pod.
+/// A source of connections to pods.
 trait Way: Send + Sync + 'static {
     type Socket: Socket + Send + 'static;
 
@@ -118,8 +118,8 @@ impl Way for Pods {
 }
 
 impl Cluster {
-    /// A forward from `listener` to `port` of the pods that `to` names. Clients that cannot be served are told to
-    /// `unserved`.
+    /// Starts a forward from `listener` to `port` of the pods that `to` reports. Clients that cannot be served are
+    /// reported to `unserved`.
     pub fn forward(
         &self,
         listener: Listener,
@@ -135,7 +135,7 @@ impl Cluster {
 }
 
 impl Forward {
-    /// Serves clients, for ever.
+    /// Serves clients forever.
     pub async fn serve(&mut self) {
         loop {
             let accepted = tokio::select! {
@@ -143,7 +143,7 @@ impl Forward {
                 Some(_) = self.clients.join_next() => continue,
             };
             let Ok(stream) = accepted else {
-                // Out of file descriptors, say: those that are served give theirs back.
+                // For example, out of file descriptors: current clients will free some.
                 sleep(pause(0)).await;
                 continue;
             };
@@ -151,7 +151,7 @@ impl Forward {
             self.clients.spawn(async move {
                 let carried = match stream {
                     Accepted::Tcp(stream) => {
-                        // Best effort: without it small answers are late, not lost.
+                        // Best effort: without it small responses are late, not lost.
                         let _ = stream.set_nodelay(true);
                         let (mut reader, mut writer) = stream.into_split();
                         route.carry(&mut reader, &mut writer).await
@@ -163,33 +163,33 @@ impl Forward {
                     }
                 };
                 if let Err(why) = carried {
-                    // Nobody listens any longer: it is ending.
+                    // The receiver is gone: the forward is ending.
                     let _ = unserved.send(Unserved(why));
                 }
             });
         }
     }
 
-    /// Waits until all clients have left, `limit` at most; new ones are not taken.
+    /// Waits until all clients have disconnected, at most `limit`; accepts no new ones.
     pub async fn drain(&mut self, limit: Duration) {
         let all = async { while self.clients.join_next().await.is_some() {} };
-        // Those that stay are let go.
+        // Disconnects the remaining ones.
         let _ = timeout(limit, all).await;
     }
 }
 
-/// What a client sent before the pod answered.
+/// What a client sent before the pod responded.
 #[derive(Default)]
 struct Head {
     bytes: BytesMut,
-    /// Whether it was sent and is not kept any longer: it cannot be said again.
+    /// Whether it was sent and is no longer kept, so that it cannot be sent again.
     spilt: bool,
-    /// Whether the client has sent all.
+    /// Whether the client has sent everything.
     whole: bool,
 }
 
 impl Head {
-    /// Takes in what the client sends, until nothing more is kept; ends when it has sent all.
+    /// Reads what the client sends, until no more is kept; ends when the client has sent everything.
     async fn fill(&mut self, client: &mut (impl AsyncRead + Unpin)) {
         while self.bytes.len() < KEPT {
             match client.read_buf(&mut self.bytes).await {
@@ -203,7 +203,7 @@ impl Head {
         std::future::pending().await
     }
 
-    /// The same while a tunnel is opened: one that has sent something and left may have meant it to arrive.
+    /// Reads while a tunnel is opened: a client that has sent something and disconnected may have meant it to arrive.
     async fn fill_or_leave(&mut self, client: &mut (impl AsyncRead + Unpin)) {
         if !self.whole {
             self.fill(client).await;
@@ -218,24 +218,24 @@ impl Head {
     }
 }
 
-/// How an attempt to get an answer ended.
+/// The result of an attempt to get a response.
 enum Attempt {
-    /// The pod answers, or more was sent than is kept: there is no way back.
+    /// The pod responded, or more was sent than is kept: the client stays with this pod.
     Through,
-    /// The client has left.
+    /// The client has disconnected.
     Left,
-    /// There is none; why, in words.
+    /// No response, and why.
     Failed(Fate, String),
 }
 
-/// What became of what the client sent.
+/// What happened to the client's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// There was no tunnel.
+    /// No tunnel was opened.
     Unopened,
-    /// The pod did not take it.
+    /// The pod refused the connection.
     Refused,
-    /// It may have arrived.
+    /// They may have arrived.
     Broken,
 }
 
@@ -248,12 +248,12 @@ impl<W: Way> Route<W> {
     ) -> Result<(), String> {
         let Some(mut tunnel) = self.reach(client).await? else { return Ok(()) };
         let Ok((reader, writer)) = tunnel.halves() else { return Ok(()) };
-        // However it ends, the client sees it; what was lost, it knows better than anybody.
+        // However it ends, the client notices it and knows best what was lost.
         exchange(client, answers, reader, writer, self.limits.silence).await;
         Ok(())
     }
 
-    /// A tunnel through which the pod has answered; `None` where the client has left.
+    /// Returns a tunnel through which the pod has responded; `None` if the client has disconnected.
     async fn reach(&self, client: &mut (impl AsyncRead + Unpin + Send)) -> Result<Option<Open<W::Socket>>, String> {
         let mut to = self.to.clone();
         let deadline = Instant::now() + self.limits.wait;
@@ -284,13 +284,14 @@ impl<W: Way> Route<W> {
                     Attempt::Failed(fate, why) => (why, fate),
                 },
             };
-            // A cancellation is never answered, and is for a session of this very pod.
+            // A cancellation is never answered, and belongs to a session of this very pod.
             if fate == Fate::Broken && (head.spilt || head.cancels() || self.speaks == Speaks::Other) {
                 return Ok(None);
             }
             let why = format!("pod {}, port {}: {why}", there.pod, self.port);
             if fate == Fate::Broken {
-                // Perhaps the pod is going and that is not known yet; a pod that stays meant to close.
+                // The pod may be terminating without it being known yet; a pod that stays closed the connection on
+                // purpose.
                 let news = timeout(self.limits.news, to.wait_for(|now| now.as_ref() != Some(&there))).await;
                 if !matches!(news, Ok(Ok(_))) {
                     return Ok(None);
@@ -320,7 +321,7 @@ impl<W: Way> Route<W> {
         Ok(None)
     }
 
-    /// Sends what the client has sent, and what it sends meanwhile, until the pod answers.
+    /// Sends what the client has sent, and what it still sends, until the pod responds.
     async fn greet(
         &self,
         client: &mut (impl AsyncRead + Unpin + Send),
@@ -330,7 +331,7 @@ impl<W: Way> Route<W> {
         let Ok((reader, writer)) = tunnel.halves() else { return Attempt::Left };
         let mut sent = 0;
         loop {
-            // What cannot be sent has its reason on the reading side.
+            // If it cannot be sent, the reading side reports the reason.
             if sent < head.bytes.len() && writer.write_all(&head.bytes[sent..]).await.is_ok() {
                 let _ = writer.flush().await;
             }
@@ -353,7 +354,7 @@ impl<W: Way> Route<W> {
                 },
                 read = client.read_buf(&mut head.bytes) => match read {
                     Ok(1..) => {}
-                    // It has sent all, and may still wait for the answer.
+                    // The client has sent everything, and may still wait for the response.
                     Ok(0) => return Attempt::Through,
                     Err(_) => return Attempt::Left,
                 },
@@ -369,13 +370,13 @@ async fn standing(to: &mut watch::Receiver<Option<Destination>>) -> Destination 
             return there;
         }
         if to.changed().await.is_err() {
-            // Nobody will ever say: the forward is ending.
+            // The sender is gone: the forward is ending.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Carries bytes both ways until the pod's side ends, or the client's has and the pod is silent.
+/// Copies bytes both ways until the pod's side ends, or the client's side has ended and the pod is silent.
 async fn exchange<S: Socket>(
     client: &mut (impl AsyncRead + Unpin),
     answers: &mut (impl AsyncWrite + Unpin),
@@ -397,7 +398,7 @@ async fn exchange<S: Socket>(
     }
 }
 
-/// From the pod to the client: what the client does not take is not read.
+/// Copies from the pod to the client; reads no more than the client accepts.
 async fn download(
     reader: &mut (impl AsyncBufRead + Unpin),
     answers: &mut (impl AsyncWrite + Unpin),
@@ -415,7 +416,7 @@ async fn download(
     }
 }
 
-/// From the client to the pod, until the client has sent all.
+/// Copies from the client to the pod, until the client has sent everything.
 async fn upload<S: Socket>(client: &mut (impl AsyncRead + Unpin), writer: &mut Writer<S>) -> io::Result<()> {
     let (largest, first) = CHUNK;
     let mut buffer = vec![0; first];
@@ -435,7 +436,7 @@ async fn upload<S: Socket>(client: &mut (impl AsyncRead + Unpin), writer: &mut W
         }
         writer.write_all(&buffer[..count]).await?;
         writer.flush().await?;
-        // Few clients send much, and those pay for the space.
+        // Few clients send much; only those need the larger buffer.
         if count == buffer.len() && count < largest {
             buffer.resize((2 * count).min(largest), 0);
         }

@@ -1,4 +1,4 @@
-//! A forward's clients, with pods that are pretended by the server's end of each tunnel.
+//! Clients of a forward; the server's end of each tunnel plays the pod.
 
 use super::super::snapshot::Cause;
 use super::*;
@@ -12,12 +12,12 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 type End = WebSocketStream<DuplexStream>;
 
-/// What is waited for comes soon, or never.
+/// What is awaited comes soon, or never.
 async fn soon<T>(work: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(20), work).await.expect("it does not come")
 }
 
-/// Hands the server's end of each tunnel to the test, with the name of the pod that it was opened to.
+/// Passes the server's end of each tunnel to the test, with the name of its pod.
 struct Pretended(mpsc::UnboundedSender<(String, End)>);
 
 impl Way for Pretended {
@@ -72,7 +72,7 @@ fn pod(name: &str) -> Destination {
 }
 
 impl Scene {
-    /// The tunnel that is opened next.
+    /// The next tunnel that is opened.
     async fn tunnel(&mut self) -> (String, End) {
         let (pod, mut server) = soon(self.opened.recv()).await.expect("it was given up");
         for greeting in [[0, 0x38, 0x15], [1, 0x38, 0x15]] {
@@ -92,7 +92,7 @@ async fn say(server: &mut End, bytes: &[u8]) {
     server.send(Message::Binary(Bytes::copy_from_slice(bytes))).await.unwrap();
 }
 
-/// As many bytes as the client is known to have sent.
+/// Reads as many bytes as the client has sent.
 async fn heard(server: &mut End, count: usize) -> Vec<u8> {
     let mut all = Vec::new();
     while all.len() < count {
@@ -160,7 +160,7 @@ async fn before_the_first_answer_the_successor_is_told_all_again() {
         scene.to.send_replace(None);
         scene.to.send_replace(Some(pod("p-1")));
         let (name, mut server) = loop {
-            // A pod that refused may be asked again before it is known to be gone.
+            // A pod that refused may be tried again before its deletion is known.
             let (name, server) = scene.tunnel().await;
             if name == "p-1" {
                 break (name, server);
@@ -189,8 +189,8 @@ async fn after_the_first_answer_nothing_is_said_again() {
     assert!(scene.opened.try_recv().is_err(), "another tunnel was opened");
 }
 
-/// PostgreSQL closes without a word after a CancelRequest, or where it does not understand: said again, the first would
-/// end a later statement.
+/// PostgreSQL closes silently after a CancelRequest, or if it does not understand: sent again, the first would cancel a
+/// later statement.
 #[tokio::test]
 async fn a_pod_that_closes_without_an_answer_and_stays_is_not_asked_again() {
     for (speaks, text, lost) in [
@@ -216,7 +216,7 @@ async fn a_pod_that_closes_without_an_answer_and_stays_is_not_asked_again() {
 async fn a_pod_that_is_ready_and_refuses_is_given_up() {
     let mut scene = scene(Some("p-0"), Speaks::Sql, Limits { refused: Duration::from_millis(300), ..LIMITS });
     scene.client.write_all(b"startup").await.unwrap();
-    // Until nobody asks any longer.
+    // Until the forward stops trying.
     let mut asked = 0;
     while let Some((_, mut server)) = soon(scene.opened.recv()).await {
         say(&mut server, &[1, 0x38, 0x15]).await;
@@ -228,7 +228,7 @@ async fn a_pod_that_is_ready_and_refuses_is_given_up() {
     assert_eq!(why, "pod p-0, port 5432: connection refused: nothing is listening on that port of the pod");
 }
 
-/// What is more than is kept goes through, and is not said again.
+/// More than is kept is passed on, and not sent again.
 #[tokio::test]
 async fn a_client_that_says_much_at_first_is_not_held_up() {
     let mut scene = sql(Some("p-0"));
@@ -241,7 +241,7 @@ async fn a_client_that_says_much_at_first_is_not_held_up() {
     scene.reads(b"ok").await;
 }
 
-/// One that closes its sending side still gets what the pod has to say.
+/// A client that closes its sending side still gets what the pod sends.
 #[tokio::test]
 async fn a_client_that_has_sent_all_is_answered() {
     let mut scene = sql(Some("p-0"));
@@ -253,12 +253,12 @@ async fn a_client_that_has_sent_all_is_answered() {
         say(&mut server, part).await;
         scene.reads(&part[1..]).await;
     }
-    // The pod says nothing more: it is closed.
+    // The pod sends nothing more: it is closed.
     assert_eq!(soon(scene.client.read(&mut [0; 8])).await.unwrap(), 0);
     assert!(matches!(server.next().await, Some(Ok(Message::Close(_)))));
 }
 
-/// A client that does not read makes the pod wait, not this program grow.
+/// A client that does not read makes the pod wait, and does not fill this program's memory.
 #[tokio::test]
 async fn a_slow_client_holds_the_pod_up() {
     let mut scene = sql(Some("p-0"));
@@ -272,7 +272,7 @@ async fn a_slow_client_holds_the_pod_up() {
         said += message.len() - 1;
         assert!(said < 1 << 20, "it takes more and more");
     }
-    // All of it is there.
+    // Everything arrives.
     let mut read = vec![0; said];
     soon(scene.client.read_exact(&mut read)).await.unwrap();
     assert!(read.iter().all(|byte| *byte == 7));

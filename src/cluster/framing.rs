@@ -1,6 +1,7 @@
-//! One port of a pod over a WebSocket, as `v4.channel.k8s.io` frames it: the first byte of each binary message is its
-//! channel, 0 for data and 1 for what the kubelet reports about the port, and the first message on each holds the port,
-//! two bytes, little endian. There is no message for "I have sent all": a side that closes closes both ways.
+//! One port of a pod over a WebSocket, framed as `v4.channel.k8s.io`: the first byte of each binary message is its
+//! channel, 0 for data and 1 for errors that the kubelet reports about the port, and the first message on each channel
+//! holds the port, two bytes, little endian. There is no message for "end of input": a side that closes closes both
+//! ways.
 //!
 //! Source: k8s.io/kubelet `pkg/cri/streaming/portforward/websocket.go`.
 
@@ -21,13 +22,13 @@ use crate::text::one_line;
 
 /// Channel of the port's bytes.
 const DATA: u8 = 0;
-/// Channel of what is reported about the port.
+/// Channel of errors about the port.
 const REPORT: u8 = 1;
 
 /// Most bytes in one message to the pod.
 const LARGEST: usize = 64 * 1024;
 
-/// A WebSocket, as far as this is concerned.
+/// What this module needs of a WebSocket.
 pub(super) trait Socket:
     Stream<Item = Result<Message, WsError>> + Sink<Message, Error = WsError> + Unpin
 {
@@ -47,7 +48,7 @@ pub(super) fn halves<S: Socket>(socket: S, port: u16) -> (Reader<S>, Writer<S>) 
 pub(super) struct Reader<S> {
     stream: futures::stream::Fuse<SplitStream<S>>,
     port: u16,
-    /// Whether the port came on either channel.
+    /// Whether the port has arrived on each channel.
     greeted: [bool; 2],
     /// The rest of the message that is being read.
     current: Bytes,
@@ -60,7 +61,7 @@ pub(super) struct Writer<S> {
 }
 
 impl<S: Socket> Reader<S> {
-    /// Reads on until there are bytes of the pod; none is the end.
+    /// Reads until there are bytes of the pod; none means the end.
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.current.is_empty() {
             if self.stream.is_terminated() {
@@ -69,7 +70,7 @@ impl<S: Socket> Reader<S> {
             match ready!(self.stream.poll_next_unpin(cx)) {
                 Some(Ok(Message::Binary(bytes))) => self.take_in(bytes)?,
                 Some(Ok(Message::Close(_))) | None => return Poll::Ready(Ok(())),
-                // The library answers a ping by itself.
+                // The library responds to pings.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Poll::Ready(broken(error)),
             }
@@ -98,19 +99,19 @@ impl<S: Socket> Reader<S> {
         }
         match channel {
             DATA => self.current = bytes,
-            // A port that was reported is of no use any longer.
+            // After an error, the port is unusable.
             REPORT => {
                 let text = String::from_utf8_lossy(&bytes);
                 return Err(io::Error::new(io::ErrorKind::ConnectionRefused, PortError::of(&text)));
             }
-            // There are two.
+            // There are two channels.
             _ => {}
         }
         Ok(())
     }
 }
 
-/// A connection that ended without a goodbye; one that was closed already has simply ended.
+/// A connection that ended without a close frame; one that was already closed has simply ended.
 fn broken(error: WsError) -> io::Result<()> {
     match error {
         WsError::ConnectionClosed | WsError::AlreadyClosed => Ok(()),
@@ -121,7 +122,7 @@ fn broken(error: WsError) -> io::Result<()> {
     }
 }
 
-/// What the kubelet reports of a port it was to forward to.
+/// An error that the kubelet reports about a port to forward to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PortError {
     /// Nothing listens on that port of the pod.
@@ -131,8 +132,8 @@ pub(crate) enum PortError {
 }
 
 impl PortError {
-    /// The kubelet's message ends with what matters: `error forwarding port 5432 to pod …, uid : failed to … 5432:
-    /// connect: connection refused`.
+    /// Parses the kubelet's message, which ends with the cause: `error forwarding port 5432 to pod …, uid : failed to …
+    /// 5432: connect: connection refused`.
     pub(crate) fn of(text: &str) -> Self {
         if KnownMessage::NothingListens.is_in(text) {
             return Self::NothingListens;
@@ -140,7 +141,7 @@ impl PortError {
         Self::Other(one_line(text))
     }
 
-    /// The report at the bottom of an error, where it is one.
+    /// Returns the port error at the bottom of an error chain, if there is one.
     pub(crate) fn find_in<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
         super::failure::chain(error).into_iter().find_map(|link| link.downcast_ref())
     }
@@ -179,7 +180,7 @@ impl<S: Socket> AsyncRead for Reader<S> {
 }
 
 impl<S: Socket> Writer<S> {
-    /// Says that it is still there, so that nothing on the way takes the connection for idle.
+    /// Sends a keep-alive, so that nothing on the way takes the connection for idle.
     pub(super) async fn ping(&mut self) -> io::Result<()> {
         self.sink.send(Message::Ping(Bytes::new())).await.map_err(unwritten)
     }
@@ -187,7 +188,7 @@ impl<S: Socket> Writer<S> {
 
 impl<S: Socket> AsyncWrite for Writer<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        // The message before it must have left: what a slow pod does not take is not piled up here.
+        // The previous keep-alive must have been sent: nothing piles up for a slow pod.
         ready!(self.sink.poll_ready_unpin(cx)).map_err(unwritten)?;
         let amount = buf.len().min(LARGEST);
         let mut message = BytesMut::with_capacity(1 + amount);

@@ -1,4 +1,4 @@
-//! Against a server's end of the same WebSocket, in memory.
+//! Tests against a server's end of the same WebSocket, in memory.
 
 use super::*;
 use crate::cluster::tunnel::settings;
@@ -99,7 +99,7 @@ async fn each_write_is_a_message_on_channel_0_and_closing_says_so() {
     assert_eq!(sizes, [6, LARGEST, 1, 0, usize::MAX]);
 }
 
-/// What the server does not read is not taken, however much there is to send.
+/// Nothing more is accepted than the server reads, however much there is to send.
 #[tokio::test]
 async fn a_slow_reader_holds_the_writer_up() {
     let ((_reader, mut writer), server) = port(1 << 10).await;

@@ -10,18 +10,17 @@ pub struct Cluster {
     pub(super) context: String,
     pub(super) namespace: Option<String>,
     pub(super) server: String,
-    /// `None` where `--request-timeout=0` asked for no limit.
+    /// `None` if `--request-timeout=0` disabled the limit.
     pub(super) request_timeout: Option<Duration>,
 }
 
 impl Cluster {
-    /// The kubeconfig's context in use; `in-cluster` inside a pod, `--server` where only that was given.
+    /// The kubeconfig's current context; `in-cluster` inside a pod, `--server` if only that was given.
     pub fn context_name(&self) -> &str {
         &self.context
     }
 
-    /// The namespace of `--namespace`, or else of the context (inside a pod: the pod's). `None` where
-    /// neither names one.
+    /// The namespace of `--namespace`, or else of the context (inside a pod: the pod's). `None` if neither sets one.
     pub fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref()
     }
@@ -35,7 +34,7 @@ impl Cluster {
         self.client.clone()
     }
 
-    /// `deadline`, or `--request-timeout` where that is shorter.
+    /// Returns `deadline`, or `--request-timeout` if that is shorter.
     pub(super) fn at_most(&self, deadline: Duration) -> Duration {
         self.request_timeout.map_or(deadline, |limit| limit.min(deadline))
     }

@@ -1,5 +1,5 @@
-//! kubectl's configuration files, and what they mean together with the flags: flag over environment
-//! over kubeconfig over default
+//! Reads kubectl's configuration files and combines them with the flags: flag over environment over kubeconfig over
+//! default
 //! (<https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/>).
 
 use std::ffi::OsStr;
@@ -26,13 +26,13 @@ pub(super) struct Resolved {
     pub(super) context: String,
     /// See [`super::Cluster::namespace`].
     pub(super) namespace: Option<String>,
-    /// The credential plugin, which is no longer in `config`.
+    /// The credential plugin, which is removed from `config`.
     pub(super) exec: Option<ExecConfig>,
     /// Everything else.
     pub(super) config: kube::Config,
 }
 
-/// Flags, environment and files, resolved.
+/// Resolves flags, environment and files.
 ///
 /// # Errors
 /// No configuration at all; a file that cannot be read; a context, cluster or user that does not exist;
@@ -54,7 +54,7 @@ pub(super) fn resolve(options: &ConnectOptions, environment: &Environment) -> Re
     assemble(context, namespace, &cluster, user, environment)
 }
 
-/// The files that were looked at, and what they say together. A file of `--kubeconfig` must exist; others may not.
+/// Returns the files that were read and their merged contents. A file of `--kubeconfig` must exist; others may not.
 pub(super) fn load(options: &ConnectOptions, environment: &Environment) -> Result<(Vec<PathBuf>, Kubeconfig)> {
     let explicit = options.kubeconfig.as_ref().filter(|path| !path.as_os_str().is_empty());
     let files: Vec<PathBuf> = match (explicit, &environment.kubeconfig) {
@@ -65,7 +65,7 @@ pub(super) fn load(options: &ConnectOptions, environment: &Environment) -> Resul
     let mut merged = Kubeconfig::default();
     for file in &files {
         let Some(mut next) = read(file, explicit.is_some())? else { continue };
-        // kubectl does not mind these, and an empty current-context is none.
+        // kubectl accepts these, and treats an empty current-context as none.
         (next.kind, next.api_version) = (None, None);
         next.current_context = next.current_context.filter(|name| !name.is_empty());
         merged = merged.merge(next).map_err(|error| cannot_read(file, &error_text(&error)))?;
@@ -95,7 +95,7 @@ fn read(file: &Path, must_exist: bool) -> Result<Option<Kubeconfig>> {
             Ok(None)
         }
         Err(KubeconfigError::ReadConfig(error, _)) => Err(cannot_read(file, &error_text(&error))),
-        // The parser's own words may repeat what is in the file, and secrets are in there.
+        // The parser's own message may repeat file contents, which include secrets.
         Err(KubeconfigError::Parse(error)) => {
             let place = error.location().map(|at| format!(" (line {}, column {})", at.line(), at.column()));
             Err(cannot_read(file, &format!("it is not a kubeconfig{}", place.unwrap_or_default())))
@@ -126,7 +126,7 @@ fn none_found(files: &[PathBuf], options: &ConnectOptions, environment: &Environ
         .hint("kubectl synxdb --sandbox status    (a practice cluster, no Kubernetes needed)")
 }
 
-/// The context in use, and its name; an empty one where flags alone say enough.
+/// Returns the current context and its name; an empty one if the flags alone are enough.
 fn context(options: &ConnectOptions, kubeconfig: &Kubeconfig, files: &[PathBuf]) -> Result<(String, Context)> {
     let known = || kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect::<Vec<_>>().join(", ");
     let wanted = non_empty(&options.context);
@@ -153,7 +153,7 @@ fn context(options: &ConnectOptions, kubeconfig: &Kubeconfig, files: &[PathBuf])
     }
 }
 
-/// The cluster entry, with the flags' values over it as client-go's `clientcmd` puts them.
+/// Returns the cluster entry, overridden by the flags as in client-go's `clientcmd`.
 fn cluster(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &Context) -> Result<ClusterInfo> {
     let wanted = non_empty(&options.cluster);
     let name = wanted.as_deref().unwrap_or(&context.cluster);
@@ -177,7 +177,7 @@ fn cluster(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &Context)
         cluster.certificate_authority_data = None;
         cluster.certificate_authority = authority.map(|path| path.to_string_lossy().into_owned());
     }
-    // Another server has another name: --server puts the kubeconfig's tls-server-name out of force.
+    // Another server has another name: --server disables the kubeconfig's tls-server-name.
     if options.server.is_some() || options.tls_server_name.is_some() {
         cluster.tls_server_name = non_empty(&options.tls_server_name);
     }
@@ -192,7 +192,7 @@ fn cluster(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &Context)
     Ok(cluster)
 }
 
-/// The user entry, with the flags' values over it. A context's user may be missing; one that was asked for may not.
+/// Returns the user entry, overridden by the flags. A context's user may be missing; one that a flag names may not.
 fn user(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &Context) -> Result<AuthInfo> {
     let wanted = non_empty(&options.user);
     let name = wanted.as_ref().or(context.user.as_ref());
@@ -210,12 +210,12 @@ fn user(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &Context) ->
 
 fn flags_over(options: &ConnectOptions, user: &mut AuthInfo) -> Result<()> {
     if let Some(token) = non_empty(&options.token) {
-        // As in client-go: a token beats whatever would have made one. A client certificate stays.
+        // As in client-go: a token replaces other ways to get one. A client certificate stays.
         (user.exec, user.auth_provider, user.token_file) = (None, None, None);
         (user.username, user.password) = (None, None);
         user.token = Some(token.into());
     } else if user.token_file.is_some() {
-        // The file is read again while we run, so it wins over a token beside it.
+        // The file is read again during a run, so it takes precedence over a token beside it.
         user.token = None;
     }
     if let Some(path) = &options.client_certificate {
@@ -264,7 +264,7 @@ fn assemble(
         config.default_namespace.clone_from(namespace);
     }
     if config.cluster_url.scheme_str() == Some("http") {
-        // client-go sends no credentials over a connection that anybody can read.
+        // client-go sends no credentials over an unencrypted connection.
         user = AuthInfo {
             impersonate: user.impersonate,
             impersonate_uid: user.impersonate_uid,
@@ -290,7 +290,7 @@ fn assemble(
     Ok(Resolved { context, namespace, exec, config })
 }
 
-/// An address as client-go takes it: without a scheme it is http, or https where TLS options are given.
+/// Completes an address as client-go does: without a scheme it is http, or https if TLS options are given.
 fn server(address: &str, uses_tls: bool) -> Result<Uri> {
     if address.is_empty() {
         return Err(Error::failure("the kubeconfig sets no server").hint("kubectl config view --minify"));
@@ -339,7 +339,7 @@ fn read_file(path: &str, what: &str) -> Result<Vec<u8>> {
         .map_err(|error| Error::failure(format!("cannot read the {what} {path}")).because(error_text(&error)))
 }
 
-/// Inside a pod: its service account
+/// The configuration inside a pod: its service account
 /// (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>).
 fn in_cluster(options: &ConnectOptions, environment: &Environment) -> Result<Option<Resolved>> {
     let (Some(host), Some(port)) = (&environment.service_host, &environment.service_port) else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! What a kubeconfig names, for those who choose from it. No request is made, and no credential is looked at.
+//! Lists the names in a kubeconfig, for users who choose from them. Sends no request and reads no credential.
 
 use super::kubeconfig;
 use super::options::{ConnectOptions, Environment};
@@ -22,14 +22,14 @@ pub struct ContextEntry {
     pub name: String,
     /// Its cluster's name.
     pub cluster: String,
-    /// Its namespace, where it names one.
+    /// Its namespace, if it sets one.
     pub namespace: Option<String>,
-    /// Whether it is the one in use.
+    /// Whether it is the current one.
     pub current: bool,
 }
 
 impl Entries {
-    /// Those of the kubeconfig that flags and environment choose.
+    /// Returns the names of the kubeconfig that flags and environment choose.
     ///
     /// # Errors
     /// A file that cannot be read.
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_all_files_and_the_current_context_is_told() {
+    fn names_are_those_of_all_files_with_the_current_context() {
         let home = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = home.path().join(name);
@@ -92,7 +92,7 @@ mod tests {
             users: vec!["u1".to_owned()],
         };
         assert_eq!(entries, expected);
-        // The flag is before the environment.
+        // The flag takes precedence over the environment.
         let flag = ConnectOptions { kubeconfig: Some(second), ..ConnectOptions::default() };
         assert_eq!(Entries::read(&flag, &environment).unwrap().contexts.len(), 1);
         let absent = ConnectOptions { kubeconfig: Some(home.path().join("none")), ..ConnectOptions::default() };

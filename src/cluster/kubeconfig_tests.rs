@@ -54,7 +54,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 fn token(resolved: &Resolved) -> String {
-    // The only way to see a secret is to serialise it.
+    // Serializing is the only way to see a secret.
     serde_json::to_value(&resolved.config.auth_info).unwrap()["token"].as_str().unwrap_or("").to_owned()
 }
 
@@ -118,7 +118,7 @@ fn of_several_files_the_first_wins_per_entry_and_missing_ones_are_skipped() {
     home.file(".kube/config", "current-context: wrong\n");
     let resolved = resolve(&options(), &home.with(&[&missing, &first, &second])).unwrap();
     assert_eq!(resolved.context, "blue");
-    // Relative to the file that says it, not to the working directory.
+    // Relative to the file that contains it, not to the working directory.
     let file = resolved.config.auth_info.token_file.unwrap();
     assert_eq!(Path::new(&file), home.folder.path().join("a/secrets/ann"));
 
@@ -269,7 +269,7 @@ fn inside_a_pod_the_service_account_is_used() {
     assert_eq!(resolved.config.cluster_url.to_string(), "https://[fd00::1]:443/");
     assert!(resolved.config.auth_info.token_file.is_some());
 
-    // A kubeconfig comes before it.
+    // A kubeconfig takes precedence over it.
     home.file(".kube/config", TWO);
     assert_eq!(resolve(&options(), &pod).unwrap().context, "blue");
 }

@@ -1,10 +1,10 @@
-//! The Lease that one failover holds in a namespace, so that no other begins there: what it says, and what follows from
-//! that. Pure; [`super::lease_lock`] asks and writes.
+//! The Lease that one failover holds in a namespace, so that no other begins there: its contents, and what they mean.
+//! Pure; [`super::lease_lock`] reads and writes it.
 //!
-//! Clocks of two machines differ, so that a time that another one wrote is believed in two cases only: where it is so long
-//! ago that no clock is that wrong ([`SKEW`]), and for what people are told. In all others a holder counts as gone once
-//! its Lease was *seen* to stay as it is for as long as it lasts, by our own clock. One that renews it meanwhile changes its
-//! resourceVersion, which every write of ours is pinned to: then it is held.
+//! Clocks of two machines differ. A time that another machine wrote is therefore used in two cases only: if it is so
+//! long ago that no clock is that wrong ([`SKEW`]), and in messages. In all other cases a holder counts as gone only
+//! after its Lease was *seen* unchanged for its whole duration, by this machine's clock. A renewal in that time changes
+//! its resourceVersion, to which every write is pinned: then the Lease is held.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,29 +16,29 @@ use serde::{Deserialize, Serialize};
 use super::process::Process;
 use crate::duration::age_of;
 
-/// The Lease's name, in the namespace of what is failed over.
+/// The Lease's name, in the namespace of the target.
 pub const LEASE: &str = "kubectl-synxdb";
 
-/// The annotation that tells machines who holds it.
+/// The annotation that describes the holder to programs.
 pub(super) const HOLDER: &str = "kubectl-synxdb/holder";
 
-/// How long a Lease lasts that is not renewed.
+/// How long a Lease lasts without a renewal.
 pub(super) const LASTS: Duration = Duration::from_secs(10);
 
-/// More than two clocks are apart: certificates and tokens would not work either.
+/// A larger difference than clocks have: certificates and tokens would not work either.
 const SKEW: Duration = Duration::from_secs(5 * 60);
 
-/// Longest time for which one waits for a holder that seems to be gone.
+/// Longest time to wait for a holder that seems to be gone.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Longest identity that is shown, in characters: anybody may have written it.
+/// Longest identity that is shown, in characters: any client may have written it.
 const LONGEST_IDENTITY: usize = 200;
 
-/// Who holds the Lease, or wants to.
+/// The holder of the Lease, or the process that wants to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Holder {
-    /// What is done, in one word: `failover`.
+    /// The operation in one word: `failover`.
     pub act: String,
     /// Its id.
     pub id: String,
@@ -59,14 +59,14 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Somebody who holds a Lease, as far as one can tell.
+/// The current or last holder of a Lease, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenure {
-    /// Who, as it is written.
+    /// The holder's identity as it was written.
     pub holder: String,
-    /// Id of what is done, where that is known.
+    /// The operation's ID, if it is known.
     pub id: Option<String>,
-    /// How long ago it was renewed, by the holder's clock and ours; negative where these differ.
+    /// How long ago it was renewed, by the holder's clock and this one; negative if they differ.
     pub renewed: Option<jiff::SignedDuration>,
     /// How long it lasts without being renewed.
     pub lasts: Duration,
@@ -75,28 +75,28 @@ pub struct Tenure {
 /// Whether a Lease is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseState {
-    /// By nobody.
+    /// It has no holder.
     Free,
-    /// By a process of this machine that is no more.
+    /// Its holder was a process of this machine that has ended.
     Left(Tenure),
-    /// By somebody who has not renewed it for so long that no clock is that wrong.
+    /// Its holder has not renewed it for so long that no clock is that wrong.
     Expired(Tenure),
-    /// It is, or was a moment ago.
+    /// It is held, or was a moment ago.
     Held(Tenure),
 }
 
-/// What somebody does who wants it.
+/// What to do to acquire a Lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It may be taken, at the resourceVersion that was seen.
+    /// Take it, at the resourceVersion that was seen.
     Take,
-    /// It may be taken after this time, unless it is renewed.
+    /// Wait this long, and take it unless it is renewed.
     Wait(Duration, Tenure),
-    /// It is held.
+    /// Give up: it is held.
     Refused(Tenure),
 }
 
-/// Judges a Lease, or that there is none.
+/// Judges a Lease, or its absence.
 pub fn judge(lease: Option<&Lease>, now: Timestamp, is_gone: impl Fn(&Process) -> bool) -> LeaseState {
     let Some(spec) = lease.and_then(|lease| lease.spec.as_ref()) else { return LeaseState::Free };
     let Some(identity) = spec.holder_identity.as_deref().filter(|holder| !holder.trim().is_empty()) else {
@@ -120,7 +120,7 @@ pub fn judge(lease: Option<&Lease>, now: Timestamp, is_gone: impl Fn(&Process) -
     }
 }
 
-/// The holder as machines are told; `None` where `holderIdentity` is somebody else's by now.
+/// Returns the holder's description for programs; `None` if `holderIdentity` belongs to another holder.
 pub(super) fn holder(lease: &Lease) -> Option<Holder> {
     let text = lease.metadata.annotations.as_ref()?.get(HOLDER)?;
     let holder: Holder = serde_json::from_str(text).ok()?;
@@ -129,14 +129,14 @@ pub(super) fn holder(lease: &Lease) -> Option<Holder> {
 }
 
 impl Tenure {
-    /// By how much the holder's clock is ahead of ours, where that is more than two clocks are apart: the time is wrong, or
-    /// a lie.
+    /// Returns how far the holder's clock is ahead of this one, if that is more than clocks differ: the time is wrong,
+    /// or forged.
     fn skew(&self) -> Option<Duration> {
         let ahead = Duration::try_from(-self.renewed?).ok()?;
         (ahead > SKEW).then_some(ahead)
     }
 
-    /// How long ago it ended, by the two clocks.
+    /// Returns how long ago it expired, by the two clocks.
     fn since_end(&self) -> Option<Duration> {
         Duration::try_from(self.renewed?).ok()?.checked_sub(self.lasts)
     }
@@ -160,7 +160,7 @@ impl fmt::Display for Tenure {
 }
 
 impl LeaseState {
-    /// What one does who wants it for `id`, and has seen it unchanged for so long.
+    /// Decides what to do to acquire it for `id` after it was seen unchanged for some time.
     pub fn next(&self, id: &str, unchanged: Duration) -> Next {
         let tenure = match self {
             Self::Free | Self::Left(_) | Self::Expired(_) => return Next::Take,
@@ -170,7 +170,8 @@ impl LeaseState {
         if left.is_zero() {
             return Next::Take;
         }
-        // An earlier run of the same, or one that seems to be gone, or whose time says nothing: it shows by not renewing.
+        // An earlier run of the same operation, or a holder that seems to be gone, or whose time proves nothing: it
+        // does not renew.
         let may_be_gone = tenure.id.as_deref() == Some(id) || tenure.since_end().is_some() || tenure.skew().is_some();
         if may_be_gone && left <= LONGEST_WAIT {
             Next::Wait(left, tenure.clone())

@@ -1,5 +1,5 @@
-//! Holding the Lease of a namespace: taken before the first change, renewed until the end, given back then. Every write
-//! of it is pinned to the version that was seen, so that of two who want it one gets it.
+//! Holds the Lease of a namespace: takes it before the first change, renews it until the end, and releases it then.
+//! Every write is pinned to the version that was seen, so that of two processes only one gets it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,16 +24,16 @@ use crate::cli::quoted;
 use crate::duration;
 use crate::error::{Error, Result};
 
-/// How often the Lease is renewed, and how long one that may have ended is asked for.
+/// How often the Lease is renewed, and how long an uncertain one is retried.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
-    /// It is renewed this often.
+    /// Interval of renewals.
     renewed: Duration,
-    /// A renewal that failed is repeated after this time.
+    /// Pause after a failed renewal.
     again: Duration,
-    /// One that was renewed this recently lasts until the next change is made.
+    /// A Lease that was renewed this recently is good for the next change.
     fresh: Duration,
-    /// One that may have ended is asked for so long before a change is given up.
+    /// How long an uncertain Lease is retried before a change is given up.
     persistence: Duration,
 }
 
@@ -45,19 +45,19 @@ const PACE: Pace = Pace {
 };
 
 impl Pace {
-    /// When it is renewed next, after a renewal that was answered or not.
+    /// Returns when to renew next, after a renewal with or without a response.
     fn next(&self, answered: bool) -> Duration {
         if answered { self.renewed } else { self.again }
     }
 }
 
-/// What each request for it may take.
+/// Longest time for each request.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Most Leases asked for at once.
+/// Most Leases read at once.
 const AT_ONCE: usize = 16;
 
-/// A Lease as it was read, or that there was none; and when.
+/// A Lease as it was read, or its absence; and when.
 #[derive(Clone, Debug)]
 pub struct ObservedLease {
     lease: Option<Lease>,
@@ -69,7 +69,7 @@ impl ObservedLease {
         Self { lease, at: Instant::now() }
     }
 
-    /// What it says.
+    /// Returns its contents.
     pub fn standing(&self, now: Timestamp) -> LeaseState {
         judge(self.lease.as_ref(), now, Process::is_gone)
     }
@@ -79,19 +79,19 @@ impl ObservedLease {
     }
 }
 
-/// What somebody who wants the Lease says.
+/// A request for the Lease.
 pub struct LeaseRequest<'c> {
-    /// In which namespace.
+    /// The namespace.
     pub namespace: &'c str,
-    /// Who.
+    /// The holder to be.
     pub holder: Holder,
-    /// Goes on without it where it cannot be had.
+    /// Continues without the Lease if it cannot be taken.
     pub insist: bool,
-    /// Tells the time that is written on it.
+    /// The clock for the time that is written.
     pub clock: fn() -> Timestamp,
 }
 
-/// The Lease while it is held; or that one goes on without. Stops renewing it when dropped.
+/// The Lease while it is held, or the fact that the run continues without it. Stops renewing it when dropped.
 pub struct LeaseGuard {
     pace: Pace,
     kept: Option<Arc<Mutex<Kept>>>,
@@ -115,10 +115,10 @@ impl Cluster {
         futures::stream::iter(asked).buffered(AT_ONCE).collect().await
     }
 
-    /// Takes the Lease, where nobody else has it; waits for one that seems to be gone, and tells so.
+    /// Takes the Lease if no other process holds it; waits for a holder that seems to be gone, and reports the wait.
     ///
     /// # Errors
-    /// Somebody else holds it, or it may not be taken: nothing was changed.
+    /// Another process holds it, or it may not be taken: nothing was changed.
     pub async fn hold(
         &self,
         claim: LeaseRequest<'_>,
@@ -167,7 +167,7 @@ impl Cluster {
                     }
                 },
             };
-            // A try of ours that got no answer was made all the same.
+            // An earlier attempt without a response succeeded.
             if let Some(lease) = sighting.lease.as_ref().filter(|lease| in_doubt && held_by(lease, &claim.holder)) {
                 return Ok(Kept::of(leases, lease.clone(), claim, started));
             }
@@ -180,13 +180,14 @@ impl Cluster {
                     ));
                     sleep(left).await;
                     let now = ObservedLease::now(self.read_lease(pace, &leases, &claim).await?);
-                    // What was waited for is asked for as long as what was free.
+                    // After a wait, requests are retried for as long as for a free Lease.
                     patience = Patience::of(pace.persistence);
                     if now.version() == sighting.version() {
                         seen = Some(sighting);
                         continue;
                     }
-                    // It was renewed, or somebody else has it: that one is at work. Whoever gave it back is not.
+                    // It was renewed, or another process has it, which is therefore at work. A holder that released it
+                    // is not.
                     match now.standing((claim.clock)()) {
                         LeaseState::Held(tenure) => return Err(under_way(&claim, &tenure)),
                         _ => seen = Some(now),
@@ -196,7 +197,7 @@ impl Cluster {
                     let at = Instant::now();
                     match write(&leases, &claim.taken(sighting.lease.as_ref()), self.at_most(DEADLINE)).await {
                         Ok(lease) => return Ok(Kept::of(leases, lease, claim, at)),
-                        // Somebody was faster: who, is read.
+                        // Another process was faster: read it again.
                         Err((_, failure)) if is_conflict(&failure) => {}
                         Err((verb, failure)) => {
                             in_doubt |= failure.code != 429;
@@ -218,7 +219,7 @@ impl Cluster {
         }
     }
 
-    /// Pauses before another try, where one is worth it.
+    /// Pauses before another attempt if one is worthwhile.
     async fn again(
         &self,
         claim: &LeaseRequest<'_>,
@@ -240,7 +241,7 @@ impl Cluster {
 }
 
 impl LeaseRequest<'_> {
-    /// The Lease as it is when this claim holds it, made of what was there.
+    /// Returns the Lease that this request would write, based on the one that was read.
     fn taken(&self, before: Option<&Lease>) -> Lease {
         let mut lease = before.cloned().unwrap_or_default();
         lease.metadata.name = Some(LEASE.to_owned());
@@ -261,7 +262,7 @@ impl LeaseRequest<'_> {
 }
 
 impl LeaseGuard {
-    /// None is held: the user insisted on going on.
+    /// Holds nothing: the user insisted on continuing.
     pub fn without() -> Self {
         Self { pace: PACE, kept: None, lost: watch::channel(None).1, renewal: None }
     }
@@ -273,10 +274,11 @@ impl LeaseGuard {
         Self { pace, kept: Some(kept), lost, renewal: Some(renewal) }
     }
 
-    /// Asked before each change: whether nobody else can have begun since. Renews it where it was not for too long.
+    /// Checks before each change that no other process can have taken the Lease. Renews it if it was not renewed
+    /// recently.
     ///
     /// # Errors
-    /// Why not, and who has.
+    /// Why it no longer protects the run.
     pub async fn stands(&self) -> std::result::Result<(), LeaseLost> {
         let Some(kept) = &self.kept else { return Ok(()) };
         let mut kept = kept.lock().await;
@@ -297,15 +299,15 @@ impl LeaseGuard {
         }
     }
 
-    /// That somebody else has it, where that is known.
+    /// Returns why the Lease was lost, if that is known.
     pub fn lost(&self) -> Option<LeaseLost> {
         self.lost.borrow().clone()
     }
 
-    /// Gives it back. It stays, held by nobody, which takes no right to delete it and is all that the next one needs.
+    /// Releases the Lease. It stays without a holder: that needs no right to delete it, and lets the next run take it.
     ///
     /// # Errors
-    /// Why it is still there; it ends by itself.
+    /// Why it is still held; it expires on its own.
     pub async fn release(mut self) -> std::result::Result<(), NotReleased> {
         if let Some(renewal) = self.renewal.take() {
             renewal.abort();
@@ -349,7 +351,7 @@ pub struct NotReleased {
     pub reason: String,
 }
 
-/// Renews it until it is lost.
+/// Renews the Lease until it is lost.
 async fn renew(pace: Pace, kept: Arc<Mutex<Kept>>) {
     let mut pause = pace.renewed;
     loop {
@@ -369,7 +371,7 @@ struct Kept {
     lease: Lease,
     holder: Holder,
     clock: fn() -> Timestamp,
-    /// When the last renewal that was answered was sent.
+    /// When the last successful renewal was sent.
     renewed: Instant,
     lost: watch::Sender<Option<LeaseLost>>,
 }
@@ -380,14 +382,14 @@ impl Kept {
         Self { leases, lease, holder, clock, renewed: at, lost: watch::channel(None).0 }
     }
 
-    /// Renews it once. That it is lost is no error, and is noted.
+    /// Renews it once. Losing it is not an error, and is recorded.
     async fn renew(&mut self) -> std::result::Result<(), Failure> {
         let now = MicroTime((self.clock)());
         self.lease.spec.get_or_insert_default().renew_time = Some(now);
         self.put().await
     }
 
-    /// Gives it back. One that somebody else has is theirs.
+    /// Releases it, unless another process has taken it over.
     async fn give_back(&mut self) -> std::result::Result<(), Failure> {
         if let Some(annotations) = &mut self.lease.metadata.annotations {
             annotations.remove(HOLDER);
@@ -408,7 +410,7 @@ impl Kept {
             return Err(failure);
         }
         match read(&self.leases, DEADLINE).await? {
-            // Ours, as a try that got no answer left it, or with something else changed by somebody.
+            // Still this run's: left by an attempt without a response, or changed in other fields by another client.
             Some(found) if held_by(&found, &self.holder) => {
                 self.lease.metadata = found.metadata;
                 if self.lease.spec.as_ref().is_some_and(|spec| spec.holder_identity.is_none())
@@ -417,7 +419,7 @@ impl Kept {
                     annotations.remove(HOLDER);
                 }
             }
-            // Somebody deleted it; nobody else has it.
+            // It was deleted; no other process holds it.
             None => {
                 let annotations = self.lease.metadata.annotations.take();
                 self.lease.metadata = kube::core::ObjectMeta {
@@ -454,7 +456,7 @@ fn taken_by(lease: &Lease, now: Timestamp) -> LeaseLost {
     }
 }
 
-/// Somebody else is at work.
+/// The error when another process holds the Lease.
 fn under_way(claim: &LeaseRequest<'_>, tenure: &Tenure) -> Error {
     let namespace = claim.namespace;
     let what = if tenure.id.as_ref() == Some(&claim.holder.id) {
@@ -487,8 +489,8 @@ async fn read(leases: &Api<Lease>, deadline: Duration) -> std::result::Result<Op
     }
 }
 
-/// A Lease, whatever somebody wrote into it: a time that is none, such as one that lies beyond what can be counted, becomes
-/// the last there is, and of a specification that makes no sense only who holds it is left.
+/// A Lease as it is stored, whatever a client wrote into it: an invalid time, such as one beyond the range of
+/// timestamps, becomes the latest possible one, and of an invalid specification only the holder is kept.
 fn lease_of(mut value: Value) -> Lease {
     for time in ["acquireTime", "renewTime"] {
         if let Some(time) = value.pointer_mut(&format!("/spec/{time}")).filter(|time| !time.is_null())
@@ -512,7 +514,7 @@ fn lease_of(mut value: Value) -> Lease {
     Lease { metadata, spec: Some(LeaseSpec { holder_identity: Some(holder), ..LeaseSpec::default() }) }
 }
 
-/// Creates it, or writes it over the version that it has. With a failure comes what was tried.
+/// Creates it, or updates the version that was read. A failure comes with the verb that was attempted.
 async fn write(
     leases: &Api<Lease>,
     lease: &Lease,

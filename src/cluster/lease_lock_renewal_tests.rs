@@ -1,11 +1,11 @@
-//! How often and how long the Lease is asked for, and its release at the end.
+//! How often and how long the Lease is requested, and its release at the end.
 
 use super::tests::{Kube, claim, hold, let_age, someone};
 use super::*;
 use crate::cluster::testing::{Reply, Server};
 use serde_json::json;
 
-/// Everything sooner, so that it can be seen.
+/// Everything sooner, so that tests can observe it.
 const QUICK: Pace = Pace {
     renewed: Duration::from_millis(5),
     again: Duration::from_millis(1),
@@ -17,7 +17,7 @@ async fn quick(server: &Server, claim: LeaseRequest<'_>) -> LeaseGuard {
     server.cluster().hold_at(QUICK, claim, None, &mut |_| {}).await.unwrap()
 }
 
-/// The task that renews has ended.
+/// Waits until the renewing task has ended.
 async fn ended(renewal: tokio::task::AbortHandle) {
     let ended = async {
         while !renewal.is_finished() {
@@ -31,12 +31,13 @@ fn renewal(hold: &LeaseGuard) -> tokio::task::AbortHandle {
     hold.renewal.as_ref().unwrap().abort_handle()
 }
 
-/// It lasts ten seconds: a renewal may fail and be repeated before a change has to ask, and a change is made before it ends.
+/// It lasts ten seconds: a renewal may fail and be repeated before a change has to renew it, and a change ends before
+/// it expires.
 #[test]
 fn one_renewal_may_fail_before_a_change_has_to_ask_for_it() {
     assert_eq!((PACE.next(true), PACE.next(false)), (PACE.renewed, PACE.again));
     assert!(PACE.renewed + PACE.again < PACE.fresh && PACE.fresh < LASTS);
-    assert!(PACE.persistence > LASTS, "whoever had it may be gone by then");
+    assert!(PACE.persistence > LASTS, "its holder may be gone by then");
 }
 
 #[tokio::test]
@@ -50,12 +51,12 @@ async fn it_is_renewed_while_it_is_held_and_not_afterwards() {
     let mut writes = server.requests().into_iter().filter(|asked| asked.method != "GET");
     assert!(writes.all(|asked| asked.query.contains("fieldManager=kubectl-synxdb")));
     assert!(later["spec"]["renewTime"].as_str() > first["spec"]["renewTime"].as_str(), "{first} {later}");
-    // Since when it is held stays, for whoever reads it by hand.
+    // The time of acquisition stays, for people who read the Lease.
     assert!(first["spec"]["acquireTime"].is_string(), "{first}");
     assert_eq!(later["spec"]["acquireTime"], first["spec"]["acquireTime"]);
     assert_eq!(later["spec"]["holderIdentity"], first["spec"]["holderIdentity"]);
 
-    // A run that ends without giving it back: it ends by itself.
+    // A run that ends without releasing it: it expires on its own.
     let renewing = renewal(&holding);
     drop(holding);
     ended(renewing).await;
@@ -70,7 +71,7 @@ async fn it_is_renewed_while_it_is_held_and_not_afterwards() {
 }
 
 #[tokio::test]
-async fn a_renewal_that_failed_is_repeated_until_somebody_else_has_it() {
+async fn a_failed_renewal_is_repeated_until_another_process_has_the_lease() {
     let kube = Kube::default();
     let holding = quick(&kube.server(), claim("one", "alice")).await;
     kube.trouble(vec![(Reply::status(500, "etcd"), false), (Reply::Broken, false), (Reply::Broken, true)]);
@@ -86,9 +87,9 @@ async fn a_renewal_that_failed_is_repeated_until_somebody_else_has_it() {
     assert_eq!(kube.held(), "failover two of p-0 by bob at bobs-host/1");
 }
 
-/// Deleted, it is made again: by either answer that a server has for that.
+/// If it was deleted, it is created again: after either response that a server has for that.
 #[tokio::test]
-async fn a_lease_that_was_deleted_meanwhile_is_made_again() {
+async fn a_deleted_lease_is_created_again() {
     for answer in [Reply::status(404, "not found"), Reply::status(409, "modified")] {
         let kube = Kube::default();
         let holding = hold(&kube.server(), claim("one", "alice")).await.0.unwrap();
@@ -103,9 +104,9 @@ async fn a_lease_that_was_deleted_meanwhile_is_made_again() {
     }
 }
 
-/// It was somebody else's for a while, who may have changed things: nothing more is done, though nobody has it now.
+/// Another process had it for a while and may have changed things: no further change is made, although it is free now.
 #[tokio::test]
-async fn one_that_somebody_else_had_meanwhile_is_lost_although_it_is_free() {
+async fn a_lease_that_another_process_had_is_lost_although_it_is_free() {
     let kube = Kube::default();
     let holding = hold(&kube.server(), claim("one", "alice")).await.0.unwrap();
     let_age(&holding, 8).await;
@@ -115,7 +116,7 @@ async fn one_that_somebody_else_had_meanwhile_is_lost_although_it_is_free() {
     assert_eq!(why.to_string(), "another client acquired and released the Lease kubectl-synxdb");
 }
 
-/// A server that stays in trouble is asked several times, and then what was wrong is told.
+/// A server that stays in trouble is tried several times, and then the error is reported.
 #[tokio::test]
 async fn it_is_asked_for_so_long_and_no_longer() {
     let trouble = |method: &'static str| {
@@ -147,7 +148,7 @@ async fn it_is_asked_for_so_long_and_no_longer() {
     assert!(server.requests().len() > before + 2);
 }
 
-/// The same for one that was waited for: whether it was renewed meanwhile is asked until there is an answer.
+/// The same for a Lease that was waited for: whether it was renewed is read until there is a response.
 #[tokio::test]
 async fn what_was_waited_for_is_looked_at_until_there_is_an_answer() {
     let kube = Kube::default();
@@ -170,9 +171,9 @@ async fn what_was_waited_for_is_looked_at_until_there_is_an_answer() {
     assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
 }
 
-/// What is forbidden is not asked again, and neither is what makes no sense.
+/// A forbidden request is not retried, and neither is an invalid one.
 #[tokio::test]
-async fn what_waiting_does_not_mend_is_asked_once() {
+async fn a_permanent_error_is_not_retried() {
     for code in [400, 403, 422] {
         let server = Server::new(move |_| Reply::status(code, "no"));
         server.cluster().hold(claim("one", "alice"), None, &mut |_| {}).await.err().unwrap();
@@ -211,9 +212,9 @@ async fn each_namespace_has_its_own_lease() {
     assert!(said[3].starts_with("a: Held("), "{said:?}");
 }
 
-/// Anybody may write a Lease. What makes no sense in it is not free, and keeps who holds it and its version.
+/// Any client may write a Lease. An invalid one is not free, and keeps its holder and version.
 #[test]
-fn what_somebody_wrote_into_a_lease_is_held_by_whom_it_says() {
+fn an_invalid_lease_is_held_by_its_holder() {
     let metadata = json!({"name": LEASE, "resourceVersion": "7"});
     let lease = |spec: serde_json::Value| lease_of(json!({"metadata": metadata, "spec": spec}));
     let renewed = |lease: &Lease| lease.spec.as_ref().unwrap().renew_time.clone().map(|time| time.0.as_second());
@@ -224,10 +225,10 @@ fn what_somebody_wrote_into_a_lease_is_held_by_whom_it_says() {
         (json!({"holderIdentity": "x", "renewTime": null}), Some("x"), None),
         (json!({"holderIdentity": "x"}), Some("x"), None),
         (json!({}), None, None),
-        // A time that is none is the last there is: it has not ended by it.
+        // An invalid time is the latest possible one: it has not expired by then.
         (json!({"holderIdentity": "x", "renewTime": "31-12-99999"}), Some("x"), Some(last)),
         (json!({"holderIdentity": "x", "renewTime": 7, "acquireTime": "x"}), Some("x"), Some(last)),
-        // Of what makes no sense only the holder is left.
+        // Of an invalid Lease only the holder remains.
         (json!({"holderIdentity": "x", "leaseDurationSeconds": "long"}), Some("x"), None),
         (json!({"holderIdentity": ["x"]}), Some("unknown holder (invalid lease specification)"), None),
         (json!("nonsense"), Some("unknown holder (invalid lease specification)"), None),
@@ -239,12 +240,12 @@ fn what_somebody_wrote_into_a_lease_is_held_by_whom_it_says() {
     }
     let none = lease_of(json!({"metadata": metadata}));
     assert_eq!(none.spec, None);
-    // Without metadata that make sense, it is still written over the version that was seen.
+    // Without valid metadata, the version that was seen is still updated.
     let odd = lease_of(json!({"metadata": {"name": LEASE, "resourceVersion": "7", "labels": 3}, "spec": {}}));
     assert_eq!((odd.metadata.name.as_deref(), odd.metadata.resource_version.as_deref()), (Some(LEASE), Some("7")));
 }
 
-/// "Too many requests" is no doubt: what is there is not the doing of that try, whoever's name it has.
+/// "Too many requests" is unambiguous: what is stored was not written by that attempt, even if it has the same holder.
 #[tokio::test]
 async fn only_a_write_that_may_have_been_done_makes_a_lease_ours() {
     let ours = someone("one", "alice");
@@ -259,7 +260,7 @@ async fn only_a_write_that_may_have_been_done_makes_a_lease_ours() {
         let cluster = server.cluster();
         let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
         let mut tell = |sentence: String| sender.send(sentence).unwrap();
-        // What is not ours is waited for, and that is told.
+        // Another holder's Lease is waited for, and the wait is reported.
         let taken = tokio::select! {
             taken = cluster.hold(claim("one", "alice"), None, &mut tell) => { taken.unwrap(); true }
             told = told.recv() => { assert!(told.unwrap().starts_with("waiting 10 s for it to expire")); false }

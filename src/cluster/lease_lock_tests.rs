@@ -15,14 +15,14 @@ pub(super) fn claim(id: &str, who: &str) -> LeaseRequest<'static> {
     LeaseRequest { namespace: "a", holder: someone(id, who), insist: false, clock: Timestamp::now }
 }
 
-/// A namespace's one Lease as a real server keeps it: versions, conflicts. What is asked next may go wrong first.
+/// A namespace's one Lease as a real server stores it: versions, conflicts. The next requests may fail first.
 #[derive(Clone, Default)]
 pub(super) struct Kube {
     pub(super) lease: Arc<Std<Option<Value>>>,
     version: Arc<watch::Sender<u64>>,
-    /// Answers given in place of the next ones to writes, and whether what was asked is done all the same.
+    /// Replies to the next writes, and whether they are carried out all the same.
     trouble: Arc<Std<Vec<(Reply, bool)>>>,
-    /// Answers given in place of the next ones to reads.
+    /// Replies to the next reads.
     read_trouble: Arc<Std<Vec<Reply>>>,
 }
 
@@ -70,7 +70,7 @@ impl Kube {
         lease
     }
 
-    /// Waits until it has been written so often.
+    /// Waits until it was written this often.
     pub(super) async fn written(&self, times: u64) {
         let mut version = self.version.subscribe();
         timeout(Duration::from_secs(20), version.wait_for(|version| *version >= times)).await.unwrap().unwrap();
@@ -80,7 +80,7 @@ impl Kube {
         *self.version.borrow()
     }
 
-    /// Somebody else writes it, whatever the version was.
+    /// Another client writes it, whatever the version was.
     pub(super) fn written_by(&self, holder: &Holder, lasts: u64) {
         let annotation = serde_json::to_string(holder).unwrap();
         let lease = self.next(json!({
@@ -114,7 +114,7 @@ pub(super) async fn hold(server: &Server, claim: LeaseRequest<'_>) -> (Result<Le
     (hold, told)
 }
 
-/// As if it had not been renewed for so long.
+/// As if it had not been renewed for this long.
 pub(super) async fn let_age(hold: &LeaseGuard, seconds: u64) {
     let mut kept = hold.kept.as_ref().unwrap().lock().await;
     kept.renewed = Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
@@ -145,7 +145,7 @@ async fn it_is_taken_and_given_back_and_taken_again() {
     assert_eq!((&lease["spec"]["leaseTransitions"], &lease["spec"]["leaseDurationSeconds"]), (&json!(1), &json!(10)));
     drop(second);
     assert!(told.is_empty(), "{told:?}");
-    // Created once, and each other write over the version that was seen.
+    // Created once, and each other write is pinned to the version that was seen.
     let writes = server.requests().into_iter().filter(|asked| asked.method != "GET");
     let writes: Vec<_> =
         writes.map(|asked| (asked.method, asked.body["metadata"]["resourceVersion"].clone())).collect();
@@ -155,7 +155,7 @@ async fn it_is_taken_and_given_back_and_taken_again() {
     );
 }
 
-/// Both saw that nobody has it.
+/// Both saw that it is free.
 #[tokio::test]
 async fn of_two_who_want_it_one_gets_it() {
     let kube = Kube::default();
@@ -171,7 +171,7 @@ async fn of_two_who_want_it_one_gets_it() {
 async fn an_earlier_run_of_the_same_is_waited_for_unless_it_is_at_work() {
     let kube = Kube::default();
     let server = kube.server();
-    // It renews no more, and its Lease lasts a second.
+    // It is no longer renewed, and lasts one second.
     kube.written_by(&someone("one", "alice"), 1);
     let started = Instant::now();
     let (taken, told) = hold(&server, claim("one", "bob")).await;
@@ -180,7 +180,7 @@ async fn an_earlier_run_of_the_same_is_waited_for_unless_it_is_at_work() {
     assert!(told[0].starts_with("waiting 1 s for it to expire: failover one of p-0 by alice"), "{told:?}");
     assert_eq!(kube.held(), "failover one of p-0 by bob at bobs-host/1");
 
-    // It renews: then it is at work, and this one leaves it alone.
+    // It is renewed: its holder is at work, and this run leaves it alone.
     kube.written_by(&someone("one", "alice"), 1);
     let other = kube.clone();
     let renews = tokio::spawn(async move {
@@ -197,12 +197,12 @@ async fn an_earlier_run_of_the_same_is_waited_for_unless_it_is_at_work() {
 #[tokio::test]
 async fn trouble_is_tried_again_and_what_is_forbidden_is_named() {
     let kube = Kube::default();
-    // It was created, and the answer was lost; then the server is busy.
+    // It was created, but the response was lost; then the server is busy.
     kube.trouble(vec![(Reply::status(503, "starting"), false), (Reply::Broken, true)]);
     let (taken, told) = hold(&kube.server(), claim("one", "alice")).await;
     taken.unwrap().stands().await.unwrap();
     assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
-    assert!(told.is_empty(), "it is ours, and nobody's end is waited for: {told:?}");
+    assert!(told.is_empty(), "it is held, and there is no wait: {told:?}");
 
     for (insist, denied) in [(false, 1), (true, 2)] {
         let kube = Kube::default();
@@ -230,24 +230,24 @@ async fn one_that_was_not_renewed_in_time_is_renewed_before_the_next_change() {
     let hold = hold(&server, claim("one", "alice")).await.0.unwrap();
     let_age(&hold, 8).await;
     kube.trouble(vec![(Reply::status(500, "etcd"), false), (Reply::Broken, true)]);
-    // The answer was lost, so that its version is another one than this one knows of.
+    // The response was lost, so its version is not the one that this run knows.
     hold.stands().await.unwrap();
     assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
 
-    // Somebody deleted it, and nobody else has it.
+    // It was deleted, and no other process holds it.
     let_age(&hold, 8).await;
     kube.deleted();
     hold.stands().await.unwrap();
     assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
 
-    // Somebody else took it.
+    // Another process took it.
     let_age(&hold, 8).await;
     kube.written_by(&someone("two", "bob"), 10);
     let why = hold.stands().await.unwrap_err();
     let words = "the Lease kubectl-synxdb was not renewed in time and was taken over: failover two of p-0 by bob at bobs-host/1";
     assert!(why.to_string().starts_with(words), "{why}");
     assert_eq!(hold.lost(), Some(why));
-    // It is theirs: what was lost is not given back.
+    // It belongs to the other process: a lost Lease is not released.
     hold.release().await.unwrap();
     assert_eq!(kube.held(), "failover two of p-0 by bob at bobs-host/1");
 }
@@ -270,7 +270,7 @@ async fn giving_it_back_survives_a_lost_answer_and_tells_what_stays() {
 }
 
 impl Kube {
-    /// A server at which the next write comes to nothing and gets this answer, and at which somebody else is faster.
+    /// A server whose next write is not carried out and gets this reply, and where another process is faster.
     pub(super) fn server_with_rival(&self, rival: Holder, answer: Reply) -> Server {
         let (kube, rival) = (self.clone(), Std::new(Some(rival)));
         Server::new(move |asked| {
@@ -286,10 +286,10 @@ impl Kube {
     }
 }
 
-/// A write that got no answer may have been done; a Lease that somebody else has says that it was not.
+/// A write without a response may have been carried out; another holder in the Lease shows that it was not.
 #[tokio::test]
-async fn a_lease_that_somebody_else_got_meanwhile_is_not_taken_for_ours() {
-    // Also a colleague who does the same, another process of ours, and one whose answer was a conflict.
+async fn a_lease_that_another_process_got_is_not_taken_for_ours() {
+    // Also a colleague with the same operation, another process of this user, and one whose response was a conflict.
     let other_process =
         Holder { process: Process { pid: 2, ..someone("one", "alice").process }, ..someone("one", "alice") };
     for (rival, words) in [
@@ -300,13 +300,14 @@ async fn a_lease_that_somebody_else_got_meanwhile_is_not_taken_for_ours() {
         for answer in [Reply::Broken, Reply::status(500, "etcd"), Reply::status(409, "modified")] {
             let kube = Kube::default();
             let server = kube.server_with_rival(rival.clone(), answer);
-            // Who does the same might be a run of ours that has ended: that is waited for, and not taken at once.
+            // A holder with the same operation might be an earlier run that has ended: it is waited for, not taken at
+            // once.
             let cluster = server.cluster();
             let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
             let mut tell = |sentence: String| sender.send(sentence).unwrap();
             tokio::select! {
                 taken = cluster.hold(claim("one", "alice"), None, &mut tell) => match taken {
-                    Ok(_) => panic!("{rival}: it is somebody else's"),
+                    Ok(_) => panic!("{rival}: it belongs to another holder"),
                     Err(error) => assert!(error.what.starts_with(words), "{rival}: {error}"),
                 },
                 told = told.recv() => {
@@ -319,7 +320,7 @@ async fn a_lease_that_somebody_else_got_meanwhile_is_not_taken_for_ours() {
     }
 }
 
-/// The same with a Lease that is there already, and a renewal: what somebody else wrote stays.
+/// The same with an existing Lease, and a renewal: what another process wrote stays.
 #[tokio::test]
 async fn a_renewal_without_an_answer_does_not_overwrite_who_took_it() {
     let kube = Kube::default();
@@ -333,7 +334,7 @@ async fn a_renewal_without_an_answer_does_not_overwrite_who_took_it() {
     assert!(error.what.starts_with("another failover is in progress in namespace a: failover two"), "{error}");
     assert_eq!(kube.held(), rival.to_string());
 
-    // The renewal's first try breaks, and somebody has taken it by the second.
+    // The renewal's first attempt breaks, and another process has taken the Lease by the second.
     let kube = Kube::default();
     let holding = hold(&kube.server(), claim("one", "alice")).await.0.unwrap();
     let_age(&holding, 8).await;
@@ -344,7 +345,7 @@ async fn a_renewal_without_an_answer_does_not_overwrite_who_took_it() {
     assert_eq!(kube.held(), rival.to_string());
 }
 
-/// Too many requests: the write was not even looked at, and whatever is there is not its doing.
+/// Too many requests: the write was not even processed, so what is stored is not its result.
 #[tokio::test]
 async fn a_write_that_was_put_off_is_made_again() {
     let kube = Kube::default();

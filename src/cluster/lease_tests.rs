@@ -18,7 +18,7 @@ fn alice() -> Holder {
 
 const ALICE: &str = "failover 3f2a91bc of wh9527-0 by alice at host/4711";
 
-/// A Lease that was renewed so many seconds ago, with and without the part for machines.
+/// A Lease that was renewed this many seconds ago, with and without the annotation.
 fn lease(identity: &str, renewed: i64, annotated: bool) -> Lease {
     let at = now() - jiff::SignedDuration::from_secs(renewed);
     let annotations = if annotated { json!({HOLDER: serde_json::to_string(&alice()).unwrap()}) } else { json!({}) };
@@ -45,17 +45,17 @@ fn whether_it_is_held() {
     assert_eq!(judge(Some(&Lease::default()), now(), |_| true), LeaseState::Free);
     for (identity, renewed, annotated, gone, expected, words) in [
         (ALICE, 2, true, false, "held", ", last renewed 2s ago"),
-        // Not renewed in time, and not for long: its clock may be behind ours.
+        // Not renewed in time, but not for long: its clock may be behind this one.
         (ALICE, 30, true, false, "held", ", last renewed 30s ago"),
         (ALICE, 310, true, false, "held", ", last renewed 5m10s ago"),
         (ALICE, 311, true, false, "expired", ", last renewed 5m11s ago"),
-        // Its clock is ahead of ours.
+        // Its clock is ahead of this one.
         (ALICE, -60, true, false, "held", ", last renewed just now (its clock is ahead of this machine's)"),
         (ALICE, -300, true, false, "held", ", last renewed just now (its clock is ahead of this machine's)"),
         (ALICE, -301, true, false, "held", ", last renewed in the future (clock skew between the two machines)"),
-        // Its process is one of ours, and is no more.
+        // Its process was on this machine, and has ended.
         (ALICE, 2, true, true, "left", ", last renewed 2s ago"),
-        // Somebody else took it by hand: what the annotation says is not about this holder.
+        // Another client took it by hand: the annotation does not describe this holder.
         ("bob, until noon", 2, true, true, "held", ", last renewed 2s ago"),
         (ALICE, 2, false, true, "held", ", last renewed 2s ago"),
         ("", 2, true, false, "free", ""),
@@ -88,17 +88,17 @@ fn what_one_does_who_wants_it() {
         (LeaseState::Free, "new", 0, "take"),
         (judge(Some(&lease(ALICE, 2, true)), now(), |_| true), "new", 0, "take"),
         (of(400), "new", 0, "take"),
-        // Another one is at work.
+        // Another process is at work.
         (of(2), "new", 0, "refused"),
         (of(2), "new", 9, "refused"),
         (of(-60), "new", 9, "refused"),
-        // A time that no clock tells says nothing: it shows by not renewing.
+        // An impossible time proves nothing: it does not renew.
         (of(-3600), "new", 0, "wait 10s"),
         (of(-3600), "new", 9, "wait 1s"),
-        // It was seen to stay as it is for as long as it lasts, whatever the clocks say.
+        // It was seen unchanged for its whole duration, whatever the clocks say.
         (of(2), "new", 10, "take"),
         (of(-3600), "new", 10, "take"),
-        // The same failover, begun by another process: it is, or is no more.
+        // The same failover, started by another process, which runs or has ended.
         (of(2), "3f2a91bc", 0, "wait 10s"),
         (of(2), "3f2a91bc", 4, "wait 6s"),
         // Late by two clocks: one of them may be wrong.
@@ -116,7 +116,7 @@ fn what_one_does_who_wants_it() {
         };
         assert_eq!(next, expected, "{standing:?} {id} {unchanged}");
     }
-    // Somebody took it for an hour, by hand: that is not waited for.
+    // Taken for an hour, by hand: that is not waited for.
     let mut hour = lease("bob", 3700, false);
     hour.spec.as_mut().unwrap().lease_duration_seconds = Some(3600);
     let standing = judge(Some(&hour), now(), |_| false);

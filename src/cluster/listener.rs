@@ -1,5 +1,5 @@
-//! A local port: on both of the machine's own addresses, or on one that was asked for. Or a Unix socket, which only its
-//! owner can connect to.
+//! A local port: on both loopback addresses of the machine, or on one that was requested. Or a Unix socket, to which
+//! only its owner can connect.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -16,19 +16,19 @@ use crate::error::{Error, Result};
 
 /// How many ports after the preferred one are tried.
 const FURTHER: u16 = 100;
-/// How often a free port is asked for that must be free on both addresses.
+/// Attempts to find a port that is free on both addresses.
 const ATTEMPTS: usize = 16;
 
-/// Which local port.
+/// The requested local port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// This one and no other; 0 is any.
+    /// This one and no other; 0 means any.
     Exactly(u16),
     /// This one, or the next that is free.
     From(u16),
 }
 
-/// A port, or a socket, that is listened on.
+/// A port or socket that is being listened on.
 #[derive(Debug)]
 pub struct Listener(Sockets);
 
@@ -41,19 +41,19 @@ enum Sockets {
     #[cfg(unix)]
     Unix {
         socket: UnixListener,
-        /// Removed with it.
+        /// The socket's file, removed with the listener.
         _file: SocketFile,
     },
 }
 
-/// A client that came.
+/// A client that connected.
 pub(super) enum Accepted {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
 }
 
-/// The file of a socket: it goes with the listener, unless another has taken its place.
+/// The file of a socket: removed with the listener, unless another file has taken its place.
 #[cfg(unix)]
 #[derive(Debug)]
 struct SocketFile {
@@ -80,11 +80,11 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
-    /// Listens. Localhost is 127.0.0.1, and ::1 where the machine has it: a client that is told `localhost` may try
-    /// either first, so that both must be free.
+    /// Listens on a port. Localhost is 127.0.0.1, and ::1 if the machine has it: a client of `localhost` may try either
+    /// first, so both must be free.
     ///
     /// # Errors
-    /// The port is taken, or may not be listened on.
+    /// The port is in use, or listening is not allowed.
     pub async fn bind(address: Address, wanted: Wanted) -> Result<Self> {
         match wanted {
             Wanted::Exactly(port) => {
@@ -105,13 +105,13 @@ impl Listener {
         }
     }
 
-    /// Listens on a Unix socket, a new file of mode 0600: nobody but its owner (and root) can connect to it.
+    /// Listens on a new Unix socket of mode 0600: only its owner (and root) can connect to it.
     ///
     /// # Errors
-    /// There is something of this name already, or no socket can be there.
+    /// The path already exists, or no socket can be created there.
     #[cfg(unix)]
     pub fn bind_socket(path: &Path) -> Result<Self> {
-        // Whatever else is created within this moment is private, too.
+        // Other files that are created in this moment are private, too.
         let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
         let bound = UnixListener::bind(path);
         rustix::process::umask(before);
@@ -120,7 +120,7 @@ impl Listener {
         Ok(Self(Sockets::Unix { socket: listener, _file: SocketFile { path: path.to_owned(), file } }))
     }
 
-    /// There are no sockets of this kind.
+    /// Fails: this system does not support Unix sockets.
     ///
     /// # Errors
     /// Always.
@@ -129,7 +129,7 @@ impl Listener {
         Err(no_socket(path, &ErrorKind::Unsupported.into()))
     }
 
-    /// The port, which was chosen where 0 was asked for. None of a socket.
+    /// Returns the port, which was chosen if 0 was requested; `None` for a socket.
     pub fn port(&self) -> Option<u16> {
         match &self.0 {
             Sockets::Tcp { port, .. } => Some(*port),
@@ -138,7 +138,7 @@ impl Listener {
         }
     }
 
-    /// The next client.
+    /// Waits for the next client.
     pub(super) async fn accept(&self) -> io::Result<Accepted> {
         match &self.0 {
             Sockets::Tcp { sockets, .. } => {
@@ -184,7 +184,7 @@ async fn on_all(address: Address, port: u16) -> io::Result<Listener> {
         if address == Address::Localhost {
             match TcpListener::bind(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), bound)).await {
                 Ok(socket) => sockets.push(socket),
-                // Somebody else's there: `localhost` would lead to both.
+                // The other address is in use by another program: `localhost` would lead to both.
                 Err(error) if error.kind() == ErrorKind::AddrInUse => {
                     attempt += 1;
                     if port != 0 || attempt == ATTEMPTS {
@@ -235,7 +235,7 @@ mod tests {
     #[tokio::test]
     async fn a_port_that_is_taken_on_one_of_both_addresses_is_taken() {
         let Ok(other) = TcpListener::bind("[::1]:0").await else {
-            // A machine without IPv6: one address is all there is.
+            // A machine without IPv6 has only one address.
             let bound = Listener::bind(Address::Localhost, Wanted::Exactly(0)).await.unwrap();
             assert_eq!(addresses(&bound), 1);
             return;
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         let (client, accepted) = tokio::join!(UnixStream::connect(&path), listener.accept());
         assert!(client.is_ok() && accepted.is_ok());
-        // Not even its own.
+        // Not even its own socket.
         let error = Listener::bind_socket(&path).unwrap_err();
         assert_eq!(error.why, ["the path already exists"]);
         drop(listener);
@@ -290,7 +290,7 @@ mod tests {
             Listener::bind_socket(&taken).unwrap_err();
             assert!(std::fs::symlink_metadata(&taken).is_ok());
         }
-        // What took its place meanwhile is another's.
+        // A file that has taken its place belongs to another program.
         let listener = Listener::bind_socket(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "another's").unwrap();

@@ -1,5 +1,5 @@
-//! Several namespaces kept up to date, and with them which namespaces there are, the nodes, and the volumes: what
-//! `status` reads once, followed from then on.
+//! Keeps several namespaces up to date, and with them the list of namespaces, the nodes, and the volumes: what `status`
+//! reads once, watched from then on.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Survey {
     outside: Outside,
 }
 
-/// What lies in no namespace.
+/// What belongs to no namespace.
 struct Outside {
     changes: SelectAll<BoxStream<'static, Change>>,
     namespaces: Feed<Namespace>,
@@ -37,7 +37,7 @@ enum Change {
 }
 
 impl Cluster {
-    /// Starts to follow these namespaces, and which there are; nodes and volumes where asked for. Needs `list` and
+    /// Starts to watch these namespaces and the list of namespaces; nodes and volumes if requested. Needs `list` and
     /// `watch`; a part that may not be read is Unknown.
     pub fn survey(&self, namespaces: &[String], nodes: bool, volumes: bool) -> Survey {
         let mut changes: SelectAll<BoxStream<'static, Change>> = SelectAll::new();
@@ -64,7 +64,7 @@ impl Cluster {
 }
 
 impl Survey {
-    /// Follows these namespaces from now on: those that it follows already go on, the others end.
+    /// Watches these namespaces from now on: watches that exist already continue, the others end.
     pub fn follow(&mut self, namespaces: &[String]) {
         let mut known = std::mem::take(&mut self.watches);
         for namespace in namespaces {
@@ -81,16 +81,16 @@ impl Survey {
         }
     }
 
-    /// Waits until each part has been listed or cannot be, at most this long: what is late or forbidden is Unknown.
+    /// Waits until each part was listed or has failed, at most this long: what is late or forbidden is Unknown.
     pub async fn opened(&mut self, deadline: Duration) {
-        // A part that may not be read is part of the answer.
+        // A part that may not be read is part of the result.
         let inside = join_all(self.watches.iter_mut().map(|watch| watch.opened(deadline).map(|_| ())));
         let outside = tokio::time::timeout(deadline, self.outside.opened());
         let _ = futures::join!(inside, outside);
     }
 
-    /// Waits for the next change; those that are there already are folded into one. Losing or regaining the API server
-    /// is a change, too.
+    /// Waits for the next change, and combines all that have arrived. Losing or regaining the API server is a change,
+    /// too.
     ///
     /// # Errors
     /// The server no longer accepts the credentials.
@@ -98,7 +98,7 @@ impl Survey {
         let inside: Vec<_> =
             self.watches.iter_mut().map(|watch| async { watch.changed().await.map(|_| ()) }.boxed()).collect();
         let inside = async {
-            // Nothing to wait for is waited for without end.
+            // Without anything to wait for, this waits forever.
             if inside.is_empty() { std::future::pending().await } else { select_all(inside).await.0 }
         };
         tokio::select! {
@@ -110,7 +110,7 @@ impl Survey {
         Ok(())
     }
 
-    /// All namespaces there are.
+    /// Returns all namespaces.
     pub fn namespaces(&self) -> Read<Vec<NamespaceFacts>> {
         match self.outside.namespaces.read(None) {
             Read::Known(found) => Read::Known(found.iter().map(facts).collect()),
@@ -119,8 +119,8 @@ impl Survey {
         }
     }
 
-    /// Everything as it was when [`Survey::opened`] or [`Survey::changed`] returned last, but for what
-    /// [`Survey::namespaces`] tells.
+    /// Returns everything as it was when [`Survey::opened`] or [`Survey::changed`] returned last, except for
+    /// [`Survey::namespaces`].
     pub fn snapshot(&self) -> Snapshot {
         let outside = &self.outside;
         Snapshot {
@@ -131,7 +131,7 @@ impl Survey {
         }
     }
 
-    /// Whether the API server answers.
+    /// Returns whether the API server responds.
     pub fn connection(&self) -> Connection {
         let away = |watch: &Watch| matches!(watch.connection(), Connection::Away { .. });
         self.watches.iter().find(|watch| away(watch)).map_or(Connection::Up, Watch::connection)

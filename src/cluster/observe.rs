@@ -1,4 +1,4 @@
-//! Everything that runs in one namespace, or in all: what a layout can be learned from.
+//! Reads everything that runs in one namespace, or in all: what a layout can be learned from.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Observation {
 }
 
 impl Cluster {
-    /// Reads what runs in a namespace, or without one in all, at the same time. Never fails as a whole; see each part.
+    /// Reads what runs in a namespace, or in all of them, at the same time. Never fails as a whole; see each part.
     pub async fn observe(&self, namespace: Option<&str>, deadline: Duration) -> Observation {
         let wave = self.wave(Freshness::Cached, deadline);
         let (pods, sets, services): (Api<Pod>, Api<StatefulSet>, Api<Service>) = match namespace {

@@ -1,4 +1,4 @@
-//! What is said of how to connect: kubectl's own flags and the environment.
+//! The options of a connection: kubectl's own flags and the environment.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -44,8 +44,8 @@ pub struct ConnectOptions {
     pub client_certificate: Option<PathBuf>,
     /// `--client-key`.
     pub client_key: Option<PathBuf>,
-    /// `--cache-dir`: accepted because kubectl has it. It is where kubectl keeps what discovery answered; no
-    /// discovery request is made here, so nothing is kept.
+    /// `--cache-dir`: accepted because kubectl has it. kubectl caches discovery there; this plugin needs no discovery,
+    /// so nothing is cached.
     pub cache_dir: Option<PathBuf>,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Debug for ConnectOptions {
     }
 }
 
-/// What the process' environment says about Kubernetes.
+/// The parts of the process' environment that concern Kubernetes.
 #[derive(Clone, Default)]
 pub struct Environment {
     /// `KUBECONFIG`: files separated by `:` (`;` on Windows).
@@ -81,14 +81,14 @@ pub struct Environment {
     pub pod_namespace: Option<String>,
     /// Where a pod's service account is mounted.
     pub service_account: PathBuf,
-    /// Whether a credential plugin can ask on the standard input.
+    /// Whether a credential plugin can prompt on the standard input.
     pub stdin_is_terminal: bool,
-    /// Whether credential plugins are not run at all: whoever needs one has no credentials.
+    /// Whether credential plugins are never run: a user who needs one has no credentials.
     pub no_plugins: bool,
 }
 
 impl Environment {
-    /// This process'.
+    /// Reads this process' environment.
     pub fn of_process() -> Self {
         let either = |upper: &str| {
             let not_empty = |text: &String| !text.is_empty();
@@ -110,11 +110,11 @@ impl Environment {
     }
 }
 
-/// `--request-timeout` as kubectl reads it: `5` is seconds, else Go's durations (`1m30s`, `1.5h`, `500ms`). Zero
-/// means no limit.
+/// Parses `--request-timeout` as kubectl does: `5` is seconds, otherwise Go's durations (`1m30s`, `1.5h`, `500ms`).
+/// Zero means no limit.
 ///
 /// # Errors
-/// A usage error that says what is understood.
+/// A usage error that lists the accepted forms.
 pub fn parse_request_timeout(text: &str) -> Result<Duration> {
     let text = text.trim();
     let not_one = || {

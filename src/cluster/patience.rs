@@ -1,4 +1,4 @@
-//! How long a request that failed is made again. Pure but for the clock.
+//! Limits how long a failed request is retried. Pure except for the clock.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::transport;
 
-/// The tries of one request: with growing pauses, until a time has passed.
+/// The retries of one request: with growing pauses, until a time has passed.
 pub(super) struct Patience {
     started: Instant,
     ends: Duration,
@@ -19,7 +19,7 @@ impl Patience {
         Self { started: Instant::now(), ends, tries: 0 }
     }
 
-    /// The pause before the next try; `None` once that would come too late.
+    /// Returns the pause before the next attempt; `None` once that would be too late.
     pub(super) fn pause(&mut self) -> Option<Duration> {
         let pause = transport::pause(self.tries);
         self.tries += 1;
@@ -39,7 +39,7 @@ mod tests {
     fn the_pauses_grow() {
         let mut patience = Patience::of(Duration::MAX / 2);
         let pauses: Vec<Duration> = std::iter::repeat_with(|| patience.pause().unwrap()).take(8).collect();
-        // A random half to a whole of 50 ms, and after six doublings of 2 s.
+        // A random half to all of 50 ms, and after six doublings of 2 s.
         assert!(pauses[0] <= Duration::from_millis(50), "{pauses:?}");
         assert!(pauses[2] >= Duration::from_millis(100), "{pauses:?}");
         assert!(pauses[7] >= Duration::from_secs(1), "{pauses:?}");
@@ -50,7 +50,7 @@ mod tests {
         let second = Duration::from_secs(1);
         assert!(begun(Duration::ZERO, second).pause().is_some());
         assert!(begun(2 * second, second).pause().is_none());
-        // Not yet over, but by the end of the pause.
+        // The time is not yet over, but would be after the pause.
         let mut patience = begun(30 * second, 31 * second);
         patience.tries = 10;
         assert!(patience.pause().is_none());

@@ -1,4 +1,4 @@
-//! What this user may do, asked of the API server itself (SelfSubjectAccessReview), all at the same time.
+//! Asks the API server what this user may do (SelfSubjectAccessReview), everything at the same time.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::failure::Failure;
 /// Most reviews at once.
 const AT_ONCE: usize = 16;
 
-/// Something one may be allowed to do.
+/// A permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
     /// `delete`, `patch`, `create`, `watch`, …
@@ -33,8 +33,9 @@ pub struct Permission {
 }
 
 impl Permission {
-    /// To `verb` any `resource` of the core group, as in `Permission::new("delete", "pods").within("ns")`. A
-    /// subresource is written as in RBAC: `pods/portforward`; another group as kubectl does: `statefulsets.apps`.
+    /// Returns the permission to `verb` any `resource` of the core group, as in `Permission::new("delete",
+    /// "pods").in_namespace("ns")`. A subresource is written as in RBAC: `pods/portforward`; another group as in
+    /// kubectl: `statefulsets.apps`.
     pub fn new(verb: &str, resource: &str) -> Self {
         let (resource, subresource) = match resource.split_once('/') {
             Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
@@ -51,14 +52,14 @@ impl Permission {
         }
     }
 
-    /// In this namespace.
+    /// Restricts it to this namespace.
     #[must_use]
     pub fn in_namespace(mut self, namespace: &str) -> Self {
         self.namespace = Some(namespace.to_owned());
         self
     }
 
-    /// On this object.
+    /// Restricts it to this object.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
@@ -86,19 +87,19 @@ impl fmt::Display for Permission {
     }
 }
 
-/// The API server's answer.
+/// The API server's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Allowed {
-    /// It may be done.
+    /// It is allowed.
     Yes,
-    /// It may not; the server's reason, possibly empty.
+    /// It is not allowed; the server's reason, possibly empty.
     No(String),
-    /// The server did not say, for this reason.
+    /// The server did not respond, for this reason.
     Unknown(String),
 }
 
 impl Cluster {
-    /// The server's minor version: 37 of 1.37; `None` where it does not say.
+    /// Returns the server's minor version: 37 of 1.37; `None` if it does not report one.
     pub async fn minor_version(&self, deadline: Duration) -> Option<u32> {
         let client = self.client();
         let info = tokio::time::timeout(self.at_most(deadline), client.apiserver_version()).await.ok()?.ok()?;
@@ -106,7 +107,8 @@ impl Cluster {
         info.minor.trim_end_matches('+').parse().ok()
     }
 
-    /// Who this user is to the API server (SelfSubjectReview, from Kubernetes 1.28); `None` where it does not say.
+    /// Returns who this user is to the API server (SelfSubjectReview, from Kubernetes 1.28); `None` if it does not
+    /// report that.
     pub async fn who(&self, deadline: Duration) -> Option<String> {
         let api: Api<SelfSubjectReview> = Api::all(self.client());
         let asked = SelfSubjectReview::default();
@@ -115,7 +117,7 @@ impl Cluster {
         answer.ok()?.ok()?.status?.user_info?.username.filter(|name| !name.is_empty())
     }
 
-    /// Asks for each permission, all at the same time; answers in the order asked. `deadline` counts for each.
+    /// Checks each permission, all at the same time; returns the results in the same order. `deadline` applies to each.
     pub async fn review(&self, permissions: &[Permission], deadline: Duration) -> Vec<(Permission, Allowed)> {
         let asked = permissions.iter().cloned().map(|permission| async move {
             let allowed = self.review_one(&permission, self.at_most(deadline)).await;

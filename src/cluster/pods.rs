@@ -1,4 +1,4 @@
-//! A namespace's pods kept up to date, and nothing else: what a forward needs to know, and no right besides.
+//! Keeps a namespace's pods up to date, and nothing else: a forward needs no other right.
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -20,7 +20,7 @@ pub struct PodWatch {
 }
 
 impl Cluster {
-    /// Starts watching all pods of a namespace, or the one of this name, whichever UID it has. Needs `list` and `watch`
+    /// Starts watching all pods of a namespace, or the one with this name, whatever its UID. Needs `list` and `watch`
     /// on them.
     pub fn watch_pods(&self, namespace: &str, name: Option<&str>) -> PodWatch {
         let fields = name.map(|name| format!("metadata.name={name}"));
@@ -35,8 +35,8 @@ impl Cluster {
 }
 
 impl PodWatch {
-    /// Waits for the first list or the next change, and returns the pods as they are then; all else of the snapshot was
-    /// not asked for. A watch that breaks is taken up again, with back-off.
+    /// Waits for the first list or the next change, and returns the pods as they are then; the rest of the snapshot is
+    /// not requested. A watch that breaks is restarted with back-off.
     ///
     /// # Errors
     /// The pods may not be read, or the server no longer accepts the credentials.
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_may_not_watch_is_told() {
+    async fn a_missing_right_to_watch_is_reported() {
         let server = Server::new(|_| Reply::status(403, "pods is forbidden"));
         let error = server.cluster().watch_pods("a", None).changed().await.unwrap_err();
         assert_eq!((error.exit, error.what.as_str()), (Exit::Refused, "not allowed to watch pods in namespace a"));

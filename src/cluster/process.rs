@@ -1,8 +1,8 @@
-//! Which process this is, told so that another one can find out whether it is still there.
+//! Identifies this process so that another one can find out whether it still runs.
 
 use serde::{Deserialize, Serialize};
 
-/// A process: where, and which one. What a system does not tell is left out.
+/// A process: where, and which one. What a system does not report is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Process {
@@ -13,31 +13,31 @@ pub struct Process {
     /// The machine's start, on Linux.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<String>,
-    /// The namespace that numbers the process, on Linux.
+    /// The PID namespace, on Linux.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid_namespace: Option<String>,
-    /// When it was started, in ticks since the machine's start, on Linux: numbers are given again.
+    /// When it was started, in ticks since the machine's start, on Linux: numbers are reused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<u64>,
 }
 
 impl Process {
-    /// This one.
+    /// Returns this process.
     pub fn own() -> Self {
         let pid = std::process::id();
         Self { host: host(), pid, boot: boot(), pid_namespace: pid_namespace(), started: started(pid).ok().flatten() }
     }
 
-    /// Whether it is known to be no more: a process that this machine would show, and does not.
+    /// Returns whether it is known to have ended: this machine would list it, and does not.
     pub fn is_gone(&self) -> bool {
         let here = self.boot.is_some()
             && self.pid_namespace.is_some()
             && (&self.host, &self.boot, &self.pid_namespace) == (&host(), &boot(), &pid_namespace());
         here && match started(self.pid) {
-            // Another one may have its number by now.
+            // Another process may have its number by now.
             Ok(Some(started)) => self.started.is_some_and(|own| own != started),
             Ok(None) => false,
-            // Another user's process may be there and not be shown.
+            // Another user's process may run without being listed.
             Err(error) => error.kind() == std::io::ErrorKind::NotFound && no_such(self.pid),
         }
     }
@@ -75,14 +75,14 @@ fn pid_namespace() -> Option<String> {
     Some(namespace.to_string_lossy().into_owned())
 }
 
-/// When a process was started; 0 where it has ended and only its parent has not asked; `None` where what the system says
-/// of it is not understood.
+/// Returns when a process was started; 0 if it has ended and its parent has not reaped it; `None` if the system's data
+/// cannot be parsed.
 ///
 /// # Errors
-/// There is none of this number (`NotFound`), or it cannot be looked at.
+/// There is none with this number (`NotFound`), or it cannot be read.
 fn started(pid: u32) -> std::io::Result<Option<u64>> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field is the program's name in brackets, and may hold brackets and spaces itself.
+    // The second field is the program's name in brackets, which may contain brackets and spaces.
     let after = stat.rsplit_once(')').map(|(_, after)| after);
     let fields = after.map(|after| after.split_whitespace().collect::<Vec<_>>());
     let field = |index: usize| fields.as_ref().and_then(|fields| fields.get(index).copied());
@@ -106,13 +106,13 @@ mod tests {
         let running = Process { pid: child.id(), started: started(child.id()).unwrap(), ..own.clone() };
         assert!(!running.is_gone());
         child.kill().unwrap();
-        // Its end is seen before its parent has asked for it, which may be never.
+        // Its end is noticed before its parent reaps it, which may never happen.
         while !running.is_gone() {
             std::thread::yield_now();
         }
         child.wait().unwrap();
         assert!(running.is_gone());
-        // Its number was given again.
+        // Its number was reused.
         assert!(Process { started: Some(1), ..own.clone() }.is_gone());
         for elsewhere in [
             Process { host: "elsewhere".into(), ..running.clone() },

@@ -1,11 +1,11 @@
-//! Programs that are found by their name.
+//! Finds programs by name.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// The program of this name on PATH. An empty or relative entry of PATH is the folder that one happens to be in, which
-/// may be anybody's: it is passed over, as Go's `exec` does for kubectl. A name with a slash is a path already, and taken
-/// as it is.
+/// Returns the program of this name on PATH. An empty or relative entry of PATH is the current folder, which may belong
+/// to anyone: it is skipped, as Go's `exec` does for kubectl. A name with a slash is already a path and is returned as
+/// it is.
 pub fn find(name: &str) -> Option<PathBuf> {
     find_on(&std::env::var_os("PATH").unwrap_or_default(), name)
 }
@@ -52,7 +52,7 @@ mod tests {
         }
         let both = std::env::join_paths([&first, &second]).unwrap();
         assert_eq!(find_on(&both, "tool"), Some(second.join("tool")), "what cannot be run is passed over");
-        // One that could be run, in the folder that tests run in: found by its absolute entry alone.
+        // A program in the folder that tests run in is found by its absolute entry alone.
         let here = std::env::current_dir().unwrap();
         let planted = tempfile::Builder::new().prefix(".on-path-").tempfile_in(&here).unwrap();
         std::fs::set_permissions(planted.path(), std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,6 +1,6 @@
-//! Which proxy leads to the API server. A kubeconfig's `proxy-url` always counts; else the
-//! environment's, by the rules of Go's `httpproxy` package, which kubectl uses: `NO_PROXY` is matched
-//! against the API server's host, and loopback is never proxied.
+//! Chooses the proxy to the API server. A kubeconfig's `proxy-url` always applies; otherwise the environment's, by the
+//! rules of Go's `httpproxy` package, which kubectl uses: `NO_PROXY` is matched against the API server's host, and
+//! loopback is never proxied.
 
 use std::net::IpAddr;
 
@@ -9,10 +9,10 @@ use http::Uri;
 use super::options::Environment;
 use crate::error::{Error, Result};
 
-/// The proxy for `server`, or none.
+/// Returns the proxy for `server`, if there is one.
 ///
 /// # Errors
-/// A proxy address that is not one, or of a kind that is not supported (http, https, socks5 are).
+/// An invalid proxy address, or an unsupported scheme (http, https, socks5 are supported).
 pub(super) fn for_server(server: &Uri, proxy_url: Option<&str>, environment: &Environment) -> Result<Option<Uri>> {
     if let Some(url) = proxy_url.filter(|url| !url.is_empty()) {
         return parse(url, "the kubeconfig's proxy-url").map(Some);
@@ -34,9 +34,9 @@ pub(super) fn for_server(server: &Uri, proxy_url: Option<&str>, environment: &En
 }
 
 fn parse(url: &str, origin: &str) -> Result<Uri> {
-    // The address may hold a password: no error repeats it.
+    // The address may contain a password: no error repeats it.
     let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    // socks5h leaves name resolution to the proxy, which socks5 does here too.
+    // socks5h leaves name resolution to the proxy, as socks5 does here, too.
     let with_scheme =
         with_scheme.strip_prefix("socks5h://").map(|rest| format!("socks5://{rest}")).unwrap_or(with_scheme);
     let uri: Uri = with_scheme.parse().map_err(|_| Error::failure(format!("{origin} is not a valid address")))?;

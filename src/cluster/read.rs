@@ -1,5 +1,5 @@
-//! One parallel wave of selective lists -> [`Snapshot`]. Each source has its own deadline, and one that fails is
-//! kept as an error beside the others. Known kinds only, so no discovery.
+//! Reads one parallel wave of selective lists into a [`Snapshot`]. Each source has its own deadline, and a failed one
+//! is kept as an error beside the others. Only known kinds, so no discovery.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const AT_ONCE: usize = 24;
 /// Objects per page of a consistent list.
 const PAGE: u32 = 500;
 
-/// How fresh an answer must be.
+/// How fresh a response must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
     /// From the API server's cache (`resourceVersion=0`): fast, and may be stale. Never before a destructive act.
@@ -31,7 +31,7 @@ pub enum Freshness {
     Consistent,
 }
 
-/// What to read. Pods, claims and StatefulSets of each namespace always are.
+/// What to read. Always includes the pods, claims and StatefulSets of each namespace.
 #[derive(Clone, Debug)]
 pub struct ReadRequest {
     /// Namespaces, each once.
@@ -44,16 +44,16 @@ pub struct ReadRequest {
     pub nodes: bool,
     /// All storage classes.
     pub storage_classes: bool,
-    /// All Leases: they tell when nodes last reported.
+    /// All Leases: they tell when nodes reported last.
     pub leases: bool,
-    /// How fresh.
+    /// The required freshness.
     pub freshness: Freshness,
-    /// For each source by itself.
+    /// The deadline of each source.
     pub deadline: Duration,
 }
 
 impl Default for ReadRequest {
-    /// Nothing, cached, 2 seconds per source.
+    /// Requests nothing, cached, with 2 seconds per source.
     fn default() -> Self {
         Self {
             namespaces: Vec::new(),
@@ -68,7 +68,7 @@ impl Default for ReadRequest {
     }
 }
 
-/// One wave: how to ask, and how many at once.
+/// One wave: how to read, and how many requests at once.
 pub(super) struct Wave<'a> {
     cluster: &'a Cluster,
     freshness: Freshness,
@@ -77,7 +77,7 @@ pub(super) struct Wave<'a> {
 }
 
 impl Cluster {
-    /// Reads everything that is asked for at the same time. Never fails as a whole; see each part.
+    /// Reads everything that is requested at the same time. Never fails as a whole; see each part.
     pub async fn read(&self, request: &ReadRequest) -> Snapshot {
         let wave = self.wave(request.freshness, request.deadline);
         let namespaces =
@@ -92,7 +92,7 @@ impl Cluster {
         Snapshot { namespaces, volumes, nodes, storage_classes, leases, ..Snapshot::default() }
     }
 
-    /// The pods of these namespaces and nothing else, at the same time; may be stale.
+    /// Reads the pods of these namespaces and nothing else, at the same time; may be stale.
     pub async fn pods(&self, namespaces: &[String], deadline: Duration) -> Snapshot {
         let wave = self.wave(Freshness::Cached, deadline);
         let namespaces = namespaces.iter().map(|name| wave.pods(name));
@@ -100,13 +100,13 @@ impl Cluster {
         Snapshot { namespaces, ..Snapshot::default() }
     }
 
-    /// The volumes and nothing else; may be stale.
+    /// Reads the volumes and nothing else; may be stale.
     pub async fn volumes(&self, deadline: Duration) -> Snapshot {
         let wave = self.wave(Freshness::Cached, deadline);
         Snapshot { volumes: wave.cluster_scoped("persistentvolumes", true).await, ..Snapshot::default() }
     }
 
-    /// All namespaces.
+    /// Reads all namespaces.
     pub async fn namespaces(&self, deadline: Duration) -> Read<Vec<NamespaceFacts>> {
         let wave = self.wave(Freshness::Cached, deadline);
         match wave.cluster_scoped::<Namespace>("namespaces", true).await {
@@ -116,7 +116,7 @@ impl Cluster {
         }
     }
 
-    /// The namespace of this name, where there is one: for those who may not list all.
+    /// Reads the namespace of this name, if it exists: for users who may not list all.
     pub async fn namespace_named(&self, name: &str, deadline: Duration) -> Read<Option<NamespaceFacts>> {
         let deadline = self.at_most(deadline);
         let api: Api<Namespace> = Api::all(self.client());
@@ -130,7 +130,7 @@ impl Cluster {
         }
     }
 
-    /// Pods of this name in all namespaces; needs the permission to list pods everywhere.
+    /// Reads the pods of this name in all namespaces; needs the permission to list pods everywhere.
     pub async fn find_pods(&self, name: &str, deadline: Duration) -> Read<Vec<Pod>> {
         let wave = self.wave(Freshness::Cached, deadline);
         let selected = ListParams::default().fields(&format!("metadata.name={name}"));
@@ -196,7 +196,7 @@ impl Wave<'_> {
         };
         match answer {
             Ok(mut items) => {
-                // A third of an object, and nobody here asks who wrote which field.
+                // A third of an object, and not needed: which client wrote which field.
                 items.iter_mut().for_each(|item| item.meta_mut().managed_fields = None);
                 Read::Known(items)
             }
@@ -220,7 +220,7 @@ where
     let mut page = selected.clone().limit(PAGE);
     loop {
         let list = match api.list(&page).await {
-            // The pages' version was compacted away: once more, all at once.
+            // The pages' version was compacted away: read everything again at once.
             Err(kube::Error::Api(status)) if status.code == 410 && page.continue_token.is_some() => {
                 return Ok(api.list(&selected).await?.items);
             }
@@ -288,7 +288,7 @@ mod tests {
         let Read::Unknown(volumes) = &snapshot.volumes else { panic!() };
         assert_eq!((volumes.cause, volumes.namespace.as_deref()), (Cause::Forbidden, None));
         assert!(matches!(snapshot.nodes, Read::NotAsked));
-        // One for each part, and another one where connection lost.
+        // One for each part, and one more because the connection broke.
         assert_eq!(server.requests().len(), 8);
         assert!(server.requests().iter().all(|asked| asked.query.contains("resourceVersion=0")));
     }

@@ -1,17 +1,17 @@
-//! Errors that travel inside a library's own: whoever reads its chain of causes finds them again by their type.
+//! Errors inside a library's own error: code that walks the chain of causes finds them by their type.
 
 use crate::duration;
 use std::time::Duration;
 
-/// A plugin that gave no credential.
+/// A credential plugin that returned no credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("credential plugin `{command}`: {reason}")]
 pub(super) struct PluginFailed {
-    /// The command as it was run; its arguments too, as a person would type them, without what options were given.
+    /// The command as it was run, with its arguments but without the values of options.
     pub(super) command: String,
-    /// What happened, with what the plugin itself said.
+    /// What happened, with the plugin's own message.
     pub(super) reason: String,
-    /// The kubeconfig's `installHint`, where the command was not found.
+    /// The kubeconfig's `installHint`, if the command was not found.
     pub(super) install: Option<String>,
 }
 

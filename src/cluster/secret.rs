@@ -1,4 +1,4 @@
-//! One value of a Secret, which no text ever shows.
+//! Reads one value of a Secret, which no text ever shows.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 pub struct SecretValue(Vec<u8>);
 
 impl SecretValue {
-    /// The bytes, for whom they are meant.
+    /// Returns the bytes.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
@@ -30,7 +30,7 @@ impl fmt::Debug for SecretValue {
 }
 
 impl Cluster {
-    /// The value of one key of a Secret.
+    /// Returns the value of one key of a Secret.
     ///
     /// # Errors
     /// Not allowed (`get secrets`, exit code 4), no such Secret, no such key (the keys that are there are named, their

@@ -1,5 +1,5 @@
-//! What was read from the cluster at one moment: objects, and for every part that could not be
-//! read, why. Data only.
+//! What was read from the cluster at one moment: objects, and for every part that could not be read, the reason. Data
+//! only.
 
 use crate::error::Source;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -16,13 +16,13 @@ pub enum Read<T> {
     Known(T),
     /// It could not be read.
     Unknown(Unreadable),
-    /// It was not asked for.
+    /// It was not requested.
     #[default]
     NotAsked,
 }
 
 impl<T> Read<Vec<T>> {
-    /// The items, where they were read; none where they were not, which says nothing about how many there are.
+    /// Returns the items if they were read; none otherwise, which says nothing about how many there are.
     pub fn items(&self) -> &[T] {
         match self {
             Self::Known(items) => items,
@@ -34,13 +34,13 @@ impl<T> Read<Vec<T>> {
 /// Why a part of the cluster could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// What was asked for, in plural: `persistentvolumes`.
+    /// What was requested, in plural: `persistentvolumes`.
     pub resource: &'static str,
-    /// In which namespace; `None` for cluster-scoped kinds and lists across namespaces.
+    /// The namespace; `None` for cluster-scoped kinds and lists across namespaces.
     pub namespace: Option<String>,
     /// Kind of failure.
     pub cause: Cause,
-    /// In words, from the server or the transport, on one line.
+    /// The reason in one line, from the server or the transport.
     pub reason: String,
     /// The error that it was read from.
     pub source: Option<Source>,
@@ -55,16 +55,17 @@ pub enum Cause {
     Unauthorized,
     /// 404.
     NotFound,
-    /// No answer within the deadline.
+    /// No response within the deadline.
     TimedOut,
-    /// No connection, TLS failure, or an answer that is not Kubernetes'.
+    /// No connection, TLS failure, or a response that is not from Kubernetes.
     Unreachable,
-    /// Any other answer of the server.
+    /// Any other response of the server.
     Refused,
 }
 
 impl Cause {
-    /// Whether the same request may well succeed a moment later: it was not refused for who asks, or for what is asked.
+    /// Returns whether the same request may succeed a moment later: it was not refused because of the user or its
+    /// content.
     pub fn is_transient(self) -> bool {
         match self {
             Self::TimedOut | Self::Unreachable | Self::Refused => true,
@@ -73,7 +74,7 @@ impl Cause {
     }
 }
 
-/// An object, as far as its metadata tells.
+/// An object's metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectFacts {
     /// Its namespace.
@@ -86,12 +87,12 @@ pub struct ObjectFacts {
     pub controller: Option<(String, String)>,
 }
 
-/// A namespace, as far as it is known from a list of all.
+/// A namespace as a list of all shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceFacts {
     /// Its name.
     pub name: String,
-    /// Whether it is being deleted: what goes in it never comes back.
+    /// Whether it is being deleted: what is deleted in it never comes back.
     pub terminating: bool,
 }
 
@@ -113,7 +114,7 @@ pub struct NamespaceObjects {
 }
 
 impl NamespaceObjects {
-    /// Those of a namespace of which nothing was asked for yet.
+    /// Returns a namespace of which nothing was requested yet.
     pub fn unread(namespace: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
@@ -126,16 +127,16 @@ impl NamespaceObjects {
     }
 }
 
-/// The cluster as it was read; unless something was, nothing was asked for.
+/// The cluster as it was read. By default nothing was requested.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The objects of each namespace that was looked at, in the order asked for.
+    /// The objects of each namespace that was read, in the order requested.
     pub namespaces: Vec<NamespaceObjects>,
-    /// Names of all namespaces, where they could be listed.
+    /// Names of all namespaces, if they could be listed.
     pub namespace_names: Read<Vec<String>>,
-    /// Namespaces that are known to be being deleted, looked into or not.
+    /// Namespaces that are known to be terminating, read or not.
     pub terminating: Vec<String>,
-    /// Those of them that would have been looked into if they stayed.
+    /// Those of them that would have been read otherwise.
     pub passed_over: Vec<String>,
     /// Volumes.
     pub volumes: Read<Vec<PersistentVolume>>,
@@ -145,10 +146,10 @@ pub struct Snapshot {
     pub storage_classes: Read<Vec<StorageClass>>,
     /// The namespaces that the user named.
     pub named: Vec<String>,
-    /// The pods of all namespaces that carry the label by which SynxDB's tell what they are.
+    /// The pods of all namespaces that carry the label of SynxDB's components.
     pub labelled_pods: Read<Vec<ObjectFacts>>,
     /// The StatefulSets of all namespaces.
     pub stateful_sets_everywhere: Read<Vec<ObjectFacts>>,
-    /// Leases: those that nodes renew, and those of the control plane, which tell what time it is there.
+    /// Leases: those that nodes renew, and those of the control plane, which show the server's time.
     pub leases: Read<Vec<Lease>>,
 }

@@ -1,4 +1,4 @@
-//! A pretend API server for unit tests: a function from request to answer, and a record of what was asked.
+//! A simulated API server for unit tests: a function from request to reply, and a record of the requests.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -17,16 +17,16 @@ use tokio::sync::mpsc;
 
 use super::Cluster;
 
-/// What the pretend server does with a request.
+/// What the simulated server does with a request.
 #[derive(Clone)]
 pub(super) enum Reply {
-    /// Answers.
+    /// Replies.
     With { code: u16, headers: Vec<(&'static str, String)>, body: String, after: Duration },
-    /// Never answers.
+    /// Never replies.
     Never,
     /// The connection breaks.
     Broken,
-    /// A watch: each line sent to the other end is a line of the answer, which ends with it.
+    /// A watch: each line sent to the other end is a line of the response, which ends with it.
     Watch(Arc<Mutex<Option<mpsc::UnboundedReceiver<Value>>>>),
 }
 
@@ -52,7 +52,7 @@ impl Reply {
         };
         let mut status = serde_json::json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
             "message": message, "reason": reason, "code": code});
-        // What is invalid is said by field, too.
+        // Invalid fields are listed, too.
         let field = message.split_once(" is invalid: ").and_then(|(_, rest)| rest.split_once(": "));
         if let Some((field, why)) = field {
             status["details"] =
@@ -90,7 +90,7 @@ type ReplyBody = UnsyncBoxBody<Bytes, std::io::Error>;
 
 type Handler = Arc<dyn Fn(&Asked) -> Reply + Send + Sync>;
 
-/// The pretend server.
+/// The simulated server.
 #[derive(Clone)]
 pub(super) struct Server {
     handler: Handler,
@@ -102,7 +102,7 @@ impl Server {
         Self { handler: Arc::new(handler), asked: Arc::default() }
     }
 
-    /// One answer after the other.
+    /// One reply after the other.
     pub(super) fn sequence(answers: Vec<Reply>) -> Self {
         let answers = Mutex::new(VecDeque::from(answers));
         Self::new(move |asked| answers.lock().unwrap().pop_front().unwrap_or_else(|| panic!("unexpected {asked:?}")))

@@ -1,5 +1,5 @@
-//! What is done to every request alike: a deadline, credentials, a retry where that is safe, one
-//! debug line. Watches and tunnels are bounded until they are answered, not after.
+//! What applies to every request: a deadline, credentials, a retry if that is safe, one debug line. Watches and tunnels
+//! are limited until the response arrives, not after.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::credential::Credential;
 use super::failure;
 use super::request_errors::DeadlinePassed;
 
-/// How long a watch or a tunnel may take to be answered where there is no `--request-timeout`.
+/// Longest time until a watch or a tunnel gets its response if there is no `--request-timeout`.
 const STREAM_ANSWER: Duration = Duration::from_secs(30);
 
 /// The first pause before a retry.
@@ -31,14 +31,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long after its time a watch is given up.
 const OVERDUE: Duration = Duration::from_secs(5);
 
-/// Retries of what the server asks to try again later.
+/// Retries if the server asks to try again later.
 const BUSY: u32 = 4;
 
-/// Retries of what may have been a proxy's, or one connection's, bad moment; who asks has a deadline and wants to know.
+/// Retries of what may have been a momentary failure of a proxy or of one connection; the caller has a deadline.
 const BROKEN: u32 = 1;
 
-/// The pause before the `attempt`-th retry (from 0): doubling, at most 2 s, and a random half to a whole of it, so
-/// that several clients do not come back together.
+/// Returns the pause before the `attempt`-th retry (from 0): doubling, at most 2 s, and randomly shortened by up to
+/// half, so that several clients do not return together.
 pub(super) fn pause(attempt: u32) -> Duration {
     let whole = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
     let random = RandomState::new().build_hasher().finish() % 500;
@@ -64,7 +64,7 @@ async fn logged(
     let started = Instant::now();
     let (method, path) = (request.method().clone(), path_and_query(&request));
     let answer = bounded(inner, credential, limit, request).await;
-    // Never headers: they hold credentials.
+    // Never headers: they contain credentials.
     let status = answer.as_ref().map_or(0, |response| response.status().as_u16());
     tracing::debug!(%method, path, status, ms = started.elapsed().as_millis() as u64, "request");
     answer
@@ -85,7 +85,7 @@ async fn bounded(
         if !streams {
             return Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync()));
         }
-        // A tunnel's bytes are bounded by who asked for it.
+        // A tunnel's bytes are limited by the caller.
         let watches = response.status() != StatusCode::SWITCHING_PROTOCOLS;
         let longest = if watches { LONGEST_LINE } else { usize::MAX };
         Ok(response.map(|body| lines_within(at_most(body, lives), longest)))
@@ -96,8 +96,8 @@ async fn bounded(
     }
 }
 
-/// Retries what the server did not do: 429 for any request; for one that changes nothing also its troubles, and, once,
-/// a connection that broke.
+/// Retries what the server did not do: 429 for any request; for a read-only request also server errors and, once, a
+/// broken connection.
 async fn persistent(
     inner: &Client,
     credential: Option<&Credential>,
@@ -114,7 +114,7 @@ async fn persistent(
         };
         let asked = answer.as_ref().ok().and_then(retry_after);
         let wait = asked.unwrap_or_else(|| pause(attempt));
-        // An answer in hand is worth more than a deadline that passes while waiting.
+        // A response that has arrived is worth more than a deadline that passes while waiting.
         if ends.is_some_and(|ends| Instant::now() + wait >= ends) {
             return answer;
         }
@@ -124,7 +124,8 @@ async fn persistent(
     }
 }
 
-/// Sends a request. The body of its answer counts too, but a stream's: a server may stop in the middle of it.
+/// Sends a request. The deadline includes the response's body, except for a stream: a server may stop in the middle of
+/// it.
 async fn once(
     inner: &Client,
     credential: Option<&Credential>,
@@ -140,7 +141,7 @@ async fn once(
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-/// Adds the credential, and once a fresh one where the server does not accept it any more.
+/// Adds the credential, and once a new one if the server rejects it.
 async fn signed(
     inner: &Client,
     credential: Option<&Credential>,
@@ -163,22 +164,22 @@ async fn signed(
     Ok(inner.send(next).await?)
 }
 
-/// How often a request may be sent again after that answer.
+/// Returns how often a request may be sent again after this response.
 fn retries(request: &Request<Body>, answer: &Result<Response<Body>, BoxError>) -> u32 {
     match answer.as_ref().map(|response| response.status()) {
         Ok(StatusCode::TOO_MANY_REQUESTS) => BUSY,
         Ok(StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) if changes_nothing(request) => BUSY,
-        // A watch is taken up again by who watches, and what was tried is told to them.
+        // A watch is restarted by its reader, which also reports it.
         _ if !changes_nothing(request) || is_watch(request) => 0,
         Ok(StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY) => BROKEN,
         Ok(_) => 0,
-        // Refused, unknown or not trusted is the next one, too.
+        // A request that was refused, unknown or not trusted would be so again.
         Err(error) if failure::broke(&**error) => BROKEN,
         Err(_) => 0,
     }
 }
 
-/// Questions about permissions are creations that create nothing.
+/// Permission reviews are creations that create nothing.
 fn changes_nothing(request: &Request<Body>) -> bool {
     let reviews = request.method() == Method::POST && request.uri().path().ends_with("reviews");
     request.method() == Method::GET || reviews
@@ -207,15 +208,15 @@ fn is_watch(request: &Request<Body>) -> bool {
     request.uri().query().unwrap_or("").split('&').any(|pair| pair == "watch=true" || pair == "watch=1")
 }
 
-/// How long the answer to a watch may last: what the server was asked for, and a little more. A server ends it itself;
-/// one that does not is on a connection that died unnoticed.
+/// Returns how long the response to a watch may last: the requested time, and a little more. A server ends it itself;
+/// otherwise the connection has died unnoticed.
 fn lives(request: &Request<Body>) -> Option<Duration> {
     let query = request.uri().query().filter(|_| is_stream(request))?;
     let seconds = query.split('&').find_map(|pair| pair.strip_prefix("timeoutSeconds="))?.parse().ok()?;
     Some(Duration::from_secs(seconds) + OVERDUE)
 }
 
-/// A body that ends then at the latest, where there is a limit.
+/// A body that ends at the latest then, if there is a limit.
 fn at_most(body: Body, time: Option<Duration>) -> Within {
     let Some(time) = time else { return body.map_err(BoxError::from).boxed_unsync() };
     let frames = BodyStream::new(body).take_until(Box::pin(tokio::time::sleep(time)));
@@ -277,7 +278,7 @@ mod tests {
         assert_eq!(server.requests().len(), 1 + 5);
     }
 
-    /// What changes nothing is asked again whatever the trouble; what may have been done is not, here.
+    /// A read-only request is retried after any failure; a request that may have been carried out is not retried here.
     #[tokio::test]
     async fn a_question_is_repeated_when_the_server_is_in_trouble_or_the_connection_breaks() {
         for trouble in [Reply::Broken, Reply::status(500, "etcd"), Reply::status(502, "<html>"), Reply::status(504, "")]
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_listens_to_is_not_asked_again() {
+    async fn a_refused_connection_is_not_retried() {
         let asked = Arc::new(AtomicU32::new(0));
         let counted = asked.clone();
         let service = tower::service_fn(move |_: Request<Body>| {
@@ -313,7 +314,7 @@ mod tests {
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
-    /// A connection that died unnoticed says nothing, and does not end.
+    /// A connection that died unnoticed sends nothing and does not end.
     #[tokio::test]
     async fn a_watch_ends_a_little_after_its_time() {
         for (path, seconds) in [

@@ -1,4 +1,4 @@
-//! Server-side dry runs: whether the API server, and all that it asks before a change, would take it. Nothing is changed.
+//! Server-side dry runs: whether the API server, with its admission, would accept a change. Nothing is changed.
 
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod, ResourceQuota};
@@ -15,10 +15,10 @@ use super::failure::Failure;
 use super::snapshot::Read;
 use super::{Cluster, transport};
 
-/// Most tries of one dry run, while the server is in trouble.
+/// Most attempts of one dry run while the server has trouble.
 const TRIES: u32 = 3;
 
-/// A change that is tried.
+/// A change to try.
 #[derive(Clone, Copy, Debug)]
 pub enum Trial<'t> {
     /// A volume becomes Retain and carries a record (annotation: key, value).
@@ -28,7 +28,7 @@ pub enum Trial<'t> {
         /// The record.
         record: (&'t str, &'t str),
     },
-    /// A volume is kept for the claim of that name, and carries a record.
+    /// A volume is reserved for the claim of that name, and carries a record.
     Reserve {
         /// The volume: name and UID.
         volume: (&'t str, &'t str),
@@ -37,7 +37,7 @@ pub enum Trial<'t> {
         /// The record.
         record: (&'t str, &'t str),
     },
-    /// A volume is no longer kept for the claim of that name.
+    /// A volume is no longer reserved for the claim of that name.
     Unreserve {
         /// The volume: name and UID.
         volume: (&'t str, &'t str),
@@ -54,26 +54,26 @@ pub enum Trial<'t> {
     CreatePod(&'t str, &'t Pod),
 }
 
-/// What came of it.
+/// The result of a dry run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tried {
-    /// It would be done.
+    /// It would be accepted.
     Accepted,
-    /// It would be refused: the server's words.
+    /// It would be refused: the server's message.
     Denied(String),
-    /// The object is gone, or another one by now: there is nothing to try.
+    /// The object is gone, or was replaced: there is nothing to try.
     Moot(String),
-    /// Whether it would be done is not known, for this reason: a webhook that takes no dry runs, or a server in trouble.
+    /// Unknown, for this reason: a webhook that does not support dry runs, or a server that has trouble.
     Unknown(String),
 }
 
 impl Tried {
-    /// By the answer's code, never by its words.
+    /// Judges by the response's code, never by its message.
     fn of(failure: &Failure) -> Self {
         let words = failure.reason.clone();
         match failure.code {
             404 | 409 => Self::Moot(words),
-            // Our request is well-formed: what is bad about it is that it is a dry run.
+            // The request is well-formed: what the server rejects is the dry run itself.
             400 => Self::Unknown(words),
             402..=499 if failure.code != 429 && failure.code != 408 => Self::Denied(words),
             _ => Self::Unknown(words),
@@ -82,7 +82,7 @@ impl Tried {
 }
 
 impl Cluster {
-    /// Tries these changes, all at the same time; answers in their order. `deadline` counts for each.
+    /// Tries these changes, all at the same time; returns the results in their order. `deadline` applies to each.
     pub async fn try_out(&self, trials: &[Trial<'_>], deadline: Duration) -> Vec<Tried> {
         let deadline = self.at_most(deadline);
         let each = trials.iter().map(|trial| async move {
@@ -155,7 +155,7 @@ impl Cluster {
         again(async || api.create(&params, object).await.map(drop)).await
     }
 
-    /// The quotas of a namespace.
+    /// Reads the quotas of a namespace.
     pub async fn quotas(&self, namespace: &str, deadline: Duration) -> Read<Vec<ResourceQuota>> {
         let deadline = self.at_most(deadline);
         let api: Api<ResourceQuota> = Api::namespaced(self.client(), namespace);
@@ -170,7 +170,7 @@ impl Cluster {
     }
 }
 
-/// Tries once more where the server may have got over its trouble: a dry run does no harm, however often it is made.
+/// Tries again if the server may have recovered: a dry run does no harm, however often it is made.
 async fn again(ask: impl AsyncFn() -> kube::Result<()>) -> Tried {
     let mut tries = 0;
     loop {
@@ -191,7 +191,7 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(5);
 
-    /// By the code alone: a policy denies with 403 or 422, and 400 is how a dry run meets a webhook that takes none.
+    /// By the code alone: a policy denies with 403 or 422, and 400 is how a webhook without dry-run support fails.
     #[tokio::test]
     async fn a_denial_is_told_apart_from_what_is_not_known() {
         for (code, expected) in [

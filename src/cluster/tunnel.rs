@@ -1,7 +1,7 @@
 //! A stream to a pod's port through the API server, without a local port.
 //!
-//! kube's own `Portforwarder` copies each byte through a pipe of 1 MiB and three tasks, 4 KiB at a time; here the frames
-//! of the WebSocket are read and written where they are.
+//! kube's own `Portforwarder` copies each byte through a pipe of 1 MiB and three tasks, 4 KiB at a time; here the
+//! frames of the WebSocket are read and written in place.
 
 use std::io;
 use std::pin::Pin;
@@ -22,45 +22,45 @@ use super::framing::{Reader, Socket, Writer, halves};
 use super::snapshot::Cause;
 use crate::error::{Error, Result};
 
-/// How long a tunnel may take to say goodbye after it was dropped.
+/// Longest time for the closing handshake of a dropped tunnel.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Bytes read from the connection at once: a TLS record. The buffer is cleared before each read, so that a larger one
-/// costs time.
+/// Bytes read from the connection at once: a TLS record. The buffer is cleared before each read, so a larger one costs
+/// time.
 const READ: usize = 16 * 1024;
 
-/// Largest message that is taken; a kubelet sends 32 KiB at most.
+/// Largest message that is accepted; a kubelet sends 32 KiB at most.
 const LARGEST_MESSAGE: usize = 16 << 20;
 
 /// The connection to the API server.
 pub(super) type Upgraded = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
-/// A connection to a port of a pod. What the kubelet reports about it (nobody listens on that port, the pod went
-/// away) comes as the read's error, [`io::ErrorKind::ConnectionRefused`]. Closing it closes both ways.
+/// A connection to a port of a pod. Errors that the kubelet reports about it (nothing listens on that port, the pod is
+/// gone) become the read's error, [`io::ErrorKind::ConnectionRefused`]. Closing it closes both ways.
 pub struct Tunnel(Open<Upgraded>);
 
-/// The same over any WebSocket. Lets the last bytes out when it is dropped.
+/// A tunnel over any WebSocket. Sends the last bytes when it is dropped.
 pub(super) struct Open<S: Socket + Send + 'static>(Option<(Reader<S>, Writer<S>)>);
 
 /// Why there is no tunnel.
 #[derive(Clone, Debug)]
 pub struct NoTunnel {
-    /// What kind of failure.
+    /// The kind of failure.
     pub cause: Cause,
-    /// For people.
+    /// The reason for people.
     pub error: Error,
 }
 
 impl NoTunnel {
-    /// Whether the API server said no for the pod (there is none, it does not run), rather than that the way there is
-    /// broken.
+    /// Whether the API server refused it because of the pod (it does not exist, it does not run), and not because the
+    /// connection failed.
     pub fn is_the_pods(&self) -> bool {
         matches!(self.cause, Cause::NotFound | Cause::Refused)
     }
 }
 
 impl Cluster {
-    /// Opens a tunnel to `port` of a pod. That the pod listens there is known only once something is read.
+    /// Opens a tunnel to `port` of a pod. Whether the pod listens there is known only once something is read.
     ///
     /// # Errors
     /// No such pod, not allowed (`create pods/portforward`), no response within `deadline`.
@@ -68,7 +68,7 @@ impl Cluster {
         self.try_tunnel(namespace, pod, port, deadline).await.map_err(|no| no.error)
     }
 
-    /// The same, for one who needs to know at whose end it failed.
+    /// Opens a tunnel for a caller that needs to know on which side it failed.
     ///
     /// # Errors
     /// As for [`Cluster::tunnel`].
@@ -85,7 +85,7 @@ impl Cluster {
         opened.map(Tunnel).map_err(|failure| NoTunnel { cause: failure.cause, error: self.error(act, &failure) })
     }
 
-    /// The same, with what failed as it is.
+    /// Opens a tunnel and returns the original failure.
     pub(super) async fn open(
         &self,
         namespace: &str,
@@ -107,7 +107,7 @@ impl Cluster {
     }
 }
 
-/// Each message leaves at once, and the next one waits until it has.
+/// Sends each message at once; the next one waits until it was sent.
 pub(super) fn settings() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ)
@@ -121,7 +121,7 @@ impl<S: Socket + Send + 'static> Open<S> {
         Self(Some(halves(socket, port)))
     }
 
-    /// Both halves, to be used at the same time. `None` never happens before it is dropped.
+    /// Returns both halves, to be used at the same time. Never `None` before it is dropped.
     pub(super) fn halves(&mut self) -> io::Result<(&mut Reader<S>, &mut Writer<S>)> {
         match &mut self.0 {
             Some((reader, writer)) => Ok((reader, writer)),
@@ -151,8 +151,8 @@ impl AsyncWrite for Tunnel {
 }
 
 impl<S: Socket + Send + 'static> Drop for Open<S> {
-    /// Lets the last bytes (PostgreSQL's Terminate) out, and reads until the other side has closed, too: a connection
-    /// that is closed with something unread in it is reset, and what was sent is lost. Then nothing is left running.
+    /// Sends the last bytes (PostgreSQL's Terminate), and reads until the other side has closed, too: closing a
+    /// connection with unread data resets it, and what was sent is lost. Nothing keeps running afterwards.
     fn drop(&mut self) {
         let Some((mut reader, mut writer)) = self.0.take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
@@ -163,7 +163,7 @@ impl<S: Socket + Send + 'static> Drop for Open<S> {
                     while let Ok(1..) = reader.read(&mut rest).await {}
                 }
             };
-            // Nobody waits for how it went.
+            // No caller needs the result.
             let _ = tokio::time::timeout(FAREWELL, goodbye).await;
         });
     }
@@ -175,7 +175,7 @@ mod tests {
     use crate::cluster::testing::{Reply, Server};
     use crate::error::Exit;
 
-    /// A message is kept until it is whole.
+    /// A message is kept until it is complete.
     #[test]
     fn a_message_is_bounded() {
         let settings = settings();

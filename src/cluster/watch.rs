@@ -1,5 +1,5 @@
-//! A namespace kept up to date: watches from a listed resourceVersion, with bookmarks, re-lists after 410 and
-//! back-off, folded into one [`Snapshot`]. Nothing polls: each change wakes the reader at once.
+//! Keeps a namespace up to date: watches from a listed resourceVersion, with bookmarks, re-lists after 410 and
+//! back-off, combined into one [`Snapshot`]. Nothing polls: each change wakes the reader at once.
 
 use std::time::{Duration, Instant};
 
@@ -23,12 +23,12 @@ use crate::error::{Error, Result};
 /// From this many volumes on, one watch on all of them is cheaper than one for each.
 const MANY_VOLUMES: usize = 8;
 
-/// What to watch. Pods, claims and StatefulSets of the namespace always are.
+/// What to watch. Always includes the namespace's pods, claims and StatefulSets.
 #[derive(Clone, Debug)]
 pub struct WatchRequest {
     /// The namespace.
     pub namespace: String,
-    /// PersistentVolumes by name; empty: none. Up to eight are watched one by one, which is cheap on a cluster of
+    /// PersistentVolumes by name; empty: none. Up to eight are watched one by one, which is cheap on a cluster with
     /// thousands and needs no right to see the others; a volume that appears later is named by its claim's
     /// `spec.volumeName`, and can be read then.
     pub volumes: Vec<String>,
@@ -38,16 +38,16 @@ pub struct WatchRequest {
     pub nodes: bool,
 }
 
-/// Whether the API server answers.
+/// Whether the API server responds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Connection {
-    /// It does.
+    /// It responds.
     Up,
-    /// It does not; tried again with back-off.
+    /// It does not respond; retried with back-off.
     Away {
         /// Since when.
         since: Instant,
-        /// Why, in words.
+        /// The reason.
         reason: String,
     },
 }
@@ -78,7 +78,7 @@ enum Change {
 }
 
 impl Cluster {
-    /// Starts watching. Needs `list` and `watch` on what is asked for; a part that may not be read is Unknown.
+    /// Starts watching. Needs `list` and `watch` on what is requested; a part that may not be read is Unknown.
     pub fn watch(&self, request: WatchRequest) -> Watch {
         let (connection_sender, connection) = watch::channel(Connection::Up);
         let client = observed(self.client(), connection_sender);
@@ -101,7 +101,7 @@ impl Cluster {
             let volumes = stream(Api::all(client.clone()), selector.as_deref());
             streams.push(changes(volumes, move |outcome| Change::Volume(index, outcome)));
         }
-        // In a task of its own, so that the requests are under way while the reader is busy with other things.
+        // In a task of its own, so that requests proceed while the reader is busy.
         let (sender, changes) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
             while let Some(change) = streams.next().await {
@@ -130,11 +130,11 @@ impl Cluster {
 }
 
 impl Watch {
-    /// Waits until every stream has delivered its first list, so that no later change can be missed. Events, nodes
-    /// and volumes that are late or not allowed become Unknown and are not waited for beyond `deadline`.
+    /// Waits until every stream has delivered its first list, so that no later change can be missed. Events, nodes and
+    /// volumes that are late or forbidden become Unknown after `deadline`.
     ///
     /// # Errors
-    /// Pods, claims or StatefulSets may not be read, or were not within `deadline`.
+    /// Pods, claims or StatefulSets may not be read, or were not read within `deadline`.
     pub async fn opened(&mut self, deadline: Duration) -> Result<()> {
         let complete = async {
             while !self.is_complete() {
@@ -155,8 +155,8 @@ impl Watch {
         }
     }
 
-    /// Waits for the next change and returns everything as it is then; changes that are already there are folded
-    /// into one. Losing or regaining the API server is a change too; see [`Watch::connection`].
+    /// Waits for the next change and returns everything as it is then; combines changes that have already arrived.
+    /// Losing or regaining the API server is a change, too; see [`Watch::connection`].
     ///
     /// # Errors
     /// The server no longer accepts the credentials.
@@ -180,14 +180,14 @@ impl Watch {
         }
     }
 
-    /// Takes in what has arrived since, without waiting.
+    /// Applies what has arrived, without waiting.
     pub fn catch_up(&mut self) {
         if self.drain() {
             self.publish();
         }
     }
 
-    /// Since when the API server has not answered; `None` while it does.
+    /// Returns since when the API server has not responded; `None` while it does.
     pub fn silent_since(&self) -> Option<Instant> {
         match self.connection() {
             Connection::Up => None,
@@ -195,17 +195,17 @@ impl Watch {
         }
     }
 
-    /// Everything as it was at the last call of [`Watch::opened`], [`Watch::changed`] or [`Watch::catch_up`].
+    /// Returns everything as it was at the last call of [`Watch::opened`], [`Watch::changed`] or [`Watch::catch_up`].
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
 
-    /// The namespace.
+    /// Returns the namespace.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// Whether the API server answers, and if not, since when.
+    /// Returns whether the API server responds, and if not, since when.
     pub fn connection(&self) -> Connection {
         self.connection.borrow().clone()
     }
@@ -218,7 +218,7 @@ impl Watch {
         visible
     }
 
-    /// Whether this changed anything that can be seen.
+    /// Applies an event; returns whether it changed anything visible.
     fn apply(&mut self, change: Change) -> bool {
         match change {
             Change::Pod(outcome) => self.pods.apply(*outcome),
@@ -250,7 +250,7 @@ impl Watch {
         failures.into_iter().flatten().find(|failure| failure.cause == Cause::Unauthorized).cloned()
     }
 
-    /// The first of the essential parts that will not come.
+    /// Returns the first essential part that failed for good.
     fn refused(&self) -> Option<Error> {
         let parts = [
             (self.pods.resource, self.pods.failure()),
@@ -318,8 +318,8 @@ where
     Api::namespaced(client, namespace)
 }
 
-/// Notes whether the API server answers: a watch that was taken up again is silent until something changes, so the
-/// streams themselves do not tell.
+/// Records whether the API server responds: a restarted watch is silent until something changes, so the streams
+/// themselves do not show it.
 fn observed(inner: Client, connection: watch::Sender<Connection>) -> Client {
     let namespace = inner.default_namespace().to_owned();
     let service = tower::service_fn(move |request: Request<Body>| {

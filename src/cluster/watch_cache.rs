@@ -1,4 +1,4 @@
-//! One watched kind: its stream of events, and the objects they add up to.
+//! One watched kind: its stream of events, and the objects that result from them.
 
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const RENEWED_EVERY: u32 = 30;
 /// Most Events kept; a busy namespace has thousands, and the last ones explain a wait.
 const MOST_EVENTS: usize = 500;
 
-/// A calm time after which a failure counts as the first one again.
+/// After this time without a failure, the next one counts as the first.
 const CALM: Duration = Duration::from_secs(10);
 
 /// An event, or why there is none.
@@ -33,7 +33,7 @@ pub(super) struct Feed<K> {
     incoming: Vec<K>,
     /// `None` until the first list has arrived or has definitely failed.
     pub(super) current: Option<std::result::Result<Vec<K>, Failure>>,
-    /// The latest failure, while there is nothing better to show.
+    /// The latest failure while there is nothing better to show.
     pub(super) trouble: Option<Failure>,
 }
 
@@ -67,12 +67,12 @@ impl<K: Resource<DynamicType = ()> + Clone> Feed<K> {
             }
             Ok(watcher::Event::Delete(object)) => {
                 let Some(Ok(known)) = &mut self.current else { return false };
-                // By UID: the one that was created under the same name in the meantime stays.
+                // By UID: an object that was created under the same name in the meantime stays.
                 known.retain(|known| known.meta().uid != object.meta().uid || known.meta().name != object.meta().name);
                 true
             }
             Err(failure) => {
-                // 410 and broken connections are everyday's; these do not go away by trying again.
+                // 410 and broken connections are routine; these do not go away by retrying.
                 let lasting = matches!(failure.cause, Cause::Forbidden | Cause::Unauthorized | Cause::NotFound);
                 let news = lasting && self.failure() != Some(&failure);
                 if lasting {
@@ -117,14 +117,14 @@ impl Feed<Event> {
     }
 }
 
-/// When an Event was last seen: old-style Events count, new-style ones have an eventTime.
+/// Returns when an Event was last seen: old-style Events have a count, new-style ones an eventTime.
 fn last_seen(event: &Event) -> Option<jiff::Timestamp> {
     let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
     let last = event.last_timestamp.as_ref().map(|time| time.0);
     series.or(last).or(event.event_time.as_ref().map(|time| time.0)).or(event.creation_timestamp().map(|time| time.0))
 }
 
-/// The objects of several feeds; the first trouble where one has any.
+/// Returns the objects of several feeds; the first failure if any has one.
 pub(super) fn combined(feeds: &[Feed<PersistentVolume>]) -> Read<Vec<PersistentVolume>> {
     if feeds.is_empty() {
         return Read::NotAsked;
@@ -139,7 +139,7 @@ pub(super) fn combined(feeds: &[Feed<PersistentVolume>]) -> Read<Vec<PersistentV
     Read::Known(all)
 }
 
-/// A kind's events for ever, with pauses after failures; `fields` selects on the server.
+/// Watches a kind forever, with pauses after failures; `fields` selects on the server.
 pub(super) fn stream<K>(api: Api<K>, fields: Option<&str>) -> impl Stream<Item = Outcome<K>> + Send + use<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
@@ -159,7 +159,7 @@ fn trimmed<K: Resource>(
     })
 }
 
-/// Growing pauses. kube resets a back-off at each event, and announcing a re-list is one: only calm counts here.
+/// Growing pauses. kube resets a back-off at each event, and announcing a re-list is one: only quiet time counts here.
 struct Patience {
     failures: u32,
     latest: Option<Instant>,

@@ -28,8 +28,7 @@ fn request() -> WatchRequest {
     WatchRequest { namespace: "a".to_owned(), volumes: Vec::new(), events: false, nodes: false }
 }
 
-/// Serves empty lists and silent watches, except for paths and verbs that have answers of their own, used up one by
-/// one.
+/// Serves empty lists and silent watches, except for paths and verbs with their own replies, which are used one by one.
 fn server(own: Vec<(&'static str, bool, Reply)>) -> Server {
     let mut answers: HashMap<(String, bool), Vec<Reply>> = HashMap::new();
     for (path, watch, answer) in own {
@@ -62,7 +61,7 @@ async fn changes_are_folded_into_the_listed_state() {
     watch.opened(SOON).await.unwrap();
     assert_eq!(pods(watch.snapshot()), [of("u1", "Running")]);
 
-    // The successor is there before the old pod's deletion is told: by name it is one pod, by UID it is the new one.
+    // The successor appears before the old pod's deletion: by name it is one pod, by UID it is the new one.
     events.send(event("MODIFIED", pod("p-0", "u1", "Failed"))).unwrap();
     assert_eq!(pods(watch.changed().await.unwrap()), [of("u1", "Failed")]);
     events.send(event("DELETED", pod("p-0", "u1", "Failed"))).unwrap();

@@ -1,5 +1,5 @@
 //! The few mutations. Each carries the UID it was planned for, so that the server itself refuses to change anything
-//! else; nothing is ever forced, and no grace period is shortened.
+//! else; nothing is forced, and no grace period is shortened.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -17,32 +17,32 @@ use super::patience::Patience;
 use super::snapshot::Cause;
 use crate::error::Result;
 
-/// How long a mutation is tried again while the server is in trouble.
+/// How long a mutation is retried while the server has trouble.
 const PERSISTENCE: Duration = Duration::from_secs(20);
 
-/// Most tries of a mutation.
+/// Most attempts of a mutation.
 const TRIES: u32 = 9;
 
-/// How a mutation ended. Only the first changed anything.
+/// The result of a mutation. Only the first variant changed anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// Done (with `dry_run`: would be done).
+    /// It was done (with `dry_run`: would be done).
     Done {
         /// UID of the object that was changed or deleted.
         object_uid: String,
     },
-    /// There is no object of this name.
+    /// No object has this name.
     Gone,
-    /// The object is another one than planned for; nothing was changed.
+    /// The object is not the planned one; nothing was changed.
     Changed {
-        /// Its UID now, where it could be read.
+        /// Its UID now, if it could be read.
         now: Option<String>,
-        /// What the server said.
+        /// The server's message.
         message: String,
     },
 }
 
-/// A volume that is kept for a claim to come.
+/// A volume that is reserved for a future claim.
 #[derive(Clone, Copy, Debug)]
 pub struct Reservation<'r> {
     /// Name of the volume.
@@ -62,10 +62,10 @@ pub(super) enum Change {
     Patch(Value),
     /// A merge patch with a resourceVersion: a second precondition.
     PatchAt(Value),
-    /// A JSON patch that tests, first of all, what it was planned for.
+    /// A JSON patch that first tests what it was planned for.
     Tested(json_patch::Patch),
     Delete,
-    /// Only at this resourceVersion.
+    /// Applies only to this resourceVersion.
     DeleteAt(String),
 }
 
@@ -75,7 +75,7 @@ impl Change {
     }
 }
 
-/// One mutation: of what, which one, how.
+/// One mutation: of which kind, which object, how.
 struct Mutation<'a, K> {
     api: Api<K>,
     act: Operation<'a>,
@@ -88,7 +88,7 @@ impl Cluster {
     /// Sets a volume's reclaim policy to Retain and writes an annotation (key, value) on it, in one request.
     ///
     /// # Errors
-    /// Not allowed, or the server did not do it within 20 seconds of trying.
+    /// Not allowed, or the server did not do it within 20 seconds of retries.
     pub async fn retain_volume(&self, name: &str, uid: &str, record: (&str, &str), dry_run: bool) -> Result<Written> {
         let patch = json!({
             "metadata": {"uid": uid, "annotations": {record.0: record.1}},
@@ -115,8 +115,8 @@ impl Cluster {
         self.change_volume(name, uid, patch, false).await
     }
 
-    /// Keeps a volume that a claim released for the claim of that name that comes next: `claimRef` without a UID, which
-    /// the volume controller binds to no other. Only while the volume is still as that claim left it.
+    /// Reserves a volume that a claim released for the next claim of that name: `claimRef` without a UID, which the
+    /// volume controller binds to no other. Only while the volume is still as that claim left it.
     ///
     /// # Errors
     /// As [`Cluster::retain_volume`].
@@ -131,7 +131,7 @@ impl Cluster {
         ]);
         let written = self.change_tested(volume, uid, patch, dry_run).await?;
         if let Written::Changed { .. } = written {
-            // An earlier try may have done it: nobody else leaves it like this.
+            // An earlier attempt may have done it: no other client leaves the volume like this.
             let api: Api<PersistentVolume> = Api::all(self.client());
             let found = api.get_opt(volume).await.ok().flatten();
             let reserved = found.is_some_and(|found| {
@@ -148,8 +148,8 @@ impl Cluster {
         Ok(written)
     }
 
-    /// Takes a reservation back: the volume is again as the claim of that UID left it, kept and nobody's. Only while it is
-    /// reserved: whoever has it by now keeps it.
+    /// Removes a reservation: the volume is again as the claim of that UID left it, retained and unclaimed. Only while
+    /// it is reserved: a claim that has it by now keeps it.
     ///
     /// # Errors
     /// As [`Cluster::retain_volume`].
@@ -180,11 +180,11 @@ impl Cluster {
                 {"op": "test", "path": "/metadata/uid", "value": uid},
                 {"op": "test", "path": "/metadata/resourceVersion", "value": found.metadata.resource_version},
                 {"op": "replace", "path": "/spec/claimRef", "value": reference},
-                // Released, on Delete it would be gone.
+                // Released, it would be deleted with the policy Delete.
                 {"op": "replace", "path": "/spec/persistentVolumeReclaimPolicy", "value": "Retain"},
             ]);
             match self.change_tested(volume, uid, patch, dry_run).await? {
-                // Changed, and still the same one: looked at again.
+                // Changed, but still the same volume: read it again.
                 Written::Changed { .. } => {}
                 written => return Ok(written),
             }
@@ -236,8 +236,8 @@ impl Cluster {
         self.mutate(&Mutation { api, act, name, uid, dry_run }, &Change::Delete).await
     }
 
-    /// Deletes a claim that has no volume, only while it has none: one that it is bound to meanwhile would be lost.
-    /// `not_its`: a volume that it names and that is not bound to it, which is looked at once more.
+    /// Deletes a claim without a volume, only while it has none: a volume that it is bound to in the meantime would be
+    /// lost. `not_its`: a volume that it names and that is not bound to it, which is checked once more.
     ///
     /// # Errors
     /// As [`Cluster::retain_volume`].
@@ -252,7 +252,7 @@ impl Cluster {
         let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), namespace);
         let resource = "persistentvolumeclaims";
         let act = |verb| Operation { verb, resource, namespace: Some(namespace), name: Some(name) };
-        // Who may list claims need not be allowed to get one.
+        // A user who can list claims may not be allowed to get one.
         let this = ListParams::default().fields(&format!("metadata.name={name}"));
         let changed =
             |now: Option<String>, message: &str| Written::Changed { now, message: format!("claim {name} {message}") };
@@ -263,7 +263,7 @@ impl Cluster {
             if metadata.uid.as_deref() != Some(uid) {
                 return Ok(changed(metadata.uid, "was replaced"));
             }
-            // By a try of ours that got no answer, or by somebody else.
+            // By an earlier attempt without a response, or by another client.
             if metadata.deletion_timestamp.is_some() {
                 return Ok(Written::Done { object_uid: uid.to_owned() });
             }
@@ -278,7 +278,7 @@ impl Cluster {
             let change = Change::DeleteAt(metadata.resource_version.unwrap_or_default());
             let mutation = Mutation { api: api.clone(), act: act("delete"), name, uid, dry_run };
             match self.mutate(&mutation, &change).await? {
-                // Changed, and still the same one: looked at again.
+                // Changed, but still the same claim: read it again.
                 Written::Changed { now, .. } if now.as_deref() == Some(uid) => {}
                 written => return Ok(written),
             }
@@ -286,11 +286,11 @@ impl Cluster {
         Ok(changed(Some(uid.to_owned()), "keeps changing; it was not deleted"))
     }
 
-    /// Whether a volume that is there is bound to the claim of this UID.
+    /// Returns whether an existing volume is bound to the claim of this UID.
     async fn is_bound_to(&self, volume: &str, claim_uid: &str) -> Result<bool> {
         let api: Api<PersistentVolume> = Api::all(self.client());
         let act = Operation { verb: "list", resource: "persistentvolumes", namespace: None, name: Some(volume) };
-        // Who may list volumes need not be allowed to get one.
+        // A user who can list volumes may not be allowed to get one.
         let this = ListParams::default().fields(&format!("metadata.name={volume}"));
         let found = api.list(&this).await.map_err(|error| self.error(act, &Failure::of(error)))?;
         let reference = found.items.into_iter().next().and_then(|found| found.spec?.claim_ref);
@@ -307,7 +307,7 @@ impl Cluster {
         self.mutate(&Mutation { api, act, name, uid, dry_run }, &Change::Delete).await
     }
 
-    /// Deletes a pod as it was seen: changed since, it stays.
+    /// Deletes a pod in the version that was seen; a pod that changed since stays.
     ///
     /// # Errors
     /// As [`Cluster::retain_volume`].
@@ -340,15 +340,14 @@ impl Cluster {
         self.mutate(&Mutation { api, act, name, uid, dry_run }, change).await
     }
 
-    /// Tries, and tries again where that cannot do harm: the UID makes each of these the same however often it is
-    /// done.
+    /// Tries, and retries if that cannot do harm: the UID makes each of these idempotent.
     async fn mutate<K>(&self, mutation: &Mutation<'_, K>, change: &Change) -> Result<Written>
     where
         K: Resource + Clone + DeserializeOwned + Debug,
     {
         let mut patience = Patience::of(PERSISTENCE);
         let mut tries = 0;
-        // A delete that got no answer may have been done.
+        // A delete without a response may have been carried out.
         let mut in_doubt = false;
         loop {
             let failure = match mutation.send(change).await {
@@ -369,7 +368,7 @@ impl Cluster {
                 _ => None,
             };
             if let Some(ended) = ended {
-                // The UID never comes back: what it named is gone, and a try of ours was under way.
+                // A UID never returns: the object is gone, and an earlier attempt was in progress.
                 let same =
                     |ended: &Written| matches!(ended, Written::Changed { now: Some(now), .. } if now == mutation.uid);
                 let deleted = in_doubt && change.deletes() && !same(&ended);
@@ -420,11 +419,12 @@ where
         sent.map_err(Failure::of)
     }
 
-    /// Whether a conflict is about the UID; `None`: about something else, such as a write at the same moment.
+    /// Returns whether a conflict is about the UID; `None`: about something else, such as a write at the same moment.
     async fn conflict(&self, failure: &Failure, change: &Change) -> Option<Written> {
         let changed = |now| Some(Written::Changed { now, message: failure.reason.clone() });
         if matches!(change, Change::DeleteAt(_)) {
-            // Who planned it for that version looks again. "Precondition failed: UID in precondition: …": another one.
+            // The caller planned it for that version and reads it again. "Precondition failed: UID in precondition: …":
+            // another object.
             let another = KnownMessage::OtherUid.is_in(&failure.reason);
             return changed((!another).then(|| self.uid.to_owned()));
         }
@@ -435,7 +435,7 @@ where
             Ok(None) => Some(Written::Gone),
             Ok(Some(found)) if found.meta().uid.as_deref() == Some(self.uid) => None,
             Ok(Some(found)) => changed(found.meta().uid.clone()),
-            // The server's words are enough: "Precondition failed: UID in precondition: …, UID in object meta: …".
+            // The server's message is enough: "Precondition failed: UID in precondition: …, UID in object meta: …".
             Err(_) if KnownMessage::OtherUid.is_in(&failure.reason) => changed(None),
             Err(_) => None,
         }

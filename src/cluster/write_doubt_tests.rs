@@ -1,5 +1,5 @@
-//! Writes whose answer was lost: only what is seen to have been done counts as done, and another object under the name
-//! never does.
+//! Writes whose response was lost: only what is seen to be done counts as done, and another object with the name never
+//! does.
 
 use super::*;
 use crate::cluster::testing::{Reply, Server};
@@ -11,7 +11,7 @@ const UNTESTED: &str =
 const RESERVATION: Reservation<'static> =
     Reservation { volume: "pv-1", uid: "u1", namespace: "a", claim: "data-p-0", released_by: "c1" };
 
-/// A volume, and the claim that it is for: namespace, name, UID.
+/// A volume, and its claim: namespace, name, UID.
 fn volume(uid: &str, claim: Option<(&str, &str, Option<&str>)>) -> Value {
     let reference = claim.map(|(namespace, name, uid)| json!({"namespace": namespace, "name": name, "uid": uid}));
     json!({"kind": "PersistentVolume", "apiVersion": "v1",
@@ -49,8 +49,8 @@ fn text_of(written: Result<Written>) -> String {
     }
 }
 
-/// What a lost delete leaves is gone, and done. What a lost patch leaves is there: if it is not, or is another object, the
-/// patch is not what did it, and the volume that was to be kept is not kept.
+/// After a lost delete, a missing object means done. After a lost patch, the object must exist: if it is missing or
+/// another object, the patch did not do it, and the volume is not retained.
 #[tokio::test]
 async fn a_patch_that_got_no_answer_is_not_done_by_another_object_or_by_none() {
     let another = format!("changed u2: {IMMUTABLE}");
@@ -59,7 +59,7 @@ async fn a_patch_that_got_no_answer_is_not_done_by_another_object_or_by_none() {
         (vec![lost(), Reply::status(422, IMMUTABLE), got("u2", None)], another.as_str()),
         (vec![lost(), Reply::status(422, IMMUTABLE), gone()], "gone"),
         (vec![lost(), Reply::status(409, "modified"), got("u2", None)], "changed u2: modified"),
-        // Still the same: tried again, and then answered.
+        // Still unchanged: tried again, this time with a response.
         (vec![lost(), Reply::status(409, "modified"), got("u1", None), got("u1", None)], "done u1"),
         (vec![lost(), got("u1", None)], "done u1"),
     ] {
@@ -72,7 +72,7 @@ async fn a_patch_that_got_no_answer_is_not_done_by_another_object_or_by_none() {
     }
 }
 
-/// A conflict is an answer: nothing was done, and what is gone after it was somebody else's doing.
+/// A conflict is a response: nothing was done, and what is missing after it was deleted by another client.
 #[tokio::test]
 async fn a_delete_that_was_refused_for_a_conflict_is_not_what_took_it_away() {
     let pod = Reply::json(200, json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p-0", "uid": "u1"}}));
@@ -85,7 +85,7 @@ async fn a_delete_that_was_refused_for_a_conflict_is_not_what_took_it_away() {
     }
 }
 
-/// A reservation counts as made if the volume is seen to be reserved for this claim, and for nobody else.
+/// A reservation counts as made if the volume is seen to be reserved for this claim, and for no other.
 #[tokio::test]
 async fn a_reservation_counts_only_as_it_is_found() {
     let changed = "changed : it no longer matches the plan";
@@ -93,15 +93,15 @@ async fn a_reservation_counts_only_as_it_is_found() {
     for (answers, expected) in [
         (vec![got("u1", ours)], "done u1"),
         (vec![lost(), got("u1", ours)], "done u1"),
-        // The lost try did it.
+        // The lost attempt did it.
         (vec![lost(), refused(), got("u1", ours)], "done u1"),
         (vec![refused(), got("u1", ours)], "done u1"),
-        // Somebody's claim has it by now.
+        // Another claim has it by now.
         (vec![lost(), refused(), got("u1", Some(("a", "data-p-0", Some("c2"))))], changed),
         (vec![lost(), refused(), got("u1", Some(("b", "data-p-0", None)))], changed),
         (vec![lost(), refused(), got("u1", Some(("a", "data-p-1", None)))], changed),
         (vec![lost(), refused(), got("u1", None)], changed),
-        // Another volume of the name, and as good as reserved.
+        // Another volume with the name, equally reserved.
         (vec![lost(), refused(), got("u2", ours)], changed),
         (vec![lost(), refused(), gone()], changed),
         (vec![lost(), refused(), Reply::status(403, "persistentvolumes is forbidden")], changed),
@@ -121,7 +121,8 @@ async fn a_reservation_counts_only_as_it_is_found() {
     }
 }
 
-/// The same of one that is taken back: it is done if the volume is seen as the claim left it, and whoever has it keeps it.
+/// The same for a removed reservation: it is done if the volume is seen as the claim left it; another claim that has it
+/// keeps it.
 #[tokio::test]
 async fn a_reservation_is_taken_back_only_while_it_stands() {
     let reserved = || listed(&[volume("u1", Some(("a", "data-p-0", None)))]);
@@ -129,10 +130,10 @@ async fn a_reservation_is_taken_back_only_while_it_stands() {
     let no_longer = "changed u1: it is no longer reserved";
     for (answers, expected, patches) in [
         (vec![reserved(), got("u1", None)], "done u1", 1),
-        // It was done before, or a lost try did it.
+        // It was done before, or by a lost attempt.
         (vec![back()], "done u1", 0),
         (vec![reserved(), lost(), refused(), back()], "done u1", 2),
-        // Changed meanwhile, and still reserved.
+        // Changed in the meantime, but still reserved.
         (vec![reserved(), refused(), reserved(), got("u1", None)], "done u1", 2),
         (vec![listed(&[volume("u1", Some(("a", "data-p-0", Some("c2"))))])], no_longer, 0),
         (
@@ -164,7 +165,7 @@ async fn a_reservation_is_taken_back_only_while_it_stands() {
             let claim = json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "namespace": "a",
                 "name": "data-p-0", "uid": "c1"});
             assert_eq!(patch[2], json!({"op": "replace", "path": "/spec/claimRef", "value": claim}));
-            // Released, on Delete it would be gone.
+            // Released, it would be deleted with the policy Delete.
             assert_eq!(patch[3]["value"], "Retain");
         }
         let list = asked.iter().find(|asked| asked.method == "GET").unwrap();
@@ -172,7 +173,7 @@ async fn a_reservation_is_taken_back_only_while_it_stands() {
     }
 }
 
-/// It is tried so often and no more, and then nothing is said to be done.
+/// It is tried this often and no more, and then nothing is reported as done.
 #[tokio::test]
 async fn a_reservation_that_never_stays_the_same_is_left() {
     let server = Server::new(|asked| {
@@ -184,7 +185,7 @@ async fn a_reservation_that_never_stays_the_same_is_left() {
     assert_eq!(server.requests().iter().filter(|asked| asked.method == "PATCH").count(), TRIES as usize);
 }
 
-/// A volume is given back only while it is as its last claim left it.
+/// A volume is released only while it is as its last claim left it.
 #[tokio::test]
 async fn a_volume_is_released_only_as_its_claim_left_it() {
     for (answers, expected) in [

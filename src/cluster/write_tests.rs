@@ -45,7 +45,7 @@ async fn retain_and_record_are_one_patch_pinned_to_the_uid() {
         json!({"metadata": {"uid": "u1", "annotations": {"k": "v"}}, "spec": {"persistentVolumeReclaimPolicy": "Retain"}})
     );
     assert!(asked[1].query.contains("dryRun=All"));
-    // Whoever reads `managedFields` sees who did it.
+    // `managedFields` shows who made the change.
     assert!(asked.iter().all(|one| one.query.contains("fieldManager=kubectl-synxdb")), "{}", asked[0].query);
 }
 
@@ -78,7 +78,7 @@ async fn trouble_is_tried_again() {
     // A conflict that is not about the UID.
     let server = Server::sequence(vec![Reply::status(409, "modified"), pod("u1"), pod("u1")]);
     assert_eq!(delete(&server).await.unwrap(), done());
-    // Nor is one of which nothing can be read.
+    // Nor is one without a readable reason.
     let server =
         Server::sequence(vec![Reply::status(409, "modified"), Reply::status(403, "pods is forbidden"), pod("u1")]);
     assert_eq!(delete(&server).await.unwrap(), done());
@@ -90,7 +90,7 @@ async fn a_delete_that_got_no_answer_and_is_gone_afterwards_was_done() {
     assert_eq!(delete(&server).await.unwrap(), done());
     let server = Server::sequence(vec![Reply::Broken, Reply::status(409, CONFLICT), pod("u2")]);
     assert_eq!(delete(&server).await.unwrap(), done());
-    // 429 means that it was not even looked at.
+    // 429 means that it was not even processed.
     let server = Server::sequence(vec![Reply::status(429, "slow"), Reply::status(404, "not found")]);
     assert_eq!(delete(&server).await.unwrap(), Written::Gone);
 }
@@ -140,7 +140,7 @@ async fn an_unbound_claim_is_deleted_only_while_it_is() {
         (vec![claim("u1", 5, None), modified(), claim("u1", 6, None), deleted()], "Done"),
         (vec![claim("u1", 5, None), modified(), claim("u1", 6, Some("pv-2"))], bound),
         (vec![claim("u1", 5, Some("pv-2"))], bound),
-        // Another one took its name between the look and the deletion.
+        // Another claim took its name between the read and the deletion.
         (vec![claim("u1", 5, None), Reply::status(409, CONFLICT)], another.as_str()),
         (vec![claim("u2", 5, None)], "Changed: claim data-p-0 was replaced"),
         (vec![gone()], "Gone"),
@@ -161,7 +161,7 @@ async fn an_unbound_claim_is_deleted_only_while_it_is() {
     }
 }
 
-/// A volume that a claim only names is no reason to keep it: unless the volume is the claim's by now.
+/// A volume that a claim only names is no reason to keep the claim: unless the volume belongs to the claim by now.
 #[tokio::test]
 async fn a_claim_that_names_anothers_volume_is_deleted_only_while_that_is_anothers() {
     let volume = |claim: Value| {
@@ -186,7 +186,7 @@ async fn a_claim_that_names_anothers_volume_is_deleted_only_while_that_is_anothe
     }
 }
 
-/// One that was scheduled after it was seen Pending is left alone; one that a lost try of ours deleted is done.
+/// A pod that was scheduled after it was seen Pending is left alone; one that a lost attempt deleted counts as done.
 #[tokio::test]
 async fn a_pod_is_deleted_as_it_was_seen_or_stays() {
     const NEWER: &str = "Precondition failed: ResourceVersion in precondition: 7, ResourceVersion in object meta: 9";
@@ -229,7 +229,7 @@ async fn composed(server: &Server) -> Result<Written> {
     server.cluster().change_annotations(target, Annotated::from(&seen), &mut compose).await
 }
 
-/// What is cut off older records is cut off what is there at that moment: somebody else may have finished one meanwhile.
+/// Older records are shortened as they are at that moment: another client may have finished one in the meantime.
 #[tokio::test]
 async fn several_annotations_are_changed_together_and_only_in_the_version_they_were_read_in() {
     let volume = Reply::json(200, json!({"kind": "PersistentVolume", "apiVersion": "v1", "metadata": {"uid": "u1"}}));
@@ -255,7 +255,7 @@ async fn several_annotations_are_changed_together_and_only_in_the_version_they_w
     assert!(matches!(composed(&server).await.unwrap(), Written::Changed { now: Some(now), .. } if now == "u2"));
     let empty = json!({"kind": "PersistentVolumeList", "apiVersion": "v1", "metadata": {}, "items": []});
     assert_eq!(composed(&Server::sequence(vec![Reply::json(200, empty)])).await.unwrap(), Written::Gone);
-    // Never without end.
+    // Never endlessly.
     let always = Server::new(|asked| match asked.method.as_str() {
         "GET" => annotated("u1", 7, &json!({"old": "1"})),
         _ => Reply::status(409, "modified"),
@@ -263,7 +263,7 @@ async fn several_annotations_are_changed_together_and_only_in_the_version_they_w
     assert!(composed(&always).await.unwrap_err().to_string().contains("other clients keep changing the volume"));
 }
 
-/// One annotation alone depends on no other: a conflict is tried again as it is.
+/// A single annotation depends on no other: a conflict is retried unchanged.
 #[tokio::test]
 async fn one_annotation_is_written_without_a_look() {
     use crate::cluster::annotations::{Annotated, Target};

@@ -1,18 +1,18 @@
-//! What a component says when it is asked: unknown is an answer, and never a pass.
+//! The answer of a component: unknown is an answer, and never a pass.
 
-/// What a component answered.
+/// A component's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer<T> {
     /// It answered, with this.
     Yes(T),
-    /// It definitely does not, for this reason: nobody listens, or it refused.
+    /// It definitely does not, for this reason: nothing listens, or it refused.
     No(String),
-    /// Nobody can say, for this reason: no answer in time, no way to ask.
+    /// Unknown, for this reason: no response in time, or no way to ask.
     Unknown(String),
 }
 
 impl<T> Answer<T> {
-    /// The same answer with another content.
+    /// Returns the same answer with its value converted.
     pub fn map<U>(self, to: impl FnOnce(T) -> U) -> Answer<U> {
         match self {
             Self::Yes(value) => Answer::Yes(to(value)),
@@ -21,7 +21,7 @@ impl<T> Answer<T> {
         }
     }
 
-    /// Why not, where it is not a yes.
+    /// Returns why it is not a yes.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Yes(_) => None,

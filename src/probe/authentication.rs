@@ -1,28 +1,29 @@
-//! Who gets the password, and in which way: never more than the other end has shown itself to be worth.
+//! Decides whether a server gets the password, and in which form: never more than it has proven to be trusted with.
 //!
-//! - A pod that the layout's workload is not known to own gets none, unless its certificate was checked for its name.
-//! - SCRAM is answered: whoever asks learns nothing that logs him in elsewhere.
-//! - The password itself, or its MD5 hash, which is as good, goes only over TLS whose certificate was checked, unless the
-//!   user says so (`--send-cleartext-password`).
+//! - A pod that is not known to belong to the layout's workload gets none, unless its certificate was verified for its
+//! name.
+//! - SCRAM is always answered: the server learns nothing that can be used to log in elsewhere.
+//! - The password itself, or its MD5 hash, which is equivalent, is sent only over TLS with a verified certificate,
+//! unless the user allows it (`--send-cleartext-password`).
 
 use super::connector::SqlTarget;
 use super::login::{Given, Login};
 use super::tls::Checked;
 use crate::topology::Untrusted;
 
-/// What is said to a server that asks for a password.
+/// What a server gets that requires a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Offer {
     /// There is none.
     None,
-    /// This one.
+    /// This password.
     Given(Given),
     /// There is one, but this server does not get it, for this reason.
     Withheld(Untrusted),
 }
 
 impl Offer {
-    /// The password for a database of a server; `checked` is what TLS has shown of it.
+    /// Returns the password for a database of a server; `checked` is what TLS has verified.
     pub(super) fn of(target: &SqlTarget, database: &str, checked: Checked) -> Self {
         let SqlTarget { namespace, pod, port, user, login, .. } = target;
         let Some(given) = login.password((namespace, pod), *port, database, user) else { return Self::None };
@@ -32,7 +33,7 @@ impl Offer {
         }
     }
 
-    /// The password that is given.
+    /// Returns the password that is given.
     pub(super) fn given(&self) -> Option<&Given> {
         match self {
             Self::Given(given) => Some(given),
@@ -40,7 +41,7 @@ impl Offer {
         }
     }
 
-    /// Why a server that asks gets none, in words.
+    /// Returns why a server that requires a password gets none.
     pub(super) fn missing(&self) -> String {
         match self {
             Self::Withheld(why) => format!(
@@ -53,15 +54,15 @@ impl Offer {
     }
 }
 
-/// In which ways a server may ask for the password.
+/// The forms in which a server may request the password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answers {
-    /// Why the password itself, and its MD5 hash, are not sent; `None` where they are.
+    /// Why the password itself, and its MD5 hash, are not sent; `None` if they are.
     only_scram: Option<String>,
 }
 
 impl Answers {
-    /// As the user and TLS allow.
+    /// Returns the forms that the user and TLS allow.
     pub(super) fn of(login: &Login, checked: Checked) -> Self {
         if login.allows_cleartext() || checked != Checked::Nothing {
             return Self::any();
@@ -72,20 +73,20 @@ impl Answers {
         )
     }
 
-    /// In any.
+    /// Allows any form.
     pub(super) fn any() -> Self {
         Self { only_scram: None }
     }
 
-    /// By SCRAM, or not at all.
+    /// Allows SCRAM only.
     pub(super) fn scram_only(why: &str) -> Self {
         Self { only_scram: Some(why.to_owned()) }
     }
 
-    /// Whether a server may send this authentication request.
+    /// Checks whether a server may send this authentication request.
     ///
     /// # Errors
-    /// Why not, in words.
+    /// Why it may not.
     pub(super) fn to(&self, code: u32) -> Result<(), String> {
         let asked = match code {
             3 => "in cleartext",

@@ -1,4 +1,4 @@
-//! Hostile servers that ask for the password: what reaches them.
+//! Hostile servers that request the password: what they get.
 
 use super::super::connector::Connector;
 use super::super::login::Environment;
@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 const PASSWORD: &str = "open sesame";
 
-/// A server that asks for the password in this way, and keeps what it gets.
+/// A server that requests the password in this form, and keeps what it gets.
 #[derive(Clone)]
 struct Asking {
     how: Vec<u8>,
@@ -57,7 +57,7 @@ impl Connector for Asking {
     }
 }
 
-/// What the login came to, and what the server got.
+/// The result of the login, and what the server got.
 async fn asked(how: Vec<u8>, args: &LoginArgs, trusted: Result<(), Untrusted>) -> (String, Vec<u8>) {
     let environment = Environment { password: Some(Password::new(PASSWORD)), ..Environment::default() };
     let login = Login::resolve(args, &environment).unwrap().login;
@@ -86,7 +86,7 @@ async fn the_password_itself_is_not_sent_without_tls_that_was_checked() {
                 format!("the server requests the password {how}: it is sent only over TLS with a verified certificate");
             assert!(said.starts_with(&expected) && said.contains("--send-cleartext-password"), "{said}");
             assert_eq!(got, b"", "{mode:?} {code}");
-            // Who says so has it sent.
+            // With the flag, it is sent.
             let (said, got) = asked(request(code, rest), &args(mode, true), Ok(())).await;
             assert!(said.starts_with("no (SQLSTATE 28P01)"), "{said}");
             let clear = got.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes());
@@ -95,7 +95,7 @@ async fn the_password_itself_is_not_sent_without_tls_that_was_checked() {
     }
 }
 
-/// SCRAM tells an impostor nothing that logs him in.
+/// SCRAM gives an impostor nothing to log in with elsewhere.
 #[tokio::test]
 async fn scram_is_answered_and_does_not_tell_the_password() {
     let (_, got) = asked(request(10, b"SCRAM-SHA-256\0\0"), &args(SslMode::Prefer, false), Ok(())).await;
@@ -120,10 +120,9 @@ async fn a_pod_that_is_not_known_to_be_the_workloads_gets_nothing_at_all() {
     }
 }
 
-/// An authority may have signed certificates for many: only one for this pod's own name makes up for an owner that is not
-/// known.
+/// An authority may have signed certificates for many: only one for this pod's own name makes up for an unknown owner.
 #[test]
-fn a_signed_certificate_of_another_name_is_not_enough_for_a_pod_that_nobody_confirms() {
+fn a_signed_certificate_of_another_name_is_not_enough_for_an_unconfirmed_pod() {
     use super::{Checked, Offer};
     let environment = Environment { password: Some(Password::new(PASSWORD)), ..Environment::default() };
     let login = Login::resolve(&LoginArgs::default(), &environment).unwrap().login;

@@ -1,6 +1,6 @@
-//! What is in a server's databases, so that it can be seen afterwards whether it is still there: names of relations from
-//! the catalog, and rows of small tables. A warehouse holds petabytes, so everything is bounded: what lies beyond the
-//! bounds is compared by totals and by a digest of its names.
+//! The contents of a server's databases, so that a later comparison shows whether they are still present: names of
+//! relations from the catalog, and rows of small tables. A warehouse holds petabytes, so everything is limited: what is
+//! past the limits is compared by totals and by a digest of its names.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +21,7 @@ pub(super) const MOST_COUNTS: usize = 100;
 /// Largest table whose rows are counted, in bytes on disk.
 pub(super) const SMALL: u64 = 4 << 20;
 
-/// What was in a server at one moment.
+/// The contents of a server at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ServerContents"))]
 #[serde(rename_all = "camelCase")]
@@ -30,17 +30,17 @@ pub struct Baseline {
     pub version: String,
     /// Kind of server.
     pub kernel: Kernel,
-    /// When it was taken, RFC 3339. Absent if that is not on record.
+    /// When it was taken, RFC 3339. Absent if that was not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub taken: Option<String>,
-    /// Databases that can be entered, `template0` and `template1` left out, in the order of their names' bytes. Of more
-    /// than 50 the first 50, and those of the baseline that this one is compared with.
+    /// Databases that accept connections, without `template0` and `template1`, in the order of their names' bytes. Of
+    /// more than 50 the first 50, and those of the baseline that this one is compared with.
     pub databases: Vec<Database>,
-    /// How many databases there are. Absent if that is not on record.
+    /// How many databases there are. Absent if that was not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
-    /// Whether there are more than are listed.
+    /// Whether there are more databases than are listed.
     pub truncated: bool,
     /// Whether each database that the other baseline names was looked for by its name.
     #[serde(skip)]
@@ -57,16 +57,16 @@ pub struct Database {
     pub tables: Listing,
 }
 
-/// A database's relations, or why they are not known.
+/// A database's relations, or why they are unknown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Listing {
     /// The catalog was read.
     Known(Tables),
-    /// It was not.
+    /// The catalog was not read.
     Unknown(String),
-    /// It cannot be: the server says that it is damaged, or a segment does not have it.
+    /// The catalog cannot be read: the server reports damage, or a segment does not have it.
     Damaged(String),
 }
 
@@ -75,18 +75,18 @@ pub enum Listing {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Tables {
-    /// How many tables there are, partitioned ones among them.
+    /// How many tables there are, including partitioned ones.
     pub total: u64,
-    /// How many relations there are of each kind. Absent if that is not on record.
+    /// How many relations there are of each kind. Absent if that was not recorded.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(test, schemars(extend("propertyNames" = RelationKind::words())))]
     pub totals: BTreeMap<RelationKind, u64>,
     /// Whether there are more relations than are listed.
     pub truncated: bool,
-    /// By schema and name, in the order of their bytes. Of more than 1,000 the first 1,000, and those of the baseline that
-    /// this one is compared with.
+    /// Sorted by schema and name, in the order of their bytes. Of more than 1,000 the first 1,000, and those of the
+    /// baseline that this one is compared with.
     pub tables: Vec<Table>,
-    /// Of all relations up to the newest one, listed or not. Absent if the server makes none.
+    /// Of all relations up to the newest one, listed or not. Absent if the server computes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// Of all relations up to the newest one of the other baseline.
@@ -97,14 +97,14 @@ pub struct Tables {
     pub sought: bool,
 }
 
-/// A number and a sum over the names of many relations: two that are the same are of the same names.
+/// A count and a sum over the names of many relations: two equal digests are of the same names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Digest {
-    /// OID of the newest relation that is counted in: later ones have larger OIDs.
+    /// OID of the newest relation that is included: later ones have larger OIDs.
     pub newest: u32,
-    /// How many they are.
+    /// How many relations are included.
     pub relations: u64,
     /// Sum of the first 60 bits of the MD5 of each name.
     pub names: String,
@@ -131,7 +131,7 @@ pub enum RelationKind {
 }
 
 impl RelationKind {
-    /// All of them.
+    /// Every kind.
     pub const ALL: [Self; 6] =
         [Self::Table, Self::PartitionedTable, Self::MaterializedView, Self::View, Self::Sequence, Self::ForeignTable];
 
@@ -147,17 +147,17 @@ impl RelationKind {
         }
     }
 
-    /// The kind of this `relkind`.
+    /// Returns the kind of this `relkind`.
     pub(super) fn of(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| code.chars().eq([kind.code()]))
     }
 
-    /// Whether it counts as a table in words: a partitioned one does.
+    /// Returns whether it is called a table in messages, as a partitioned one is.
     pub fn is_table(self) -> bool {
         matches!(self, Self::Table | Self::PartitionedTable)
     }
 
-    /// A schema of their names in documents.
+    /// The schema of their names in documents.
     #[cfg(test)]
     fn words() -> serde_json::Value {
         serde_json::json!({ "enum": Self::ALL })
@@ -190,17 +190,17 @@ pub struct Table {
     pub schema: String,
     /// Its name.
     pub name: String,
-    /// What it is. Absent for a table.
+    /// The kind. Absent for a table.
     #[serde(default, rename = "relation", skip_serializing_if = "RelationKind::is_plain")]
     pub kind: RelationKind,
-    /// The planner's estimate (`reltuples`) of its rows; -1 or 0 where it was never analyzed. Not a fact about rows.
+    /// The planner's estimate (`reltuples`) of its rows; -1 or 0 if it was never analyzed. Not a count.
     pub estimated_rows: f64,
     /// The planner's estimate (`relpages`) of its size, in blocks.
     pub pages: u64,
-    /// Rows counted, of a table or materialized view. Absent if they were not to be counted, or could not be.
+    /// Counted rows of a table or materialized view. Absent if they were not to be counted, or could not be.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rows: Option<u64>,
-    /// Whether counting stopped at as many rows as there were before. Absent otherwise.
+    /// Whether counting stopped at the earlier number of rows. Absent otherwise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
     /// Why its rows could not be counted. Absent if they were, or were not to be.
@@ -208,24 +208,24 @@ pub struct Table {
     pub uncounted: Option<Uncounted>,
 }
 
-/// Why rows that were to be counted could not be.
+/// Why rows could not be counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Uncounted {
-    /// Time ran out, another session holds a lock, or the role may not read it: nothing is known of its rows.
+    /// The time ran out, another session holds a lock, or the role may not read it: its rows are unknown.
     Unknown(String),
-    /// The server cannot read it, in its own words.
+    /// The server cannot read it; the server's own message.
     Damaged(String),
 }
 
 impl Table {
-    /// `schema.name`.
+    /// Returns `schema.name`.
     pub fn qualified(&self) -> String {
         format!("{}.{}", self.schema, self.name)
     }
 
-    /// Why the server cannot read it, if it cannot.
+    /// Returns why the server cannot read it, if it cannot.
     pub fn damage(&self) -> Option<&str> {
         match &self.uncounted {
             Some(Uncounted::Damaged(why)) => Some(why),
@@ -235,7 +235,7 @@ impl Table {
 }
 
 impl Baseline {
-    /// The same, with what `before` says of a database that could not be looked into this time.
+    /// Returns this baseline, with the contents from `before` of each database that could not be read this time.
     pub fn or_before(mut self, before: &Self) -> Self {
         for database in &mut self.databases {
             if let (Listing::Unknown(_), Some(known)) = (&database.tables, before.database(&database.name))
@@ -247,14 +247,14 @@ impl Baseline {
         self
     }
 
-    /// The database of this name.
+    /// Returns the database of this name.
     pub fn database(&self, name: &str) -> Option<&Database> {
         self.databases.iter().find(|database| database.name == name)
     }
 }
 
 impl Database {
-    /// Its relations, where they are known.
+    /// Returns its relations, if they are known.
     pub fn known(&self) -> Option<&Tables> {
         match &self.tables {
             Listing::Known(tables) => Some(tables),
@@ -262,7 +262,7 @@ impl Database {
         }
     }
 
-    /// What the server cannot read of it: a line each.
+    /// Returns what the server cannot read of it: one line each.
     pub fn damage(&self) -> Vec<String> {
         match &self.tables {
             Listing::Damaged(why) => vec![format!("{}: {why}", self.name)],

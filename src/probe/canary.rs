@@ -1,5 +1,5 @@
-//! A small table written before and read after: proof that what was committed is still there, and, on an MPP server,
-//! that a write reaches every segment.
+//! A small table that is written before and read after: it proves that committed data is still present and, on an MPP
+//! server, that a write reaches every segment.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use super::trouble::ProbeError;
 /// Rows on plain PostgreSQL.
 const ROWS: u64 = 100;
 
-/// Rows on an MPP server: so many that each of some hundreds of primary segments gets its share (5013 and 4987 of two,
+/// Rows on an MPP server: enough that each of some hundreds of primary segments gets its share (5013 and 4987 on two,
 /// measured on Greenplum 6.24).
 const ROWS_ON_SEGMENTS: u64 = 10_000;
 
-/// A canary's name, and the database that it has to be in, where that matters. It is decided before anything is written, so
-/// that a plan can name it.
+/// A canary's name, and the database that it must be in, if that matters. It is chosen before anything is written, so
+/// that a plan can show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Canary {
     database: Option<String>,
@@ -31,7 +31,7 @@ pub struct Canary {
     id: String,
 }
 
-/// A canary that is committed.
+/// A canary that was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
     /// Its rows.
@@ -41,36 +41,36 @@ pub struct Written {
 /// Why a canary was not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotWritten {
-    /// What that says of the server.
+    /// What that means for the server.
     pub meaning: Meaning,
-    /// In words, one line.
+    /// The reason in one line.
     pub reason: String,
-    /// Whether it may be there all the same: no answer came, and not an error.
+    /// Whether it may have been written all the same: no response came, and not an error.
     pub may_be_there: bool,
 }
 
 impl From<ProbeError> for NotWritten {
     fn from(trouble: ProbeError) -> Self {
-        // What a server refuses in so many words it has not done: all statements are one transaction.
+        // What a server rejects with an error it has not done: all statements are one transaction.
         Self { meaning: trouble.meaning, may_be_there: trouble.code.is_none(), reason: trouble.reason }
     }
 }
 
-/// How a canary's rows lie on an MPP server's primary segments.
+/// How a canary's rows are distributed over an MPP server's primary segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spread {
-    /// Primary segments that hold rows of it.
+    /// Primary segments that hold some of its rows.
     pub holding: usize,
-    /// Primary segments that there are, or that the session's warehouse has.
+    /// All primary segments, or those of the session's warehouse.
     pub primaries: usize,
 }
 
 impl Canary {
-    /// What the names of our schemas begin with.
+    /// The prefix of the plugin's schemas.
     pub const PREFIX: &str = CANARY_PREFIX;
 
-    /// For this id: lower-case letters, digits and underscores, at most 40. Anything else is replaced by `_`. It is written
-    /// in the database that takes the login, `postgres` as a rule, in which nobody keeps data.
+    /// Returns the canary for this ID: lower-case letters, digits and underscores, at most 40. Anything else is
+    /// replaced by `_`. It is written to the login database, usually `postgres`, which holds no user data.
     pub fn new(id: &str) -> Self {
         let id: String = id
             .to_ascii_lowercase()
@@ -81,22 +81,22 @@ impl Canary {
         Self { database: None, schema: format!("{}{id}", Self::PREFIX), id }
     }
 
-    /// The same in one database and no other.
+    /// Returns the canary restricted to one database.
     pub fn in_database(self, database: &str) -> Self {
         Self { database: Some(database.to_owned()), ..self }
     }
 
-    /// Where it is written: `postgres: table kubectl_synxdb_….canary`.
+    /// Returns where it is written: `postgres: table kubectl_synxdb_….canary`.
     pub fn place<C: Connector>(&self, sql: &Sql<C>) -> String {
         format!("{}: table {}.canary", self.database(sql), self.schema)
     }
 
-    /// The database that it is in, as far as known.
+    /// Returns the database that it is in, as far as known.
     pub fn database<C: Connector>(&self, sql: &Sql<C>) -> String {
         self.database.clone().unwrap_or_else(|| sql.line.entered())
     }
 
-    /// Its schema.
+    /// Returns its schema.
     pub fn schema(&self) -> &str {
         &self.schema
     }
@@ -150,12 +150,13 @@ impl Canary {
         Ok(Ok(Written { rows }))
     }
 
-    /// What makes this canary's values its own.
+    /// What distinguishes this canary's values from others.
     fn seed(&self) -> u64 {
         self.id.bytes().fold(7, |seed, byte| (seed * 31 + u64::from(byte)) % MODULUS)
     }
 
-    /// Number of rows, sum of their values, sum of the values weighted with their ids: of what is written.
+    /// Returns what is written: the number of rows, the sum of their values, and the sum of the values weighted with
+    /// their IDs.
     fn checksum(&self, rows: u64) -> [u64; 3] {
         (1..=rows).fold([rows, 0, 0], |[rows, sum, weighted], id| {
             let value = (id * 7919 + self.seed()) % MODULUS;
@@ -163,8 +164,8 @@ impl Canary {
         })
     }
 
-    /// Whether it is still there, row by row: No means that something committed was lost. Without a database of its own it
-    /// is looked for in each that it may have been written in.
+    /// Checks row by row whether it is still present: No means that something committed was lost. Without a database of
+    /// its own, it is searched in each that it may have been written to.
     pub async fn check<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Answer<()> {
         let until = Instant::now() + deadline;
         let databases = match &self.database {
@@ -176,7 +177,7 @@ impl Canary {
             match once_more(|| self.read(sql, &database, until)).await {
                 Ok(answer) => return answer,
                 Err(trouble) if lost(&trouble) => {}
-                // Not answering is not losing.
+                // No response is not a loss.
                 Err(trouble) => {
                     unsure.get_or_insert(trouble.reason);
                 }
@@ -204,7 +205,7 @@ impl Canary {
         })
     }
 
-    /// How it lies on an MPP server's primary segments, once it is written.
+    /// Returns how it is distributed over an MPP server's primary segments, once it is written.
     pub async fn spread<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Answer<Spread> {
         let until = Instant::now() + deadline;
         match once_more(|| self.held(sql, until)).await {
@@ -221,11 +222,11 @@ impl Canary {
         Ok(Spread { holding: holding.first().map_or(0, Vec::len), primaries })
     }
 
-    /// Removes it, from each database that it may have been written in; it may be gone already. Only what is ours: a schema
-    /// that holds anything else stays.
+    /// Removes it from each database that it may have been written to; it may be gone already. Removes only the
+    /// plugin's own objects: a schema that holds anything else stays.
     ///
     /// # Errors
-    /// Why it is still there.
+    /// Why it could not be removed.
     pub async fn drop<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Result<(), ProbeError> {
         let until = Instant::now() + deadline;
         let databases = match &self.database {

@@ -1,4 +1,4 @@
-//! What was there before and is not there after. Pure.
+//! Finds what was present before and is missing after. Pure.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::text::{counted, first_few};
 /// Tables of a missing database that are named.
 const NAMED: usize = 10;
 
-/// Something that was there before.
+/// Something that was present before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Missing {
@@ -19,10 +19,10 @@ pub enum Missing {
     Database {
         /// Its name.
         database: String,
-        /// How many tables it had, where known.
+        /// How many tables it had, if known.
         tables: Option<u64>,
     },
-    /// Databases, beyond those that are named.
+    /// Databases, in addition to those that are named.
     FewerDatabases {
         /// How many there were.
         before: u64,
@@ -37,14 +37,14 @@ pub enum Missing {
         relation: RelationKind,
         /// `schema.name`.
         table: String,
-        /// How many rows it had, where counted.
+        /// How many rows it had, if counted.
         rows: Option<u64>,
     },
-    /// Relations, beyond those that are named.
+    /// Relations, in addition to those that are named.
     FewerTables {
         /// Their database.
         database: String,
-        /// What they were.
+        /// Their kind.
         relation: RelationKind,
         /// How many there were.
         before: u64,
@@ -62,13 +62,13 @@ pub enum Missing {
         /// Rows after: fewer.
         after: u64,
     },
-    /// A table or a whole database is there, and the server cannot read it.
+    /// A table or a whole database exists, but the server cannot read it.
     Damaged {
         /// Its database.
         database: String,
-        /// `schema.name`; none where it is the whole database.
+        /// `schema.name`; none for the whole database.
         table: Option<String>,
-        /// In the server's words.
+        /// The server's message.
         reason: String,
     },
 }
@@ -104,8 +104,8 @@ impl fmt::Display for Missing {
 }
 
 impl Missing {
-    /// Returns its name, as `--accept-missing` takes it: `DATABASE`, `DATABASE/SCHEMA.TABLE`, `DATABASE/*` for tables that
-    /// are only known by their number, or `*` for such databases.
+    /// Returns its name, as `--accept-missing` takes it: `DATABASE`, `DATABASE/SCHEMA.TABLE`, `DATABASE/*` for tables
+    /// that are known only by their number, or `*` for such databases.
     pub fn name(&self) -> String {
         match self {
             Self::FewerDatabases { .. } => "*".to_owned(),
@@ -135,27 +135,27 @@ pub fn escaped(name: &str) -> String {
     text
 }
 
-/// What came of comparing.
+/// The result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Comparison {
     /// What is missing or damaged; anything here means that verification failed.
     pub missing: Vec<Missing>,
-    /// What was known before and could not be read afterwards, each a line.
+    /// What was known before and could not be read afterwards, one line each.
     pub unknown: Vec<String>,
-    /// What the lists' bounds, or the baseline itself, leave out of the comparison, each a line.
+    /// What the comparison excludes because of the lists' limits, or of the baseline itself, one line each.
     pub beyond: Vec<String>,
-    /// Databases that are there again.
+    /// Databases that are present again.
     pub databases: usize,
     /// Databases whose relations were listed before and after.
     pub listed: usize,
-    /// Tables that are there again, beyond the lists too where a digest says so.
+    /// Tables that are present again, including unlisted ones if a digest confirms them.
     pub tables: u64,
     /// Tables whose rows were counted before and after, and are at least as many.
     pub counted: usize,
 }
 
-/// Compares. More of anything is fine, since databases are alive; estimates are never compared.
+/// Compares two baselines. More of anything is fine, since databases are in use; estimates are never compared.
 pub fn compare(before: &Baseline, after: &Baseline) -> Comparison {
     let mut comparison = Comparison::default();
     let now: HashMap<&str, &Database> =
@@ -211,7 +211,7 @@ pub fn compare(before: &Baseline, after: &Baseline) -> Comparison {
     comparison
 }
 
-/// Whether a database may be there, and is not in a list that was cut and in which it was not looked for.
+/// Returns whether a database may exist although a truncated list does not show it and it was not searched for by name.
 fn beyond_the_list(after: &Baseline, name: &str) -> bool {
     after.truncated && !after.sought && after.databases.last().is_some_and(|last| name > last.name.as_str())
 }
@@ -221,21 +221,22 @@ fn lost(database: &str, table: &Table) -> Missing {
 }
 
 impl Comparison {
-    /// Whether nothing is missing. What is unknown is no evidence of either.
+    /// Returns whether nothing is missing. Unknown parts prove neither.
     pub fn is_complete(&self) -> bool {
         self.missing.is_empty()
     }
 
     fn database(&mut self, name: &str, before: &Listing, after: &Listing) {
         match (before, after) {
-            // What is damaged now is a fault, whatever it was before: a component that cannot read its data is not back.
+            // Damage is a fault now, whatever the state was before: a component that cannot read its data is not
+            // recovered.
             (_, Listing::Damaged(reason)) => {
                 self.missing.push(Missing::Damaged { database: name.to_owned(), table: None, reason: reason.clone() });
             }
             (Listing::Damaged(reason), _) => {
                 self.beyond.push(format!("{name} could not be read before: {reason}"));
             }
-            // Told of all such databases together.
+            // Reported for all such databases together.
             (Listing::Unknown(_), _) => {}
             (Listing::Known(_), Listing::Unknown(reason)) => {
                 self.unknown.push(format!("{name}: tables could not be read afterwards: {reason}"));
@@ -259,7 +260,7 @@ impl Comparison {
                     self.tables += u64::from(table.kind.is_table());
                     self.rows(name, table, found);
                 }
-                // Both lists are in the order of bytes, so what sorts before the end was looked for.
+                // Both lists are sorted by bytes, so what sorts before the end was searched for.
                 None if after.truncated && !after.sought && last.as_ref().is_none_or(|last| key(table) > *last) => {
                     beyond += 1;
                 }
@@ -284,7 +285,8 @@ impl Comparison {
         }
     }
 
-    /// What lies beyond the list: fewer of a kind is missing; otherwise the digest says whether the names are the same.
+    /// Compares what is past the list: fewer of a kind is missing; otherwise the digest tells whether the names are the
+    /// same.
     fn unlisted(&mut self, database: &str, before: &Tables, after: &Tables, named: &BTreeMap<RelationKind, u64>) {
         let listed = before.tables.len() as u64;
         let mut fewer = false;
@@ -300,7 +302,7 @@ impl Comparison {
                 });
             }
         }
-        // A baseline of an earlier version has the number of tables alone.
+        // A baseline of an earlier version has only the number of tables.
         if before.totals.is_empty() && before.total > after.total + named.values().sum::<u64>() {
             fewer = true;
             self.missing.push(Missing::FewerTables {
@@ -366,7 +368,7 @@ mod tests {
         comparison.missing.iter().map(ToString::to_string).collect()
     }
 
-    /// A name is of one thing only, and can be pasted.
+    /// A name identifies one thing only, and can be pasted.
     #[test]
     fn a_name_is_of_one_thing() {
         let database = |name: &str| Missing::Database { database: name.into(), tables: None }.name();
@@ -447,7 +449,7 @@ mod tests {
         let after = baseline(vec![("db", bounded(&["a", "b", "d"], 10))]);
         let comparison = compare(&before, &after);
         assert_eq!(lines(&comparison), ["db: table public.c is missing"]);
-        // What lies beyond both lists was not compared, and that is no pass.
+        // What is past both lists was not compared, which is not a pass.
         assert_eq!((comparison.unknown.len(), comparison.beyond.len()), (0, 1), "{comparison:?}");
 
         let mut after = baseline(vec![("a", known(Vec::new()))]);

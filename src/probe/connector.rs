@@ -1,4 +1,4 @@
-//! Where a session goes, and over which streams.
+//! The target of a session, and the streams to it.
 
 use super::login::Login;
 use super::trouble::ProbeError;
@@ -8,10 +8,10 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// A statement waits this long for somebody else's lock.
+/// How long a statement waits for another session's lock.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A database server in a pod, and who asks it.
+/// A database server in a pod, and how to log in to it.
 #[derive(Clone, Debug)]
 pub struct SqlTarget {
     /// The pod's namespace.
@@ -24,21 +24,21 @@ pub struct SqlTarget {
     pub user: String,
     /// Its password, and how the connection is secured.
     pub login: Login,
-    /// The database that is logged in to first.
+    /// The database for the first login.
     pub database: String,
-    /// Databases to log in to if that one takes no session: what is asked of the server as a whole can be asked in any.
+    /// Databases to log in to if that one accepts no session: what concerns the server as a whole can be queried in
+    /// any.
     pub otherwise: Vec<String>,
-    /// The warehouse that its sessions are to be in, if the server knows warehouses; `None` for the one that a session is in
-    /// anyhow.
+    /// The warehouse for its sessions, if the server knows warehouses; `None` for the default.
     pub warehouse: Option<String>,
 }
 
-/// Something that leads to a server: a tunnel in production, a socket in tests.
+/// Opens streams to a server: a tunnel in production, a socket in tests.
 pub trait Connector: Send + Sync + 'static {
-    /// What it leads over.
+    /// The stream's type.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// A new stream to the server, within `deadline`.
+    /// Opens a new stream to the server, within `deadline`.
     fn connect(&self, deadline: Duration) -> impl Future<Output = Result<Self::Stream, ProbeError>> + Send;
 }
 
@@ -52,7 +52,7 @@ pub struct Tunnels {
 }
 
 impl Tunnels {
-    /// To the server of `target`.
+    /// Returns tunnels to the server of `target`.
     pub fn to(cluster: &Cluster, target: &SqlTarget) -> Self {
         let SqlTarget { namespace, pod, port, .. } = target.clone();
         Self { cluster: cluster.clone(), namespace, pod, port }
@@ -75,8 +75,8 @@ impl Connector for Tunnels {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settings {
     /// As startup options, with or without `row_security`, which kernels before PostgreSQL 9.5 do not know. On an MPP
-    /// server `SET` is itself dispatched, and can hang.
+    /// server, `SET` is itself dispatched and can hang.
     Options { row_security: bool },
-    /// In each transaction by itself: a pooler refuses startup options, or drops them without a word.
+    /// In each transaction separately: a pooler rejects startup options, or drops them silently.
     EachTransaction,
 }

@@ -1,4 +1,4 @@
-//! Takes a baseline: asks a server for its databases, each database for its relations, and counts rows of what is small.
+//! Takes a baseline: lists a server's databases and each database's relations, and counts the rows of small tables.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -23,25 +23,26 @@ use super::sqlstate::Meaning;
 use super::statements::{Access, Counted, Statement};
 use super::trouble::ProbeError;
 
-/// How long counting may take in all databases together.
+/// Longest time for counting in all databases together.
 const COUNTING: Duration = Duration::from_secs(5);
 
-/// Databases looked into at once.
+/// Databases read at once.
 const AT_ONCE: usize = 4;
 
-/// What to look at.
+/// What to read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ContentsRequest<'l> {
-    /// This database alone; none where there is no such database.
+    /// Only this database; the result is empty if it does not exist.
     pub only: Option<&'l str>,
-    /// What this is compared with afterwards: what it lists and counted is looked for and counted again, whatever the bounds.
+    /// The baseline that the result is compared with: everything it lists or counts is searched for and counted again,
+    /// whatever the limits.
     pub before: Option<&'l Baseline>,
 }
 
-/// What a look can reach.
+/// How far a read reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
-    /// The server itself has all.
+    /// The server itself has everything.
     Itself,
     /// An MPP server's segments.
     Segments,
@@ -49,30 +50,30 @@ enum Reach {
     CatalogOnly,
 }
 
-/// A listed table's way to be counted.
+/// What counting a listed table needs.
 struct Candidate {
     index: usize,
     oid: u32,
-    /// Rows before, where they were counted then.
+    /// Rows before, if they were counted then.
     before: Option<u64>,
-    /// Whether it is small, as far as the catalog knows.
+    /// Whether it is small according to the catalog.
     small: bool,
 }
 
-/// A name as the server has it: bytes.
+/// A name as the server stores it: bytes.
 struct Name {
     shown: String,
-    /// Whether it can be written in a statement or a login, which are UTF-8.
+    /// Whether it can be used in a statement or a login, which are UTF-8.
     usable: bool,
 }
 
 impl<C: Connector> Sql<C> {
-    /// Takes the baseline. A database that cannot be looked into is Unknown or Damaged beside the others; an answer that is
-    /// not a yes means that the server itself could not be asked, or that a segment of an MPP server does not answer: its
-    /// catalog alone goes on listing what a dead segment held.
+    /// Takes the baseline. A database that cannot be read is Unknown or Damaged beside the others; an answer other than
+    /// a yes means that the server itself could not be queried, or that a segment of an MPP server does not respond:
+    /// the catalog alone still lists what a dead segment held.
     ///
-    /// On an MPP server rows are counted only in tables that were analyzed: the size of another is only known by asking
-    /// every segment, once for each table.
+    /// On an MPP server, rows are counted only in analyzed tables: the size of others is known only by querying every
+    /// segment, once for each table.
     pub async fn baseline(&self, deadline: Duration) -> Answer<Baseline> {
         match self.contents(ContentsRequest::default(), deadline).await {
             Ok(baseline) => Answer::Yes(baseline),
@@ -80,19 +81,20 @@ impl<C: Connector> Sql<C> {
         }
     }
 
-    /// The same, with all that is known of why there is none.
+    /// Takes the baseline, and returns the full reason if that fails.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why there is no baseline.
     pub async fn contents(&self, request: ContentsRequest<'_>, deadline: Duration) -> Result<Baseline, ProbeError> {
         self.contents_and_segments(request, deadline).await.map(|(baseline, _)| baseline)
     }
 
-    /// The same, and how far the dispatched question went without which an MPP server's catalog proves nothing. `None` for a
-    /// server that is none, and for sessions in no warehouse: then no rows were counted, and segments were asked nothing.
+    /// Takes the baseline, and returns how far the dispatched query reached that an MPP server's catalog needs as
+    /// proof. `None` for a plain PostgreSQL server, and for sessions without a warehouse: then no rows were counted and
+    /// no segment was queried.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why there is no baseline.
     pub async fn contents_and_segments(
         &self,
         request: ContentsRequest<'_>,
@@ -102,10 +104,10 @@ impl<C: Connector> Sql<C> {
         once_more(|| self.take(request, until)).await
     }
 
-    /// Names of the databases that can be entered, one more than are looked into at most.
+    /// Returns the names of the databases that accept connections, one more than are read at most.
     ///
     /// # Errors
-    /// Why they are not known.
+    /// Why they are unknown.
     pub async fn databases(&self, deadline: Duration) -> Result<Vec<String>, ProbeError> {
         let mut session = self.line.enter(Access::Read, Instant::now() + deadline).await?;
         let (found, _) = names(&mut session, MOST_DATABASES + 1, &[]).await?;
@@ -178,7 +180,7 @@ impl<C: Connector> Sql<C> {
     ) -> Result<Tables, ProbeError> {
         let mut session = self.line.open(database, Access::Read, until).await?;
         let here = session.run(&[Statement::Here]).await?;
-        // A pooler may lead to a database of another name.
+        // A pooler may lead to a database with another name.
         if here.first().and_then(|rows| rows.first()).and_then(|row| number(row, 0)) != Some(u64::from(oid)) {
             return Err(ProbeError::unsure("its name now belongs to another database"));
         }
@@ -187,9 +189,9 @@ impl<C: Connector> Sql<C> {
         }
         let (mut tables, candidates) = list(&mut session, who, before).await?;
         session.close().await;
-        // Rows lie on segments.
+        // Rows are on segments.
         if !candidates.is_empty() && reach != Reach::CatalogOnly {
-            // A session of its own, because its statement timeout is what is left for counting.
+            // A separate session, because its statement timeout is the time left for counting.
             match self.line.open(database, Access::Read, counting_ends).await {
                 Ok(mut session) => {
                     count(&mut session, who.kernel, &mut tables, &candidates).await;
@@ -206,7 +208,8 @@ impl<C: Connector> Sql<C> {
     }
 }
 
-/// Databases that can be entered, with their OIDs: the first `most`, and those that are named; and how many there are.
+/// Returns the databases that accept connections, with their OIDs: the first `most`, and those that are named; and how
+/// many there are.
 async fn names(session: &mut Session, most: usize, named: &[&str]) -> Result<(Vec<(u32, Name)>, u64), ProbeError> {
     let rows = session.run(&[Statement::Databases { most, named }]).await?;
     let rows = rows.into_iter().flatten().take(most + named.len());
@@ -220,7 +223,7 @@ async fn names(session: &mut Session, most: usize, named: &[&str]) -> Result<(Ve
     Ok((found, total))
 }
 
-/// A name from its bytes in hexadecimal.
+/// Parses a name from its bytes in hexadecimal.
 fn name(row: &SimpleQueryRow, column: usize) -> Result<Name, ProbeError> {
     let bytes = unhex(text(row, column)).ok_or_else(|| ProbeError::unsure("a name cannot be read"))?;
     Ok(match String::from_utf8(bytes) {
@@ -238,7 +241,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?)).collect()
 }
 
-/// Bytes as text: what is not valid UTF-8, and the backslash, as `\xHH`.
+/// Returns bytes as text: invalid UTF-8, and the backslash, as `\xHH`.
 fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -289,7 +292,7 @@ async fn list(
         }
     }
     let now = digest(session, newest).await?;
-    // What came since has a larger OID, and is left out of what is compared.
+    // Newer relations have a larger OID, and are excluded from the comparison.
     let digest_then = match before.and_then(|before| before.digest.as_ref()) {
         Some(then) if then.newest != newest && now.is_some() => digest(session, then.newest).await?,
         Some(_) => now.clone(),
@@ -303,7 +306,7 @@ async fn list(
     Ok((Tables { total, totals, truncated, tables, digest: now, digest_then, sought }, candidates))
 }
 
-/// A digest of the names up to an OID; none where the server makes none (MD5 is not allowed everywhere).
+/// Returns a digest of the names up to an OID; none if the server computes none (MD5 is not allowed everywhere).
 async fn digest(session: &mut Session, newest: u32) -> Result<Option<Digest>, ProbeError> {
     match session.run(&[Statement::Digest { newest }]).await {
         Ok(rows) => Ok(rows.first().and_then(|rows| rows.first()).map(|row| Digest {
@@ -326,15 +329,15 @@ fn counted(before: Option<&Tables>) -> HashMap<(String, String), u64> {
     counted.collect()
 }
 
-/// Relations as they are read.
+/// Relations while they are read.
 #[derive(Default)]
 struct Found {
     counted: HashMap<(String, String), u64>,
     names: HashSet<(String, String)>,
     tables: Vec<Table>,
-    /// Those that were counted before.
+    /// Tables that were counted before.
     candidates: Vec<Candidate>,
-    /// Others that are small.
+    /// Other small tables.
     small: Vec<Candidate>,
 }
 
@@ -346,12 +349,13 @@ impl Found {
         let bytes = number(row, 6).unwrap_or(u64::MAX);
         let usable = schema.usable && table.usable;
         let (schema, name) = (schema.shown, table.shown);
-        // A partitioned table has no rows of its own; its partitions are listed too. An unlogged table is emptied by a
+        // A partitioned table has no rows of its own; its partitions are listed, too. An unlogged table is emptied by a
         // restart, and on Neon by each new compute: its rows are not compared.
         if let (Ok(oid), "t", true) = (text(row, 5).parse(), text(row, 7), usable) {
             let index = self.tables.len();
             let before = self.counted.get(&(schema.clone(), name.clone())).copied();
-            // `relpages` is 0 until a table is analyzed; an MPP server would have to ask its segments for the size then.
+            // `relpages` is 0 until a table is analyzed; an MPP server would have to query its segments for the size
+            // then.
             let small = bytes <= SMALL && (kernel == Kernel::PostgreSql || pages > 0);
             match before {
                 Some(_) => self.candidates.push(Candidate { index, oid, before, small }),
@@ -374,9 +378,9 @@ impl Found {
     }
 }
 
-/// Counts what is small *now*: a table may have grown since it was analyzed, or never have been (on an MPP server the
-/// statement's timeout alone bounds that). What was counted before is counted again however large it is, up to the number
-/// of rows that it had: more rows are no loss.
+/// Counts what is small *now*: a table may have grown since it was analyzed, or may never have been analyzed (on an MPP
+/// server only the statement's timeout limits that). What was counted before is counted again whatever its size, up to
+/// the earlier number of rows: more rows are no loss.
 async fn count(session: &mut Session, kernel: Kernel, tables: &mut Tables, candidates: &[Candidate]) {
     let statements: Vec<Statement<'_>> = candidates
         .iter()
@@ -407,8 +411,8 @@ async fn count(session: &mut Session, kernel: Kernel, tables: &mut Tables, candi
     }
 }
 
-/// What it means that rows could not be counted. Too little time, somebody's lock, a right that is missing, a table that was
-/// dropped since it was listed: nothing is known of its rows. Any other error of the server's is damage.
+/// Classifies why rows could not be counted. Too little time, another session's lock, a missing right, a table that was
+/// dropped since it was listed: its rows are unknown. Any other error of the server is damage.
 fn uncounted(trouble: &ProbeError) -> Uncounted {
     let excused = matches!(
         trouble.meaning,

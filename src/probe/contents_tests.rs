@@ -13,7 +13,7 @@ async fn first<C: Connector>(sql: &Sql<C>) -> Baseline {
     sql.contents(ContentsRequest::default(), SOON).await.unwrap()
 }
 
-/// Looks again, and compares.
+/// Reads again, and compares.
 async fn again<C: Connector>(sql: &Sql<C>, before: &Baseline) -> Comparison {
     let after = sql.contents(ContentsRequest { only: None, before: Some(before) }, SOON).await.unwrap();
     compare(before, &after)
@@ -57,7 +57,7 @@ async fn a_relation_file_that_is_gone_is_damage_in_the_servers_words() {
     let comparison = again(&sql, &before).await;
     let lines = missing(&comparison);
     assert!(lines.len() == 1 && lines[0].starts_with("postgres: table public.gone cannot be read: "), "{lines:?}");
-    // Nor is it whole if it was so before.
+    // Nor is it complete if it was so before.
     assert_eq!(missing(&again(&sql, &after).await), lines);
 }
 
@@ -74,13 +74,13 @@ async fn what_lies_beyond_the_list_is_compared_by_totals_and_names() {
     let same = again(&sql, &before).await;
     assert_eq!((same.tables, same.is_complete(), same.unknown.len()), (1500, true, 0), "{same:?}");
 
-    // More is fine, also where it pushes listed ones out of the list.
+    // More is fine, even if it pushes listed ones out of the list.
     run(&sql, "postgres", "DO $$ BEGIN FOR i IN 1..50 LOOP EXECUTE 'CREATE TABLE a' || i || ' ()'; END LOOP; END $$")
         .await;
     let more = again(&sql, &before).await;
     assert_eq!((more.tables, more.is_complete(), more.unknown.len()), (1500, true, 0), "{more:?}");
 
-    // One of the unlisted is gone; the total says nothing, since there are others now.
+    // One of the unlisted is gone; the total shows nothing, since there are others now.
     run(&sql, "postgres", "DROP TABLE t11400").await;
     let other = again(&sql, &before).await;
     assert!(other.is_complete() && other.unknown.len() == 1, "{other:?}");
@@ -99,7 +99,7 @@ async fn what_was_counted_is_counted_again() {
     let sql = postgres.sql("postgres");
     run(&sql, "postgres", "CREATE TABLE m (id int); INSERT INTO m SELECT generate_series(1, 100)").await;
     let before = first(&sql).await;
-    // A hundred others sort first and are small; and it has grown beyond what is small.
+    // A hundred others sort first and are small; and it has grown past the limit.
     let others = "DO $$ BEGIN FOR i IN 1..120 LOOP EXECUTE 'CREATE TABLE a' || i || ' ()'; END LOOP; END $$";
     run(&sql, "postgres", others).await;
     run(&sql, "postgres", "INSERT INTO m SELECT generate_series(1, 200000)").await;
@@ -196,7 +196,7 @@ async fn a_name_that_is_not_utf_8_is_shown_and_its_database_is_not_mistaken_for_
     );
 }
 
-/// Behind a pooler, with and without refusing startup options, all is as it is without one.
+/// Behind a pooler, whether or not it rejects startup options, everything is as without one.
 #[tokio::test]
 async fn a_pooler_is_asked_as_a_server_is() {
     let postgres = Postgres::start();
@@ -220,7 +220,7 @@ async fn a_pooler_is_asked_as_a_server_is() {
     }
 }
 
-/// A pooler that leads a name to another database does not make us take the one for the other.
+/// A pooler that leads a name to another database does not make the plugin mistake one for the other.
 #[tokio::test]
 async fn another_database_behind_a_name_is_unknown() {
     let postgres = Postgres::start();
@@ -231,7 +231,7 @@ async fn another_database_behind_a_name_is_unknown() {
     assert_eq!(other.tables, Listing::Unknown("its name now belongs to another database".to_owned()));
 }
 
-/// The login's database may be missing, closed or full: what is asked of the server is asked in another.
+/// The login's database may be missing, closed or full: queries about the server run in another.
 #[tokio::test]
 async fn a_database_that_takes_no_login_is_gone_round() {
     let postgres = Postgres::start();
@@ -267,7 +267,7 @@ async fn a_database_that_takes_no_login_is_gone_round() {
     assert!(matches!(canary.check(&later, SOON).await, Answer::No(_)));
 }
 
-/// Connections used up, an event trigger that objects: the server is there, and nothing is known of its data.
+/// Connections used up, an event trigger that objects: the server is there, and its data is unknown.
 #[tokio::test]
 async fn a_server_that_has_no_room_is_not_down() {
     let postgres = Postgres::start();
@@ -305,7 +305,8 @@ async fn a_server_that_has_no_room_is_not_down() {
     assert_eq!((not.meaning, not.may_be_there), (Meaning::NotAllowed, false), "{not:?}");
 }
 
-/// A segment that came back with an empty disk: in `postgres` a dispatched query answers, in the users' database it does not.
+/// A segment that returned with an empty disk: in `postgres` a dispatched query succeeds, in the users' database it
+/// does not.
 #[tokio::test]
 async fn a_segment_with_an_empty_disk_is_damage() {
     let postgres = Postgres::start();
@@ -351,7 +352,7 @@ async fn a_ping_of_an_mpp_server_asks_every_segment() {
     assert_eq!(sql.ping(SOON).await.unwrap_err().meaning, Meaning::Down);
 }
 
-/// A server that takes a login and never answers a statement; it hears what else is sent.
+/// A server that accepts a login and never responds to a statement; it records what else is sent.
 struct Hanging(tokio::sync::mpsc::UnboundedSender<Vec<u8>>);
 
 impl Connector for Hanging {
@@ -374,7 +375,7 @@ impl Connector for Hanging {
                     _ => break,
                 }
             }
-            // Logged in; process 7 with key 9; ready. It answers the look at the settings, and then nothing.
+            // Logged in; process 7 with key 9; ready. It responds to the check of the settings, and then to nothing.
             let welcome = b"R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x07\0\0\0\x09Z\0\0\0\x05I";
             theirs.write_all(welcome).await.unwrap();
             assert_eq!(theirs.read_u8().await.unwrap(), b'Q');
@@ -397,12 +398,12 @@ async fn a_statement_that_hangs_is_cancelled() {
     assert_eq!(tokio::time::timeout(SOON, heard.recv()).await, Ok(Some(key)));
 }
 
-/// Random changes to a database, its baseline before, and what a server would answer afterwards.
+/// Random changes to a database, its baseline before, and what a server would report afterwards.
 mod comparison {
     use super::*;
     use proptest::prelude::*;
 
-    /// Most that is listed here.
+    /// Most relations listed here.
     const LISTED: usize = 4;
 
     #[derive(Clone, Debug)]
@@ -460,7 +461,7 @@ mod comparison {
         }
     }
 
-    /// As [`list`] and [`count`] have it.
+    /// As [`list`] and [`count`] do.
     fn listed(world: &World, before: Option<&Tables>) -> Tables {
         let listed = world.iter().take(LISTED).map(|(name, relation)| examples::table(name, Some(relation.rows)));
         let mut listed: Vec<Table> = listed.collect();

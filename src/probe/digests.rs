@@ -1,5 +1,5 @@
-//! Asks safekeepers for digests of the WAL that several of them have: those that are shown the token. How much is asked
-//! for is bounded, since each of them has to read it.
+//! Requests digests of the WAL that several safekeepers have in common, from those that get the token. The amount is
+//! limited, since each of them has to read it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -21,11 +21,11 @@ use crate::storage::words::lsn;
 use crate::storage::{Reading, TimelineId, idle};
 use crate::topology::layout::StatusEndpoint;
 
-/// Largest answer taken, in bytes.
+/// Largest response accepted, in bytes.
 const LARGEST: usize = 64 << 10;
 
-/// Asks safekeepers for the digests of the WAL that `readings`, what they said before, shows them to have in common. Empty
-/// where no two of them are shown a token.
+/// Requests the digests of the WAL that, according to their `readings`, several safekeepers have in common. Empty if
+/// fewer than two of them get the token.
 pub async fn digests(
     cluster: &Cluster,
     namespace: &str,
@@ -57,7 +57,7 @@ pub async fn digests(
         return Digests::default();
     }
     let until = Instant::now() + deadline;
-    // Where each begins only its status says.
+    // Only its status tells where each begins.
     let extents = asked.iter().map(|asked| {
         let own = timelines.iter().filter(|id| has(asked.pod, id)).cloned().collect();
         asked.extents(own, until, deadline)
@@ -72,7 +72,7 @@ pub async fn digests(
                     known.entry(id).or_default().insert(asked.pod.to_owned(), extent);
                 }
                 (Err(why), Some(_)) => found.unknown.push((asked.pod.to_owned(), why)),
-                // It was deleted meanwhile.
+                // It was deleted in the meantime.
                 (Ok(None), _) | (_, None) => {}
             }
         }
@@ -98,7 +98,7 @@ pub async fn digests(
     found
 }
 
-/// A safekeeper that is shown a token.
+/// A safekeeper that gets the token.
 struct Asked<'a> {
     cluster: &'a Cluster,
     namespace: &'a str,
@@ -109,7 +109,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The WAL that it has of these timelines; `None` of one that it does not have.
+    /// Returns the WAL that it has of these timelines; `None` for one that it does not have.
     async fn extents(
         &self,
         timelines: BTreeSet<TimelineId>,
@@ -131,7 +131,7 @@ impl Asked<'_> {
         paths.into_iter().zip(pages).map(extent).collect()
     }
 
-    /// The digests of these stretches, in their order.
+    /// Returns the digests of these stretches, in their order.
     async fn digests(&self, stretches: Vec<Stretch>, until: Instant, deadline: Duration) -> Vec<Digest> {
         let path = |stretch: &Stretch| {
             let path = idle::path(&stretch.timeline).unwrap_or_default();
@@ -148,8 +148,8 @@ impl Asked<'_> {
         pages.into_iter().map(digest).collect()
     }
 
-    /// These pages, one after the other over one connection; `None` of one that there is not. What cannot be asked any more
-    /// has the reason.
+    /// Reads these pages, one after the other over one connection; `None` for one that does not exist. Pages that
+    /// cannot be requested any more get the reason.
     async fn pages(
         &self,
         paths: Vec<String>,
@@ -166,7 +166,7 @@ impl Asked<'_> {
                 for path in &paths {
                     let asked = body(&mut sender, (self.pod, &self.shown), path, LARGEST);
                     match tokio::time::timeout_at(until, asked).await {
-                        // A page that is an error is of this one alone.
+                        // An error concerns only this page.
                         Ok(page) => read.push(page),
                         Err(_) => {
                             why = Some(ProbeError::late(deadline).reason);
@@ -192,7 +192,7 @@ impl Asked<'_> {
         let stream = opened.map_err(|no| no.reason)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error_text(&error))?;
         let driver = tokio::spawn(async {
-            // What it fails with, the questions over it fail with.
+            // If the connection fails, so do the remaining requests over it.
             let _ = connection.await;
         });
         Ok((sender, AbortOnDropHandle::new(driver)))

@@ -1,4 +1,4 @@
-//! From a stream to a session: TLS where it is wanted and offered, and who logs in with what.
+//! Turns a stream into a session: TLS if it is wanted and offered, and the login.
 
 use std::io;
 use std::sync::Arc;
@@ -24,22 +24,23 @@ use super::tls::{Checked, NoTlsClient, Want};
 use super::trouble::ProbeError;
 use crate::cluster::error_text;
 
-/// PostgreSQL's SSLRequest: its length, and the code that asks for TLS.
+/// PostgreSQL's SSLRequest: its length, and its code.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-/// How long a stream for a CancelRequest may take to open.
+/// Longest time to open a stream for a CancelRequest.
 const CANCELLING: Duration = Duration::from_secs(1);
 
-/// Asks the server, over a stream of its own, to cancel what a session is doing. Best effort: the server does not answer.
+/// Asks the server, over a separate stream, to cancel what a session is doing. Best effort: the server does not
+/// respond.
 pub(super) type Cancel = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
-/// What a session is opened for.
+/// The purpose and settings of a session.
 pub(super) struct Opening<'o> {
     pub(super) target: &'o SqlTarget,
     pub(super) database: &'o str,
     pub(super) access: Access,
     pub(super) settings: Settings,
-    /// The warehouse that it chooses, where the server is known to know warehouses.
+    /// The warehouse to select, if the server is known to have warehouses.
     pub(super) warehouse: Option<&'o str>,
     pub(super) deadline: Instant,
 }
@@ -56,7 +57,7 @@ impl Driver {
         let _ = (&mut self.task).await;
     }
 
-    /// Why a question got no answer: the question itself knows only that the connection ended.
+    /// Returns why a query got no response: the query itself knows only that the connection ended.
     pub(super) fn trouble(&self, error: &tokio_postgres::Error) -> ProbeError {
         self.cut_off.why().map_or_else(|| ProbeError::of(error), of_stopped)
     }
@@ -68,9 +69,9 @@ impl Drop for Driver {
     }
 }
 
-/// Logs in: with TLS where it is wanted and offered. Where TLS is only preferred and cannot be agreed on, once more without
-/// it, as libpq does; what the server itself answered stands, and a certificate that is refused is no reason to go on
-/// without.
+/// Logs in, with TLS if it is wanted and offered. If TLS is only preferred and cannot be negotiated, tries again
+/// without it, as libpq does; the server's own errors are final, and a rejected certificate is no reason to continue
+/// without TLS.
 pub(super) async fn log_in<C: Connector>(
     connector: &Arc<C>,
     opening: &Opening<'_>,
@@ -141,7 +142,7 @@ async fn attempt<C: Connector>(
     };
     let stream = tls.connect(stream).await.map_err(|error| not_encrypted(&error, &cut_off))?;
     let stream = Inspected::new(stream, answers, cut_off.clone());
-    // It is done: nothing is left to be agreed on.
+    // TLS is established: nothing is left to negotiate.
     config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
     let (client, driver) = connect(&config, stream, Encrypted, &offer, cut_off).await?;
     let (token, connector) = (client.cancel_token(), Arc::clone(connector));
@@ -151,7 +152,7 @@ async fn attempt<C: Connector>(
             Ok(tls) => tls,
             Err(never) => match never {},
         };
-        // The key to cancel a session with is worth as much protection as the session.
+        // The key that cancels a session deserves the same protection as the session.
         if offers_tls(&mut stream).await.is_ok_and(|offered| offered) {
             let _ = token.cancel_query_raw(stream, tls).await;
         }
@@ -159,7 +160,7 @@ async fn attempt<C: Connector>(
     Ok((client, driver, Box::new(move || cancel.boxed())))
 }
 
-/// TLS on a stream that has it already.
+/// TLS on a stream that already has it.
 struct Encrypted;
 
 impl<S: TlsStream + Unpin> TlsConnect<S> for Encrypted {
@@ -172,7 +173,7 @@ impl<S: TlsStream + Unpin> TlsConnect<S> for Encrypted {
     }
 }
 
-/// Why TLS could not be agreed on.
+/// Why TLS could not be negotiated.
 fn not_encrypted(error: &io::Error, cut_off: &CutOff) -> Failed {
     if let Some(stopped) = cut_off.why() {
         return of_stopped(stopped).into();
@@ -183,7 +184,7 @@ fn not_encrypted(error: &io::Error, cut_off: &CutOff) -> Failed {
     }
 }
 
-/// Why nothing more was heard.
+/// Returns why the connection ended.
 fn of_stopped(stopped: &Stopped) -> ProbeError {
     match stopped {
         Stopped::TooMuch(why) => ProbeError::unsure(why),
@@ -193,7 +194,7 @@ fn of_stopped(stopped: &Stopped) -> ProbeError {
 
 /// Why a login failed.
 enum Failed {
-    /// TLS could not be agreed on.
+    /// TLS could not be negotiated.
     Tls(rustls::Error),
     Otherwise(ProbeError),
 }
@@ -204,7 +205,7 @@ impl From<ProbeError> for Failed {
     }
 }
 
-/// Asks for TLS; one byte is the answer. Nothing more is read: what follows it must be encrypted.
+/// Requests TLS; the response is one byte. Reads no more: what follows must be encrypted.
 async fn offers_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<bool, ProbeError> {
     let asked = async {
         stream.write_all(&SSL_REQUEST).await?;
@@ -242,10 +243,10 @@ where
     Ok((client, Driver { task, cut_off }))
 }
 
-/// Why a server did not let us in.
+/// Classifies why a server rejected the login.
 fn refusal(error: &tokio_postgres::Error, offer: &Offer) -> Failed {
     let mut trouble = ProbeError::of(error);
-    // tokio-postgres tells these kinds apart in words only.
+    // tokio-postgres distinguishes these kinds only by text.
     match (&*error.to_string(), &*trouble.reason) {
         ("invalid configuration", "password missing") => {
             trouble = ProbeError::new(Meaning::LoginRefused, offer.missing());
@@ -255,7 +256,7 @@ fn refusal(error: &tokio_postgres::Error, offer: &Offer) -> Failed {
         }
         _ => {}
     }
-    // Before there is a session, a right that is missing is the right to connect.
+    // Without a session, a missing right is the right to connect.
     if trouble.is(&SqlState::INSUFFICIENT_PRIVILEGE) {
         trouble.meaning = Meaning::LoginRefused;
     }

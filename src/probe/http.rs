@@ -1,5 +1,5 @@
-//! Status pages of safekeepers and pageservers, as their Neon ancestors serve them: `GET /v1/status` needs no
-//! credentials, `/metrics` is beside it. SynxDB is assumed to do the same, so every answer may be unknown.
+//! Status endpoints of safekeepers and pageservers, as in Neon: `GET /v1/status` needs no credentials, and `/metrics`
+//! is beside it. SynxDB is assumed to have the same, so every answer may be unknown.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -22,24 +22,23 @@ use crate::cluster::{Cluster, error_text};
 use crate::storage::{self, Idle, Listed, Metrics, PageFacts, SafekeeperFacts};
 use crate::topology::layout::StatusEndpoint;
 
-/// Largest status page taken, in bytes.
+/// Largest status response accepted, in bytes.
 const LARGEST_PAGE: usize = 64 << 10;
-/// Largest list of timelines taken, in bytes: 20,000 of them are less.
+/// Largest list of timelines accepted, in bytes: 20,000 of them are smaller.
 const LARGEST_LIST: usize = 4 << 20;
-/// Idle timelines that are asked for one by one, at most.
+/// Most idle timelines that are queried one by one.
 const MOST_IDLE: usize = 1000;
-/// Longest launch time taken, in bytes.
+/// Longest launch time accepted, in bytes.
 const LONGEST_LAUNCH: usize = 64;
 /// When a pageserver's process was launched.
 const LAUNCHED: &str = "pageserver_launch_timestamp";
 
-/// How long each of the two questions may take. Metrics are megabytes where there are many timelines; the page is a few
-/// bytes.
+/// Time limits of the two requests. Metrics are megabytes with many timelines; the status is a few bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
-    /// The status page, the way to it included.
+    /// The status endpoint, including the connection to it.
     pub page: Duration,
-    /// The metrics, and with a token the timelines after them, counted from the page's answer.
+    /// The metrics, and with a token the timelines after them, counted from the status response.
     pub metrics: Duration,
 }
 
@@ -50,19 +49,19 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    /// The same, and neither longer than this.
+    /// Returns the defaults, reduced to at most this time each.
     pub fn at_most(most: Duration) -> Self {
         let all = Self::default();
         Self { page: all.page.min(most), metrics: all.metrics.min(most) }
     }
 }
 
-/// Asks for the status page on a pod's port, and for `/metrics` on the same connection; a safekeeper that is shown a token
-/// for its timelines, too, a pageserver for its tenants.
+/// Requests the status endpoint on a pod's port, and `/metrics` on the same connection; with a token also a
+/// safekeeper's timelines or a pageserver's tenants.
 ///
 /// # Errors
-/// Why there is no page: anything but HTTP 200 with a whole JSON object. Metrics that cannot be read are no error; why,
-/// the facts say.
+/// Why there is no status: anything but HTTP 200 with a complete JSON object. Metrics that cannot be read are not an
+/// error; the facts tell why.
 pub async fn status_page(
     cluster: &Cluster,
     namespace: &str,
@@ -75,7 +74,7 @@ pub async fn status_page(
     page_over(stream, pod, &endpoint.path, deadlines, &token.for_pod(namespace, pod)).await
 }
 
-/// The same over any stream.
+/// Requests them over any stream.
 pub(super) async fn page_over<S>(
     stream: S,
     host: &str,
@@ -92,15 +91,15 @@ where
         Ok(Err(error)) => return Err(NoPage::of(&error)),
         Err(_) => return Err(NoPage::late(deadlines.page)),
     };
-    // The connection is driven beside the questions and ends with them.
+    // The connection is driven beside the requests and ends with them.
     let mut driver = tokio::spawn(connection);
     let (answer, ended) = {
         let mut asked = pin!(page(&mut sender, (host, shown), path, deadlines.page));
         tokio::select! {
             biased;
             answer = &mut asked => (Some(answer), None),
-            // A question that reaches the connection in the moment in which it ends may be lost with it: what has no
-            // answer by then gets none.
+            // A request that reaches the connection while it ends may be lost with it: without a response by then,
+            // there will be none.
             ended = &mut driver => (asked.as_mut().now_or_never(), Some(ended)),
         }
     };
@@ -113,7 +112,7 @@ where
         Some(Ok(answer)) if !unanswered => answer.map(Box::new),
         answer => {
             drop(sender);
-            // The question only knows that there is no connection; why, the connection itself knows.
+            // The request knows only that there is no connection; the connection itself knows why.
             let cause = match ended {
                 _ if !unanswered => None,
                 Some(ended) => ended.ok().and_then(Result::err),
@@ -227,8 +226,8 @@ async fn tenants(sender: &mut SendRequest<Empty<Bytes>>, (host, shown): (&str, &
     listed.map_or_else(Listed::Unread, Listed::Tenants)
 }
 
-/// Reads the timelines that a safekeeper lists, and the status of each of them that its metrics do not give. What was read
-/// stays, whatever becomes of the rest. Returns whether that is all.
+/// Reads the timelines that a safekeeper lists, and the status of each that its metrics do not give. What was read
+/// stays, even if the rest fails. Returns whether that is all.
 async fn idle(
     sender: &mut SendRequest<Empty<Bytes>>,
     (host, shown): (&str, &Shown),
@@ -255,7 +254,7 @@ async fn idle(
         let Some(path) = storage::idle::path(&id) else { continue };
         let read = match body(sender, (host, shown), &path, LARGEST_PAGE).await {
             Ok(Some(text)) => storage::idle::status(&text).map_err(|why| format!("{path}: {why}")),
-            // It was deleted meanwhile.
+            // It was deleted in the meantime.
             Ok(None) => continue,
             Err(why) => Err(why),
         };
@@ -270,7 +269,7 @@ async fn idle(
     }
 }
 
-/// The body of a page; `None` where there is no such page (404).
+/// Returns the body of a response; `None` if the path does not exist (404).
 pub(super) async fn body(
     sender: &mut SendRequest<Empty<Bytes>>,
     (host, shown): (&str, &Shown),

@@ -1,4 +1,4 @@
-//! What is made of what a server answers, or does not.
+//! Judging what a server responds, or does not.
 
 use super::*;
 use crate::probe::Answer;
@@ -7,12 +7,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 const SAFEKEEPER: &str = "safekeeper_timelines 2\nsafekeeper_flush_lsn{tenant_id=\"aa\",timeline_id=\"11\"} 24000000\n";
 
-/// A server that answers each request with the next of these texts, then closes.
+/// A server that responds to each request with the next of these texts, then closes.
 async fn fetched(answers: Vec<String>) -> Result<PageFacts, NoPage> {
     fetched_showing(&Shown::Nothing, answers).await.0
 }
 
-/// The same, shown this; also what it was asked.
+/// The same, with this token; also returns the requests.
 async fn fetched_showing(shown: &Shown, answers: Vec<String>) -> (Result<PageFacts, NoPage>, Vec<String>) {
     let requests = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let heard = requests.clone();
@@ -53,7 +53,7 @@ async fn a_page_with_its_metrics_is_read() {
     assert_eq!((page.id, page.launched.as_deref()), (None, Some("2026-11-27")));
 }
 
-/// The page is one thing, the metrics are another: each has its own time and its own reason.
+/// The status and the metrics are separate: each has its own time limit and its own reason.
 #[tokio::test]
 async fn metrics_that_cannot_be_read_are_unknown_and_the_page_stands() {
     let closed = "HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\nsafekeeper_timelines 2\n".to_owned();
@@ -98,7 +98,7 @@ async fn large_metrics_are_read_to_the_end() {
     assert_eq!(page.safekeeper().unwrap().total, Some(2), "{:?}", page.unread);
 }
 
-/// A tunnel whose other end is reported as refused, whether that is known before the question or after it.
+/// A tunnel whose other end is reported as refused, whether that is known before the request or after it.
 struct Refused;
 
 impl AsyncRead for Refused {
@@ -137,7 +137,7 @@ impl AsyncWrite for Refused {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_listening_is_a_no_however_early_it_is_known() {
+async fn a_closed_port_is_a_no_however_early_it_is_known() {
     for _ in 0..200 {
         let answer = page_over(Refused, "safekeeper-0", "/v1/status", Deadlines::default(), &Shown::Nothing).await;
         let reason = "connection refused: nothing is listening on that port of the pod".to_owned();
@@ -219,7 +219,7 @@ async fn with_a_token_idle_timelines_are_read() {
     }
 }
 
-/// Whatever comes in the place of the list or of a status, it is not known that all are listed.
+/// Whatever replaces the list or a status, it is unknown whether all are listed.
 #[tokio::test]
 async fn a_refused_token_is_said_and_never_a_pass() {
     let status = |line: &str| format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\n\r\n");
@@ -237,12 +237,12 @@ async fn a_refused_token_is_said_and_never_a_pass() {
         let Idle::Unread(why) = &page.safekeeper().unwrap().idle else { panic!("{page:?}") };
         assert!(why.starts_with(expected), "{why} / {expected}");
     }
-    // One that was deleted meanwhile is none of its.
+    // One that was deleted in the meantime does not count.
     let (page, _) = fetched_showing(&token(), vec![ok("{}"), ok(SAFEKEEPER), ok(LIST), status("404 Not Found")]).await;
     let page = page.unwrap();
     let facts = page.safekeeper().unwrap();
     assert_eq!((facts.timelines.len(), &facts.idle), (1, &Idle::Listed));
-    // Older ones ask for it before they tell their metrics.
+    // Older releases require it before they return their metrics.
     let (page, _) = fetched_showing(&token(), vec![ok("{}"), status("403 Forbidden")]).await;
     assert_eq!(page.unwrap().unread.as_deref(), Some("/metrics returned 403 Forbidden: token rejected"));
     let (no, _) = fetched_showing(&token(), vec![status("403 Forbidden")]).await;

@@ -10,13 +10,13 @@ pub enum Kernel {
     /// A Cloudberry or Greenplum kernel, which dispatches to segments.
     #[serde(rename = "mpp", alias = "MPP")]
     Mpp,
-    /// Plain PostgreSQL: what asks segments is skipped, not passed.
+    /// Plain PostgreSQL: checks of segments are skipped, not passed.
     #[serde(rename = "postgresql", alias = "PostgreSQL")]
     PostgreSql,
 }
 
 impl Kernel {
-    /// From the rows that the question got.
+    /// Returns the kind from the rows of [`Statement::IsMpp`](super::statements).
     pub(super) fn from_rows(rows: Option<&Vec<SimpleQueryRow>>) -> Self {
         if rows.is_none_or(Vec::is_empty) { Self::PostgreSql } else { Self::Mpp }
     }

@@ -1,5 +1,5 @@
-//! How one logs in: role, password, TLS. Resolved once for a command, from flags, environment and files, in this order,
-//! as libpq does; a password is never shown, and never comes from the command line.
+//! How to log in: role, password, TLS. Resolved once for a command, from flags, environment and files, in this order,
+//! as in libpq; a password is never shown, and never comes from the command line.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,7 +16,7 @@ use crate::cluster::{Cluster, files};
 use crate::error::{Error, Result};
 use crate::topology::{Topology, Untrusted};
 
-/// What of the process' environment a login is made from; an empty variable counts as none.
+/// The environment variables of a login; an empty variable counts as none.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// `PGPASSWORD`.
@@ -34,7 +34,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The process' own.
+    /// Reads the process' environment.
     pub fn of_process() -> Self {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let (passfile, roots) = if cfg!(windows) {
@@ -84,36 +84,36 @@ pub struct Login {
     pgpass: Option<Arc<(PathBuf, Pgpass)>>,
     tls: Tls,
     cleartext: bool,
-    /// Whether pods are who they seem to be, by namespace and name; of all others nothing is known.
+    /// Which pods are trusted, by namespace and name; a pod that is absent is unknown.
     pods: Arc<BTreeMap<(String, String), Result<(), Untrusted>>>,
 }
 
-/// A password, and where it is from, in words.
+/// A password, and its origin for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Given {
     pub(super) password: Password,
     pub(super) from: String,
 }
 
-/// A login, and what its user should know about it.
+/// A login, and notices for the user.
 #[derive(Clone, Debug)]
 pub struct Resolved {
     /// How to log in.
     pub login: Login,
-    /// Such as a password file that is ignored; a line each.
+    /// For example a password file that is ignored; one line each.
     pub notices: Vec<String>,
 }
 
 impl Login {
-    /// Flags before environment before files. Reads files, asks nobody.
+    /// Resolves flags before environment before files. Reads files, but sends no request.
     ///
     /// # Errors
-    /// A mode that does not exist, root certificates that are needed and not there.
+    /// An unknown mode, or required root certificates that are missing.
     pub fn resolve(args: &LoginArgs, environment: &Environment) -> Result<Resolved> {
         let mut notices = Vec::new();
         let password = environment.password.clone().filter(|_| args.password_secret.is_none());
         let password = password.map(|password| Given { password, from: "PGPASSWORD".into() });
-        // As libpq does: the file is not looked at where the password is known.
+        // As in libpq: the file is not read if the password is known.
         let pgpass = if password.is_none() && args.password_secret.is_none() {
             let file = environment.passfile.as_ref().or(environment.default_passfile.as_ref());
             file.and_then(|path| passwords_of(path, &mut notices)).map(Arc::new)
@@ -132,8 +132,8 @@ impl Login {
         Ok(Resolved { login, notices })
     }
 
-    /// The same, with the password of `--password-secret` where one was named: read now, of this namespace unless the
-    /// flag names another.
+    /// Returns the login with the password of `--password-secret`, if one was named: read now, from this namespace
+    /// unless the flag names another.
     ///
     /// # Errors
     /// As [`Cluster::secret_value`].
@@ -149,7 +149,7 @@ impl Login {
         Ok(Self { password: Some(Given { password: Password::new(value), from }), secret: None, ..self.clone() })
     }
 
-    /// The same, with what is known of the members of a topology: whom a password may be sent to.
+    /// Returns the login with the trust in the members of a topology: only trusted pods get a password.
     #[must_use]
     pub fn for_members_of(self, topology: &Topology) -> Self {
         let members = topology
@@ -158,8 +158,7 @@ impl Login {
         self.trusting(members)
     }
 
-    /// The same, with what is known of these pods, by namespace and name: `Err` says in words why one is not trusted
-    /// with a password. Of a pod that is not among them nothing is known, and it is not.
+    /// Returns the login with the trust in these pods, by namespace and name. A pod that is absent is not trusted.
     #[must_use]
     pub fn trusting(self, pods: impl IntoIterator<Item = ((String, String), Result<(), Untrusted>)>) -> Self {
         let known = self.pods.iter().map(|(pod, trusted)| (pod.clone(), trusted.clone()));
@@ -167,26 +166,26 @@ impl Login {
         Self { pods: Arc::new(pods), ..self }
     }
 
-    /// Whether a pod is trusted with a password.
+    /// Checks whether a pod is trusted with a password.
     ///
     /// # Errors
-    /// Why not, in words.
+    /// Why it is not.
     pub(super) fn trusts(&self, namespace: &str, pod: &str) -> Result<(), Untrusted> {
         let known = self.pods.get(&(namespace.to_owned(), pod.to_owned()));
         known.cloned().unwrap_or_else(|| Err(Untrusted::OwnerUnknown))
     }
 
-    /// Whether the password itself may be sent although no certificate was checked.
+    /// Returns whether the password itself may be sent although no certificate was verified.
     pub(super) fn allows_cleartext(&self) -> bool {
         self.cleartext
     }
 
-    /// The role that was asked for; otherwise the layout's counts.
+    /// Returns the requested role; otherwise the layout's applies.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// The password for a database as an environment variable holds it; `None` if there is none, or none that it can hold.
+    /// Returns the password for a database as an environment variable; `None` if there is none, or it cannot be one.
     pub fn password_text(&self, pod: (&str, &str), port: u16, database: &str, user: &str) -> Option<OsString> {
         let password = self.password(pod, port, database, user)?.password.into_bytes();
         if password.contains(&0) { None } else { from_bytes(password) }
@@ -196,8 +195,8 @@ impl Login {
         &self.tls
     }
 
-    /// The password for a database. A password file's line may name the pod or `POD.NAMESPACE`; the port is the pod's
-    /// own. One for `localhost` is for what listens there.
+    /// Returns the password for a database. A password file's line may name the pod or `POD.NAMESPACE`; the port is the
+    /// pod's own. A line for `localhost` is for what listens there.
     pub(super) fn password(
         &self,
         (namespace, pod): (&str, &str),
@@ -236,7 +235,7 @@ fn tls(args: &LoginArgs, environment: &Environment) -> Result<Tls> {
     Tls::resolve(mode, &roots, args.sslservername.as_deref())
 }
 
-/// The password file, unless it is not there, or others may read it.
+/// Reads the password file, unless it does not exist or others can read it.
 fn passwords_of(path: &Path, notices: &mut Vec<String>) -> Option<(PathBuf, Pgpass)> {
     let read = std::fs::metadata(path).and_then(|about| {
         if !about.is_file() {

@@ -46,7 +46,7 @@ fn a_password_is_the_environments_before_the_files() {
     assert_eq!(asked(&login, "cloudmeta"), Some(("given".into(), "PGPASSWORD".into())));
     assert!(!format!("{login:?} {given:?}").contains("given\""), "{login:?} {given:?}");
 
-    // A Secret is asked for before both, and until it was read there is no password.
+    // A Secret takes precedence over both, and until it was read there is no password.
     let args = LoginArgs { password_secret: Some("db/password".parse().unwrap()), ..args };
     let login = Login::resolve(&args, &given).unwrap().login;
     assert_eq!(asked(&login, "cloudmeta"), None);
@@ -121,7 +121,7 @@ fn roots_are_read_where_they_are_named() {
     assert_eq!(said, format!("cannot use the certificates in {path}: it contains no PEM certificate"));
     fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     resolve(Some(SslMode::VerifyFull), path, None).unwrap_err();
-    // It is not looked at where nothing is checked.
+    // It is not read if nothing is verified.
     assert_eq!(resolve(Some(SslMode::Prefer), path, None).unwrap(), "prefer");
 
     assert_eq!(resolve(Some(SslMode::Disable), "system", None).unwrap(), "disable");
@@ -131,7 +131,7 @@ fn roots_are_read_where_they_are_named() {
     assert!(said.starts_with("--sslservername \"not a name\" is not a host name"), "{said}");
 }
 
-/// A name says nothing: only what is known to be the workload's own is trusted, and unknown is not.
+/// A name proves nothing: only a pod that is known to belong to the workload is trusted, and unknown is not.
 #[test]
 fn a_password_is_for_pods_that_their_workload_owns() {
     use crate::testing::snapshot;

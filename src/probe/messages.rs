@@ -1,9 +1,8 @@
-//! What a server says, message by message, looked at before anything is made of it: how many messages of which kind, how
-//! long each is, and in which way it asks for the password. A message that may not be is never delivered, so that nothing
-//! answers it.
+//! Inspects a server's messages before they are processed: how many there are of each kind, how long each is, and in
+//! which form it requests the password. A forbidden message is never delivered, so nothing responds to it.
 //!
-//! The format is PostgreSQL's (its documentation, "Message Formats"): a byte that says which, four with the length of the
-//! rest, themselves included, and the rest.
+//! The format is PostgreSQL's (its documentation, "Message Formats"): one byte for the kind, four for the length of the
+//! rest including themselves, and the rest.
 
 use std::io;
 use std::pin::Pin;
@@ -17,12 +16,12 @@ use super::read_limit::{CutOff, Stopped};
 
 /// Most messages in one session: a row is one.
 const MOST_MESSAGES: u32 = 50_000;
-/// Most settings that a server reports: PostgreSQL has some 15.
+/// Most settings that a server reports: PostgreSQL has about 15.
 const MOST_SETTINGS: u32 = 200;
-/// Most columns of a row, or of its description: no question has a dozen.
+/// Most columns of a row, or of its description: no query has a dozen.
 const MOST_COLUMNS: u16 = 64;
 
-/// A stream of messages that breaks at the first that may not be.
+/// A stream of messages that fails at the first forbidden one.
 pub(super) struct Inspected<S> {
     stream: S,
     frames: Frames,
@@ -30,18 +29,18 @@ pub(super) struct Inspected<S> {
 }
 
 impl<S> Inspected<S> {
-    /// What is read from `stream`, in the clear; `answers` says how the password may be asked for.
+    /// Reads from `stream`, after decryption; `answers` tells how the password may be requested.
     pub(super) fn new(stream: S, answers: Answers, cut_off: CutOff) -> Self {
         Self { stream, frames: Frames::new(answers), cut_off }
     }
 }
 
-/// Where in the stream of messages one is.
+/// The position in the stream of messages.
 struct Frames {
     answers: Answers,
     messages: u32,
     settings: u32,
-    /// The beginning of the message, as much of it as has been read: which, its length, and four bytes of the rest.
+    /// The beginning of the message, as far as it was read: kind, length, and four bytes of the rest.
     head: [u8; 9],
     read: usize,
     /// Bytes of the message after its length that have not been read.
@@ -53,10 +52,10 @@ impl Frames {
         Self { answers, messages: 0, settings: 0, head: [0; 9], read: 0, left: 0 }
     }
 
-    /// Goes on by these bytes.
+    /// Advances by these bytes.
     ///
     /// # Errors
-    /// One of the messages may not be.
+    /// One of the messages is forbidden.
     fn pass(&mut self, mut bytes: &[u8]) -> Result<(), Stopped> {
         while let Some((&first, rest)) = bytes.split_first() {
             if self.read < 5 {
@@ -84,7 +83,7 @@ impl Frames {
         Ok(())
     }
 
-    /// Which message it is, and how long, is known.
+    /// Handles a message whose kind and length are known.
     fn begun(&mut self) -> Result<(), Stopped> {
         let [kind, length @ ..] = [self.head[0], self.head[1], self.head[2], self.head[3], self.head[4]];
         let too_much =
@@ -106,7 +105,7 @@ impl Frames {
         Ok(())
     }
 
-    /// A little of what follows is known.
+    /// Handles a message of which the first bytes are known.
     fn looked_into(&mut self) -> Result<(), Stopped> {
         match (self.head[0], self.read) {
             (b'R', 9) => {
@@ -161,7 +160,7 @@ mod tests {
         [&[kind][..], &length, body].concat()
     }
 
-    /// Whole, and byte by byte: it makes no difference how it comes.
+    /// At once, and byte by byte: the split makes no difference.
     #[track_caller]
     fn passes(answers: &Answers, bytes: &[u8]) -> Result<(), Stopped> {
         let whole = Frames::new(answers.clone()).pass(bytes);
@@ -205,7 +204,7 @@ mod tests {
         assert!(passes(&Answers::scram_only("no"), b"X\0\0\0\x03").is_err());
     }
 
-    /// The question itself is never delivered: nothing can answer it.
+    /// The request itself is never delivered: nothing can respond to it.
     #[test]
     fn a_password_is_asked_for_as_is_allowed() {
         for (code, scram_only) in [(0, true), (3, false), (5, false), (10, true), (11, true), (12, true)] {
@@ -217,7 +216,7 @@ mod tests {
             }
             assert_eq!(passes(&Answers::any(), &asked), Ok(()), "{code}");
         }
-        // Not at another moment either.
+        // Not at any other moment either.
         let later = [message(b'R', &[0; 4]), message(b'Z', b"I"), message(b'R', &[0, 0, 0, 3])].concat();
         assert!(passes(&Answers::scram_only("no"), &later).is_err());
     }

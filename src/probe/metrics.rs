@@ -1,18 +1,18 @@
-//! Metrics in Prometheus' text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>), read as they come:
-//! `name{label="value"} 1`. A pageserver has megabytes of them, of which a few lines matter; only these are kept, and
-//! nothing is read after them.
+//! Reads metrics in Prometheus' text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>) as they
+//! arrive: `name{label="value"} 1`. A pageserver has megabytes of them, of which a few lines matter; only these are
+//! kept, and nothing is read after them.
 
 use std::collections::BTreeMap;
 
 use crate::storage::facts::{Metrics, PageserverFacts, SafekeeperFacts, TimelineId};
 
-/// Longest line, in bytes: of another server's text there may be no end of one.
+/// Longest line, in bytes: another server's line may have no end.
 const LONGEST_LINE: usize = 64 << 10;
 
 /// Most states of tenants kept: there are a handful.
 const MOST_STATES: usize = 100;
 
-/// Most timelines kept of a component. What lies beyond is counted, and makes what is compared unknown.
+/// Most timelines kept of a component. Further ones are counted, and make the comparison unknown.
 pub(super) const MOST_TIMELINES: usize = 20_000;
 
 /// The metrics that matter.
@@ -67,10 +67,10 @@ const FAMILIES: [(&str, Family); 19] = [
     ("pageserver_local_data_loss_suspected", LossSuspected),
 ];
 
-/// All that a safekeeper with an active timeline has.
+/// What every safekeeper with an active timeline has.
 const OF_SAFEKEEPER: [Family; 9] =
     [Flush, Commit, Backup, RemoteConsistent, Term, EpochStart, Computes, Timelines, ActiveTimelines];
-/// All that a pageserver with a timeline has.
+/// What every pageserver with a timeline has.
 const OF_PAGESERVER: [Family; 9] =
     [TenantStates, TimelineStates, LastRecord, Projected, RemoteSize, Loading, Scheduled, Complete, LossSuspected];
 
@@ -78,23 +78,23 @@ const OF_PAGESERVER: [Family; 9] =
 #[derive(Default)]
 pub(super) struct Reader {
     line: Vec<u8>,
-    /// Whether the line is too long, and passed over up to its end.
+    /// Whether the line is too long, and skipped to its end.
     too_long: bool,
     /// The metric that the last line was of, if it matters.
     family: Option<Family>,
-    /// Metrics whose lines have all been read: a metric's lines stand together.
+    /// Metrics whose lines were all read: a metric's lines are contiguous.
     ended: Vec<Family>,
     safekeeper: SafekeeperFacts,
     pageserver: PageserverFacts,
     is_safekeeper: bool,
     is_pageserver: bool,
-    /// Lines by metric that are of a timeline or a state beyond the bounds.
+    /// Lines by metric of a timeline or a state past the limits.
     beyond: BTreeMap<usize, u64>,
 }
 
 impl Reader {
-    /// Takes in the next piece. Returns whether all that matters has been read: the order of metrics is not fixed (Neon's
-    /// are of two registries, one after the other), so that is known only once each of them has ended.
+    /// Reads the next piece. Returns whether all that matters was read: the order of metrics is not fixed (Neon's are
+    /// of two registries, one after the other), so that is known only once each of them has ended.
     pub(super) fn push(&mut self, piece: &[u8]) -> bool {
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             let (text, ends) = match part.split_last() {
@@ -117,7 +117,7 @@ impl Reader {
         false
     }
 
-    /// What was read; `None` if there is none of the metrics that we know.
+    /// Returns what was read; `None` if there was no known metric.
     pub(super) fn finish(mut self) -> Option<Metrics> {
         self.end_line();
         let left_out = self.beyond.values().max().copied().unwrap_or(0);
@@ -228,12 +228,12 @@ fn set_flag(field: &mut Option<bool>, value: u64) -> bool {
     true
 }
 
-/// The entry of a key, which is made unless there are as many already.
+/// Returns the entry of a key, which is created unless there are too many.
 fn bounded<K: Ord, V: Default>(map: &mut BTreeMap<K, V>, key: K, most: usize) -> Option<&mut V> {
     if map.len() >= most && !map.contains_key(&key) { None } else { Some(map.entry(key).or_default()) }
 }
 
-/// The timeline that a line is about; a shard of a tenant is named as Neon names it (`TENANT-SHARD`, and `0000` is all of
+/// Returns the timeline of a line; a shard of a tenant is named as Neon names it (`TENANT-SHARD`, and `0000` is all of
 /// an unsharded one).
 fn timeline(labels: &str) -> TimelineId {
     let tenant = label(labels, "tenant_id").map(|tenant| match label(labels, "shard_id") {
@@ -243,7 +243,7 @@ fn timeline(labels: &str) -> TimelineId {
     TimelineId { tenant, timeline: label(labels, "timeline_id").unwrap_or_default() }
 }
 
-/// Labels and value of a sample. Values are floats in that format, and ours are counts.
+/// Parses labels and value of a sample. Values are floats in that format, and the ones read here are counts.
 fn sample(line: &str) -> Option<(&str, u64)> {
     let (labels, rest) = match line.find('{') {
         Some(open) => {
@@ -252,7 +252,7 @@ fn sample(line: &str) -> Option<(&str, u64)> {
         }
         None => ("", line.split_once(char::is_whitespace)?.1),
     };
-    // A time may follow the value.
+    // A timestamp may follow the value.
     let text = rest.split_whitespace().next()?;
     let value = text.parse().ok().or_else(|| {
         let float: f64 = text.parse().ok()?;

@@ -77,7 +77,7 @@ pageserver_timeline_states_count{state="active"} 3
 pageserver_timeline_states_count{state="stopping"} 9
 "#;
 
-/// What is read, and how many bytes of it, if it comes in pieces of this size.
+/// Returns what is read, and how many bytes of it, if it arrives in pieces of this size.
 fn read_in(text: &str, size: usize) -> (Option<Metrics>, usize) {
     let (mut reader, mut taken) = (Reader::default(), 0);
     for piece in text.as_bytes().chunks(size) {
@@ -124,7 +124,7 @@ fn a_safekeepers_metrics_are_read_by_timeline() {
     // A fresh or wiped one.
     let facts = safekeeper("safekeeper_timelines 0\nsafekeeper_active_timelines 0\n");
     assert_eq!((facts.total, facts.active, facts.timelines.len()), (Some(0), Some(0), 0));
-    // What is in the labels is text.
+    // Labels contain text.
     let facts =
         safekeeper("safekeeper_flush_lsn{tenant_id=\"t,\\\"=}\",timeline_id=\"two\"} 7\nsafekeeper_flush_lsn NaN");
     let wal = Wal { flush_lsn: Some(7), ..Wal::default() };
@@ -163,7 +163,7 @@ fn a_pageservers_metrics_are_read() {
     assert_eq!(read(""), None);
 }
 
-/// However it comes: in the middle of a name, of a number, of a line.
+/// However it is split: in the middle of a name, of a number, of a line.
 #[test]
 fn pieces_do_not_matter() {
     for text in [SAFEKEEPER, PAGESERVER] {
@@ -174,7 +174,7 @@ fn pieces_do_not_matter() {
     assert_eq!(read(SAFEKEEPER.trim_end()), read(SAFEKEEPER), "the last line need not end");
 }
 
-/// What comes after the last line that matters is not read, however much it is; what comes before is, however much.
+/// What follows the last line that matters is not read, however much it is; what precedes it is.
 #[test]
 fn reading_stops_when_all_is_there() {
     let more = "zzz_metric{a=\"b\"} 1\n".repeat(100_000);
@@ -191,7 +191,7 @@ fn reading_stops_when_all_is_there() {
     assert!(taken >= without.len() + more.len(), "{taken}");
 }
 
-/// Of what has no end only so much is kept, and what is left out is counted.
+/// Endless input is kept only up to a limit, and what is excluded is counted.
 #[test]
 fn what_lies_beyond_the_bounds_is_counted() {
     let line = |timeline: usize, lsn: u64| format!("safekeeper_flush_lsn{{timeline_id=\"{timeline:06}\"}} {lsn}\n");

@@ -1,29 +1,30 @@
-//! Why a status page was not served.
+//! Why a status endpoint did not respond as expected.
 
 use super::Answer;
 use super::trouble::ProbeError;
 use crate::cluster::{PortError, error_text};
 use std::time::Duration;
 
-/// Why a status page was not served.
+/// Why a status endpoint did not respond as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoPage {
-    /// What that says of the component.
+    /// What that means for the component.
     pub kind: NoPageKind,
-    /// In words, one line.
+    /// The reason in one line.
     pub reason: String,
 }
 
-/// What it says of a component that it serves no status page.
+/// What a missing status means for a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoPageKind {
-    /// Nobody listens.
+    /// Nothing listens.
     Refused,
-    /// It is silent, or says that it is not ready: it may be loading (both components listen before they have loaded).
+    /// It is silent, or reports that it is not ready: it may be loading (both components listen before they have
+    /// loaded).
     NotYet,
-    /// Its server is not known to be it: its certificate could not be verified, and it was asked nothing.
+    /// The server is not verified: its certificate was rejected, and nothing was requested from it.
     Unverified,
-    /// It answers something else, or the way to it broke.
+    /// It responds with something else, or the connection broke.
     Other,
 }
 
@@ -36,7 +37,8 @@ impl NoPage {
         Self { kind: NoPageKind::NotYet, reason: ProbeError::late(after).reason }
     }
 
-    /// The kubelet says that nobody listens only once something is read, so it comes as an error of the connection.
+    /// The kubelet reports that nothing listens only once something is read, so it arrives as an error of the
+    /// connection.
     pub(super) fn of(error: &hyper::Error) -> Self {
         let reason = error_text(error);
         if PortError::find_in(error) == Some(&PortError::NothingListens) {

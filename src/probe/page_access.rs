@@ -1,5 +1,5 @@
-//! How storage pages are asked: the token for them, which no text ever shows, whom it may be shown to (the pods that would be
-//! given a password), and how their servers are verified where they have HTTPS.
+//! Access to storage components' status endpoints: the token, which no text ever shows and which only pods that would
+//! be given a password get, and how their servers are verified over HTTPS.
 
 use super::tls::Tls;
 use crate::cli::{PageArgs, SecretKey};
@@ -15,14 +15,14 @@ use std::time::Duration;
 /// Largest file of a token, in bytes.
 const LARGEST: u64 = 64 << 10;
 
-/// The token for storage pages, if one was given, and the authorities for their servers' certificates.
+/// The token for status endpoints, if one was given, and the authorities of their certificates.
 #[derive(Clone, Debug, Default)]
 pub struct PageAccess {
     given: Given,
     authorities: Authorities,
-    /// The name that certificates must carry; the pod's own where none is given.
+    /// The name that certificates must carry; the pod's own if none is given.
     server_name: Option<String>,
-    /// Whether pods are who they seem to be, by namespace and name; of all others nothing is known.
+    /// Which pods are trusted, by namespace and name; a pod that is absent is unknown.
     pods: Arc<BTreeMap<(String, String), std::result::Result<(), Untrusted>>>,
 }
 
@@ -31,29 +31,29 @@ enum Given {
     /// None.
     #[default]
     Nothing,
-    /// As the header `Authorization` has it. It is marked as sensitive, so that its `Debug` does not show it.
+    /// As the header `Authorization`. It is marked as sensitive, so that its `Debug` does not show it.
     Token(HeaderValue),
     /// In a Secret, which is not read yet.
     Secret(SecretKey),
-    /// One was named and cannot be had, for this reason.
+    /// One was named but could not be read, for this reason.
     Unread(String),
 }
 
-/// Who is trusted to sign the certificates of pages.
+/// The authorities that may sign the endpoints' certificates.
 #[derive(Clone, Debug, Default)]
 enum Authorities {
-    /// Nobody: what is served over HTTPS is not asked.
+    /// None: nothing is requested over HTTPS.
     #[default]
     Missing,
     /// These.
     Known(Box<Tls>),
     /// Those in a Secret, which is not read yet.
     Secret(SecretKey),
-    /// Some were named and cannot be had, for this reason.
+    /// Some were named but could not be read, for this reason.
     Unread(String),
 }
 
-/// What one pod is shown.
+/// What one pod gets.
 #[derive(Clone, Debug)]
 pub enum Shown {
     /// Nothing: no token was given.
@@ -79,10 +79,10 @@ pub(super) enum NoAuthorities {
 }
 
 impl PageAccess {
-    /// Reads the files, where some are named; asks nobody.
+    /// Reads the files that are named; sends no request.
     ///
     /// # Errors
-    /// A file cannot be read, or holds no token or no certificates; a server name that is none (exit code 2).
+    /// A file that cannot be read, or that contains no token or no certificates; an invalid server name (exit code 2).
     pub fn resolve(args: &PageArgs) -> Result<Self> {
         let given = match (&args.page_token_file, &args.page_token_secret) {
             (Some(path), _) => Given::Token(of_file(path)?),
@@ -98,10 +98,11 @@ impl PageAccess {
         Ok(Self { given, authorities, server_name: args.page_server_name.clone(), pods: Arc::default() })
     }
 
-    /// The same, with what the Secrets hold that were named: read now, of this namespace unless the flag names another.
+    /// Returns the access with the contents of the named Secrets: read now, from this namespace unless the flag names
+    /// another.
     ///
     /// # Errors
-    /// As [`Cluster::secret_value`]; what one holds is no token, or no certificates (exit code 2).
+    /// As [`Cluster::secret_value`]; a Secret without a token, or without certificates (exit code 2).
     pub async fn with_secrets(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Result<Self> {
         let mut read = self.clone();
         if let Given::Secret(secret) = &self.given {
@@ -116,9 +117,9 @@ impl PageAccess {
         Ok(read)
     }
 
-    /// The same; a Secret that cannot be read leaves no token, or no authorities, and the reason.
+    /// Returns the access with the contents of the Secrets; one that cannot be read becomes the reason.
     pub async fn with_secrets_or_reason(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Self {
-        // Each by itself: what the one holds does not depend on the other.
+        // Separately: one does not depend on the other.
         let (token, rest) = (
             Self { authorities: Authorities::Missing, ..self.clone() },
             Self { given: Given::Nothing, ..self.clone() },
@@ -147,7 +148,8 @@ impl PageAccess {
         }
     }
 
-    /// The same, with what is known of the members of a topology: only one that would be given a password is shown it.
+    /// Returns the access with the trust in the members of a topology: only a pod that would be given a password gets
+    /// the token.
     #[must_use]
     pub fn for_members_of(self, topology: &Topology) -> Self {
         let trusted = |member| topology.trusted(member);
@@ -155,7 +157,7 @@ impl PageAccess {
         Self { pods: Arc::new(pods.collect()), ..self }
     }
 
-    /// What this pod is shown.
+    /// Returns what this pod gets.
     pub fn for_pod(&self, namespace: &str, pod: &str) -> Shown {
         let token = match &self.given {
             Given::Nothing => return Shown::Nothing,
@@ -172,7 +174,7 @@ impl PageAccess {
 }
 
 impl Shown {
-    /// The header `Authorization`, if it is shown any.
+    /// Returns the header `Authorization`, if the pod gets one.
     pub(super) fn authorization(&self) -> Option<&HeaderValue> {
         match self {
             Self::Token(token) => Some(token),
@@ -181,7 +183,7 @@ impl Shown {
     }
 }
 
-/// What a key of a Secret holds, and where that is, in words.
+/// Returns the value of a key of a Secret, and its place for messages.
 async fn secret_value(
     cluster: &Cluster,
     namespace: &str,
@@ -193,7 +195,7 @@ async fn secret_value(
     Ok((value.into_bytes(), format!("key {key:?} of Secret {namespace}/{name}")))
 }
 
-/// The authorities in a file; `system` is the operating system's.
+/// Reads the authorities in a file; `system` means the operating system's.
 fn authorities_of(path: &Path, name: Option<&str>) -> Result<Tls> {
     if path == Path::new("system") {
         return Tls::for_pages(None, "", name);
@@ -211,7 +213,8 @@ fn of_file(path: &Path) -> Result<HeaderValue> {
     bearer(read.map_err(|error| Error::usage(format!("cannot read {shown}")).because(error_text(&error)))?, &shown)
 }
 
-/// The header for what a file or a Secret holds. Editors end files with a line break, which is not the token's.
+/// Returns the header for the contents of a file or a Secret. Editors end files with a line break, which is not part of
+/// the token.
 fn bearer(mut value: Vec<u8>, whence: &str) -> Result<HeaderValue> {
     if value.last() == Some(&b'\n') {
         value.pop();
@@ -219,7 +222,7 @@ fn bearer(mut value: Vec<u8>, whence: &str) -> Result<HeaderValue> {
             value.pop();
         }
     }
-    // What it holds instead may be a secret as well, and is not said.
+    // The contents may be another secret, and are not shown.
     let none = || Error::usage(format!("{whence} contains no token")).because("a token is one line of visible ASCII");
     if value.is_empty() || !value.iter().all(u8::is_ascii_graphic) {
         return Err(none());

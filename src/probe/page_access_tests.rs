@@ -1,4 +1,4 @@
-//! Whom the token is shown to, and that nothing tells it.
+//! Which pods get the token, and that no text shows it.
 
 use super::*;
 use crate::testing::snapshot;
@@ -50,7 +50,7 @@ fn nothing_tells_it() {
     assert!(!format!("{error} {error:?}").contains(TOKEN));
 }
 
-/// A name says nothing: only what is known to be the workload's own is shown it, and unknown is not.
+/// A name proves nothing: only a pod that is known to belong to the workload gets it, and unknown does not.
 #[test]
 fn it_is_for_pods_that_their_workload_owns() {
     let token = of(TOKEN.as_bytes()).unwrap();

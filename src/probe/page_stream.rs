@@ -1,5 +1,5 @@
-//! The way to a pod's status page: a tunnel, and over it TLS where the layout says HTTPS. A server whose certificate is not
-//! verified is asked nothing.
+//! The connection to a pod's status endpoint: a tunnel, and TLS over it if the layout says HTTPS. Nothing is requested
+//! from a server whose certificate is not verified.
 
 use std::io;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use crate::cluster::{Cluster, PortError, error_text};
 use crate::error::Exit;
 use crate::topology::layout::{Scheme, StatusEndpoint};
 
-/// Bytes there and back.
+/// A stream in both directions.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// Opens the way to a pod's page.
+/// Opens the connection to a pod's status endpoint.
 ///
 /// # Errors
-/// Why there is none; that a certificate could not be verified is no word about the component.
+/// Why there is none; a certificate that could not be verified says nothing about the component.
 pub(super) async fn open(
     cluster: &Cluster,
     (namespace, pod): (&str, &str),
@@ -47,7 +47,7 @@ pub(super) async fn open(
     tokio::time::timeout(deadline, opened).await.unwrap_or_else(|_| Err(NoPage::late(deadline)))
 }
 
-/// TLS over a stream, to a server that is this pod's by its certificate.
+/// Secures a stream by TLS, to a server whose certificate is this pod's.
 pub(super) async fn secured(
     stream: impl Stream + 'static,
     tls: &Tls,
@@ -73,7 +73,7 @@ fn not_secured(error: &io::Error, tls: &Tls, (namespace, pod): (&str, &str)) -> 
             _ => NoPage::other(words),
         };
     }
-    // The kubelet says that nobody listens only once something is read.
+    // The kubelet reports that nothing listens only once something is read.
     let reason = error_text(error);
     match error.kind() {
         _ if PortError::find_in(error) == Some(&PortError::NothingListens) => {

@@ -1,4 +1,4 @@
-//! What a server with HTTPS must show before it is asked anything, and what is said of one that does not.
+//! What a server with HTTPS must prove before anything is requested, and the messages about one that does not.
 
 use super::*;
 use crate::cli::PageArgs;
@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 const WAIT: Duration = Duration::from_secs(20);
 
-/// Those who trust these authorities, and expect this name if one is given.
+/// Access that trusts these authorities, and expects this name if one is given.
 fn trusting(authorities: &str, name: Option<&str>) -> PageAccess {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.crt");
@@ -20,7 +20,7 @@ fn trusting(authorities: &str, name: Option<&str>) -> PageAccess {
     PageAccess::resolve(&args).unwrap()
 }
 
-/// What came of the handshake with a server that shows this certificate, and all that the server was told over it.
+/// Returns the result of the handshake with a server that has this certificate, and everything it received.
 async fn outcome(pair: &Pair, access: &PageAccess) -> (Result<(), String>, String) {
     let chain = vec![CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
@@ -96,9 +96,9 @@ async fn a_server_is_asked_once_its_certificate_is_verified_and_not_before() {
     }
 }
 
-/// A server that speaks HTTP where the layout says HTTPS, and one that hangs up.
+/// A server that speaks HTTP although the layout says HTTPS, and one that hangs up.
 #[tokio::test]
-async fn what_is_no_tls_is_said() {
+async fn a_server_without_tls_is_reported() {
     let access = trusting(&Authority::new().certificate, None);
     for (answer, why) in [("HTTP/1.1 400 Bad Request\r\n\r\n", "the layout expects HTTPS"), ("", "was closed")] {
         let (client, mut server) = tokio::io::duplex(1 << 16);
@@ -114,9 +114,9 @@ async fn what_is_no_tls_is_said() {
     }
 }
 
-/// Without authorities nobody is asked at all; and what holds none is an error.
+/// Without authorities nothing is requested at all; and a file without any is an error.
 #[test]
-fn without_authorities_there_is_nobody_to_verify_by() {
+fn without_authorities_nothing_can_be_verified() {
     let why = PageAccess::default().tls().map(|_| ()).unwrap_err().to_string();
     assert!(why.contains("--page-ca-file FILE or --page-ca-secret"), "{why}");
     let secret = PageArgs { page_ca_secret: Some("ca/ca.crt".parse().unwrap()), ..PageArgs::default() };
@@ -131,7 +131,7 @@ fn without_authorities_there_is_nobody_to_verify_by() {
     }
 }
 
-/// A tunnel to a port on which nobody listens: that is told once something is read.
+/// A tunnel to a port on which nothing listens: that is reported once something is read.
 struct Refusing;
 
 impl AsyncRead for Refusing {
@@ -169,9 +169,9 @@ impl AsyncWrite for Refusing {
 }
 
 #[tokio::test]
-async fn nobody_listens_is_a_word_about_the_component() {
+async fn a_closed_port_says_something_about_the_component() {
     let access = trusting(&Authority::new().certificate, None);
     let opened = secured(Refusing, access.tls().unwrap(), ("a", "safekeeper-0")).await;
-    let Err(no) = opened else { panic!("nobody listens") };
+    let Err(no) = opened else { panic!("nothing listens") };
     assert_eq!(no.kind, NoPageKind::Refused, "{no:?}");
 }

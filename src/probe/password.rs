@@ -7,17 +7,17 @@ use std::fmt;
 pub struct Password(Vec<u8>);
 
 impl Password {
-    /// From what a user gave.
+    /// Creates it from a user's input.
     pub fn new(password: impl Into<Vec<u8>>) -> Self {
         Self(password.into())
     }
 
-    /// The same as bytes.
+    /// Returns the bytes.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 
-    /// For the server.
+    /// Returns the bytes for the server.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }

@@ -1,5 +1,5 @@
-//! The password file, as libpq reads it: `host:port:database:user:password` a line, `*` for any, `\:` and `\\` for
-//! themselves, the first line that fits counts (PostgreSQL's documentation, "The Password File").
+//! Parses the password file as libpq does: `host:port:database:user:password` per line, `*` for any, `\:` and `\\` for
+//! themselves; the first matching line counts (PostgreSQL's documentation, "The Password File").
 
 use super::password::Password;
 
@@ -32,12 +32,12 @@ impl Field {
 }
 
 impl Pgpass {
-    /// Reads a file's text. A line that is no entry is passed over, as libpq does.
+    /// Parses a file's text. An invalid line is skipped, as in libpq.
     pub(super) fn parse(text: &[u8]) -> Self {
         Self(text.split(|byte| *byte == b'\n').filter_map(entry).collect())
     }
 
-    /// The password of the first line that fits one of these host names and the rest.
+    /// Returns the password of the first line that matches one of these host names and the rest.
     pub(super) fn password(&self, hosts: &[&str], port: u16, database: &str, user: &str) -> Option<&Password> {
         let port = port.to_string();
         let fits = |entry: &&Entry| {
@@ -66,7 +66,7 @@ fn entry(line: &[u8]) -> Option<Entry> {
     Some(Entry { host, port, database, user, password: Password::new(password) })
 }
 
-/// A field and what follows its colon.
+/// Splits off a field at its colon.
 fn field(text: &[u8]) -> Option<(Field, &[u8])> {
     if let Some(rest) = text.strip_prefix(b"*:") {
         return Some((Field::Any, rest));
@@ -75,7 +75,7 @@ fn field(text: &[u8]) -> Option<(Field, &[u8])> {
     rest.map(|rest| (Field::Is(field), rest))
 }
 
-/// Text up to `end`, with what a backslash precedes taken for itself; and what follows the end, where it is there.
+/// Splits off the text up to `end`, taking escaped characters literally; and what follows the end, if there is one.
 fn unescaped(text: &[u8], end: Option<u8>) -> (Vec<u8>, Option<&[u8]>) {
     let mut plain = Vec::new();
     let mut at = 0;

@@ -1,5 +1,5 @@
-//! A stream to a server that may say so much and no more: rows, notices and errors without end fill no memory. Bytes are
-//! counted here, before TLS; messages in [`messages`](super::messages), after it.
+//! A stream with a limit on what a server may send: endless rows, notices and errors fill no memory. Bytes are counted
+//! here, before TLS; messages in [`messages`](super::messages), after it.
 
 use std::io;
 use std::pin::Pin;
@@ -8,16 +8,16 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Most that a server may say in one session, in bytes: the largest baseline is a tenth of it, and what is made of a
-/// message takes up to seven times its length.
+/// Most bytes that a server may send in one session: the largest baseline is a tenth of it, and a message takes up to
+/// seven times its length once parsed.
 pub(super) const MOST_SAID: u64 = 4 << 20;
 
-/// Why nothing more was heard of a server.
+/// Why reading from a server stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stopped {
-    /// It said too much, in words.
+    /// It sent too much.
     TooMuch(String),
-    /// It asked for the password in a way that is not answered, in words.
+    /// It requested the password in a forbidden form.
     Password(String),
 }
 
@@ -26,12 +26,12 @@ pub(super) enum Stopped {
 pub(super) struct CutOff(Arc<OnceLock<Stopped>>);
 
 impl CutOff {
-    /// Why nothing more was heard, where this is why.
+    /// Returns why reading stopped, if the limit was the reason.
     pub(super) fn why(&self) -> Option<&Stopped> {
         self.0.get()
     }
 
-    /// Nothing more is heard: what a stream answers from now on. The first reason stays.
+    /// Stops reading: every later read fails. The first reason stays.
     pub(super) fn stop(&self, why: Stopped) -> io::Error {
         let (Stopped::TooMuch(words) | Stopped::Password(words)) = self.0.get_or_init(|| why);
         io::Error::other(words.clone())
@@ -42,7 +42,7 @@ fn too_much() -> String {
     format!("the server's response was truncated after {} MiB", MOST_SAID >> 20)
 }
 
-/// A stream that breaks where the other end has said too much.
+/// A stream that fails once the other end has sent too much.
 pub(super) struct Bounded<S> {
     stream: S,
     left: u64,
@@ -102,8 +102,8 @@ mod tests {
     use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-    /// What a server that speaks PostgreSQL's protocol says after the question for TLS and the startup message, after
-    /// the first query where it waits for one, and then over and over.
+    /// What a server with PostgreSQL's protocol sends after the TLS request and the startup message, after the first
+    /// query if it waits for one, and then repeatedly.
     #[derive(Clone, Default)]
     struct Lying {
         login: Vec<u8>,
@@ -145,7 +145,7 @@ mod tests {
                     theirs.write_all(&answer).await.unwrap();
                 }
                 while !then.is_empty() && theirs.write_all(&then).await.is_ok() {}
-                // Stays open, and says no more.
+                // Stays open, and sends no more.
                 let _ = theirs.read_to_end(&mut Vec::new()).await;
             });
             Ok(ours)
@@ -160,7 +160,7 @@ mod tests {
         }
     }
 
-    /// To the byte: what is said of the bound is what is read.
+    /// Exactly as many bytes as the limit says are read.
     #[tokio::test]
     async fn so_much_is_read_and_no_more() {
         let mut stream = super::Bounded::new(tokio::io::repeat(b'x'));
@@ -188,7 +188,7 @@ mod tests {
             ("notices before it is ready", message(b'R', &[0; 4]), none(), notice.clone()),
             ("notices after that", welcome(), none(), notice),
             ("rows", welcome(), column, row),
-            // It begins an error of 1 GiB.
+            // The beginning of an error of 1 GiB.
             ("an error", welcome(), b"E\x40\0\0\0SERROR\0M".to_vec(), vec![b'x'; 1 << 16]),
         ] {
             let sql = Sql::with(Lying { login, answer, then }, target("gpadmin", "postgres"));

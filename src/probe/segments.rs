@@ -1,4 +1,4 @@
-//! The segments of an MPP server. Its catalog goes on calling a dead segment up until somebody notices: measured on
+//! The segments of an MPP server. Its catalog reports a dead segment as up until the failure is detected: measured on
 //! Greenplum 6.24, only a dispatched query that succeeds is proof.
 
 use std::time::Duration;
@@ -21,9 +21,9 @@ use super::trouble::ProbeError;
 pub struct Instance {
     /// The part of the data that it holds; -1 is the coordinator.
     pub content: i32,
-    /// `p` or `m`: what it does now.
+    /// `p` or `m`: its current role.
     pub role: String,
-    /// What it is meant to do.
+    /// Its preferred role.
     pub preferred_role: String,
     /// `s`: in sync with its mirror; `n`: not, or there is none.
     pub mode: String,
@@ -31,31 +31,32 @@ pub struct Instance {
     pub status: String,
     /// Its machine.
     pub host: String,
-    /// The warehouse that it is of, where the catalog says so.
+    /// Its warehouse, if the catalog names one.
     pub warehouse: Option<String>,
 }
 
-/// How far a dispatched question went that succeeded.
+/// How far a successful dispatched query reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dispatched {
-    /// Primary segments that answered it.
+    /// Primary segments that responded.
     pub answered: usize,
-    /// Primary segments that should have, as the catalog has it; `None` where it lists those of all warehouses together.
+    /// Primary segments that should have responded, according to the catalog; `None` if it lists those of all
+    /// warehouses together.
     pub expected: Option<usize>,
-    /// The warehouse that the session was in; `None` where the server knows no warehouses, and it went to all segments.
+    /// The warehouse of the session; `None` if the server knows no warehouses and the query went to all segments.
     pub warehouse: Option<String>,
 }
 
 impl<C: Connector> Sql<C> {
-    /// Logs in and asks for a constant; on an MPP server, whose coordinator answers that without any segment, for a row of
-    /// each primary segment. Asked once, and ended politely.
+    /// Logs in and selects a constant; on an MPP server, whose coordinator responds to that without any segment, one
+    /// row of each primary segment. Queried once, and closed properly.
     ///
     /// # Errors
-    /// Why it does not answer, as far as known.
+    /// Why it does not respond, as far as known.
     pub async fn ping(&self, deadline: Duration) -> Result<Reached, ProbeError> {
         let until = Instant::now() + deadline;
         let mut session = self.line.enter(Access::Read, until).await?;
-        // In one round trip, each time: what answers after a failover need not be what answered before.
+        // In one round trip, each time: what responds after a failover need not be what responded before.
         let rows = session.run(&[Statement::Ping, Statement::IsMpp]).await?;
         let reached = match Kernel::from_rows(rows.get(1)) {
             Kernel::PostgreSql => Reached::Server,
@@ -68,21 +69,21 @@ impl<C: Connector> Sql<C> {
         Ok(reached)
     }
 
-    /// How many primary segments answer a dispatched query; No where one does not. `None` inside a yes: its sessions are in
-    /// no warehouse, and nothing can be dispatched.
+    /// Returns how many primary segments respond to a dispatched query; No if one does not. `None` inside a yes: its
+    /// sessions have no warehouse, and nothing can be dispatched.
     pub async fn segments(&self, deadline: Duration) -> Answer<Option<Dispatched>> {
         self.query(deadline, answering).await
     }
 
-    /// The instances as the coordinator's catalog has them; no segment is asked.
+    /// Returns the instances from the coordinator's catalog; no segment is queried.
     pub async fn instances(&self, deadline: Duration) -> Answer<Vec<Instance>> {
         self.query(deadline, instances).await
     }
 }
 
-/// How many primary segments answer; an error where one does not. `None` where the session is in no warehouse: without one
-/// there is nobody to dispatch to, and that says nothing of the server. Segments that the catalog has for other warehouses
-/// are not asked, and do not count.
+/// Returns how many primary segments respond; an error if one does not. `None` if the session has no warehouse: then
+/// there is nothing to dispatch to, which says nothing about the server. Segments that the catalog lists for other
+/// warehouses are not queried and do not count.
 pub(super) async fn answering(session: &mut Session) -> Result<Option<Dispatched>, ProbeError> {
     let warehouse = if session.knows_warehouses() { Some(current(session).await?) } else { None };
     if warehouse.as_ref().is_some_and(String::is_empty) {
@@ -101,7 +102,8 @@ pub(super) async fn answering(session: &mut Session) -> Result<Option<Dispatched
     Ok(Some(Dispatched { answered, expected, warehouse }))
 }
 
-/// How many segments answer a dispatched query. It is in a transaction of its own: one that fails says which segment it was.
+/// Returns how many segments respond to a dispatched query. It is a separate transaction: a failed one names the
+/// segment.
 async fn dispatched(session: &mut Session) -> Result<usize, ProbeError> {
     let answered = session.run(&[Statement::Dispatch]).await.map_err(of_dispatch)?;
     Ok(answered.first().map_or(0, Vec::len))
@@ -116,7 +118,7 @@ async fn current(session: &mut Session) -> Result<String, ProbeError> {
     Ok(rows.first().and_then(|rows| rows.first()).map(|row| text(row, 0).to_owned()).unwrap_or_default())
 }
 
-/// How many primary segments a warehouse has in the coordinator's catalog; `None` where the catalog does not tell.
+/// Returns how many primary segments a warehouse has in the coordinator's catalog; `None` if the catalog does not tell.
 async fn known_of(session: &mut Session, warehouse: &str) -> Result<Option<usize>, ProbeError> {
     if !lists_warehouses(session).await? {
         return Ok(None);
@@ -142,11 +144,11 @@ async fn lists_warehouses(session: &mut Session) -> Result<bool, ProbeError> {
     Ok(rows.first().is_some_and(|rows| !rows.is_empty()))
 }
 
-/// Whether each primary segment's catalog has at least as many users' tables as the coordinator's, in the database that the
-/// session is in. A segment that came back with an empty disk has none, while the coordinator's catalog is whole.
+/// Checks that each primary segment's catalog has at least as many user tables as the coordinator's, in the database of
+/// the session. A segment that returned with an empty disk has none, while the coordinator's catalog is complete.
 pub(super) async fn hold_the_tables(session: &mut Session) -> Result<(), ProbeError> {
     let mut last = Ok(());
-    // Once more: between the two questions somebody may have created a table.
+    // Again: another session may have created a table between the two queries.
     for _ in 0..2 {
         let expected = session.run(&[Statement::TablesOnCoordinator]).await?;
         let expected = expected.first().and_then(|rows| rows.first()).and_then(|row| number(row, 0)).unwrap_or(0);
@@ -181,7 +183,8 @@ fn compare_tables<'r>(
     Err(ProbeError::new(Meaning::Damaged, why))
 }
 
-/// What a dispatched query's failure means. The coordinator let us in and understood the question, so an error that would
+/// Classifies a failed dispatched query. The coordinator accepted the login and understood the query, so an error that
+/// would blame the client comes from a segment: it has no such database, or no such table.
 /// blame us comes from a segment: it has no such database, or no such table.
 fn of_dispatch(trouble: ProbeError) -> ProbeError {
     match trouble.meaning {
@@ -192,8 +195,8 @@ fn of_dispatch(trouble: ProbeError) -> ProbeError {
     }
 }
 
-/// How many primary segments should answer a question of this session: those of its warehouse, or all. Where the catalog
-/// does not tell those of a warehouse from others, it is those that do answer.
+/// Returns how many primary segments should respond to a query of this session: those of its warehouse, or all. If the
+/// catalog does not distinguish warehouses, it is the number that did respond.
 pub(super) async fn expected(session: &mut Session) -> Result<usize, ProbeError> {
     if !session.knows_warehouses() {
         return known(session).await;
@@ -208,7 +211,7 @@ pub(super) async fn expected(session: &mut Session) -> Result<usize, ProbeError>
     }
 }
 
-/// How many primary segments there are.
+/// Returns how many primary segments there are.
 async fn known(session: &mut Session) -> Result<usize, ProbeError> {
     let known = session.run(&[Statement::Primaries]).await?;
     let number = known.first().and_then(|rows| rows.first()).and_then(|row| text(row, 0).parse().ok());
@@ -242,7 +245,7 @@ mod tests {
     fn a_segment_with_fewer_tables_than_the_coordinator_is_damaged() {
         for (expected, held, primaries, why) in [
             (3, &[("0", 3), ("1", 3)][..], 2, None),
-            // A table was created meanwhile.
+            // A table was created in the meantime.
             (3, &[("0", 4), ("1", 4)], 2, None),
             (0, &[], 2, None),
             (3, &[("0", 3), ("1", 2)], 2, Some("segment 1 has 2 of 3 tables in its catalog")),

@@ -1,9 +1,9 @@
-//! One connection to a database, bounded from the first byte.
+//! One connection to a database, limited from the first byte.
 //!
-//! A login can hang for ever (a coordinator that is up while a segment is not), neither `connect_timeout` nor a
-//! startup `statement_timeout` bounds it, and abandoned attempts keep their server processes. So the client's deadline
-//! counts over login and query, a database has at most one attempt at a time, and after a hang it is left alone for
-//! a while. Measured on Greenplum 6.24: polling a hanging login filled `max_connections` in minutes.
+//! A login can hang forever (a coordinator that is up while a segment is not); neither `connect_timeout` nor a startup
+//! `statement_timeout` limits it, and abandoned attempts keep their server processes. Therefore the client's deadline
+//! covers login and query, a database has at most one attempt at a time, and after a hang it gets a pause. Measured on
+//! Greenplum 6.24: polling a hanging login filled `max_connections` in minutes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,20 +26,20 @@ const AFTER_A_HANG: Duration = Duration::from_secs(2);
 /// The longest pause after logins that hung.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long asking the server to cancel a statement that took too long may take.
+/// Longest time to ask the server to cancel a statement that took too long.
 const CANCELLING: Duration = Duration::from_secs(1);
 
 /// The database that all others are copied from.
 const TEMPLATE: &str = "template1";
 
-/// Databases that are remembered for logins that could go to any.
+/// Databases that are remembered for logins that can go to any.
 const MOST_LISTED: usize = 3;
 
-/// SQLSTATEs with which one database refuses a session that another may take: there is none of this name, it is closed, its
-/// connections are used up, the role may not enter it.
+/// SQLSTATEs with which one database rejects a session that another may accept: it does not exist, it is closed, its
+/// connections are used up, the role may not connect to it.
 const ANOTHER_DATABASE: [&str; 4] = ["3D000", "55000", "53300", "42501"];
 
-/// The way to a server, with the memory of what hung, and of how it takes settings.
+/// The connection to a server, with the memory of what hung and of how it takes settings.
 pub struct Connection<C> {
     connector: Arc<C>,
     target: SqlTarget,
@@ -47,21 +47,21 @@ pub struct Connection<C> {
     known: Mutex<Known>,
 }
 
-/// What sessions before have found out.
+/// What earlier sessions have found out.
 #[derive(Clone, Debug)]
 struct Known {
     settings: Settings,
-    /// Whether a session's settings were seen to be in force.
+    /// Whether a session's settings were confirmed to be in force.
     seen_in_force: bool,
-    /// Whether the server knows warehouses; `None` until it was asked.
+    /// Whether the server knows warehouses; `None` until it was queried.
     warehouses: Option<bool>,
-    /// Whether a session was seen to be in the warehouse that was chosen.
+    /// Whether a session was confirmed to be in the selected warehouse.
     seen_in_warehouse: bool,
-    /// The database that took the last login that could go to any.
+    /// The database of the last login that could go to any.
     entered: Option<String>,
-    /// Databases that the server listed, a few of them.
+    /// Some of the databases that the server listed.
     listed: Vec<String>,
-    /// The database that a canary was written in.
+    /// The database that a canary was written to.
     wrote_in: Option<String>,
 }
 
@@ -72,7 +72,7 @@ struct Hangs {
 }
 
 impl<C: Connector> Connection<C> {
-    /// To `target`, over `connector`.
+    /// Connects to `target`, over `connector`.
     pub fn new(connector: C, target: SqlTarget) -> Self {
         let known = Known {
             settings: Settings::Options { row_security: true },
@@ -86,7 +86,7 @@ impl<C: Connector> Connection<C> {
         Self { connector: Arc::new(connector), target, databases: Mutex::default(), known: Mutex::new(known) }
     }
 
-    /// Whom it leads to.
+    /// Returns its target.
     pub fn target(&self) -> &SqlTarget {
         &self.target
     }
@@ -96,11 +96,11 @@ impl<C: Connector> Connection<C> {
         &self.connector
     }
 
-    /// Logs in to the database that is asked first, or to another that takes the login if that one is missing, closed or
-    /// full. The session ends at `deadline`, whatever it is doing.
+    /// Logs in to the preferred database, or to another if that one is missing, closed or full. The session ends at
+    /// `deadline`, whatever it is doing.
     ///
     /// # Errors
-    /// Why the first of them takes no session.
+    /// Why the first of them accepts no session.
     pub(super) async fn enter(&self, access: Access, deadline: Instant) -> Result<Session, ProbeError> {
         let mut refused = None;
         for database in self.endpoints(access) {
@@ -118,19 +118,19 @@ impl<C: Connector> Connection<C> {
         Err(refused.unwrap_or_else(|| ProbeError::unsure("no known database to log in to")))
     }
 
-    /// The database that took the last login that could go to any, or the first one to try.
+    /// Returns the database of the last login that could go to any, or the first one to try.
     pub(super) fn entered(&self) -> String {
         self.known().entered.clone().unwrap_or_else(|| self.target.database.clone())
     }
 
-    /// Databases to log in to, each once, in the order in which they are tried.
+    /// Returns the databases to log in to, each once, in the order in which they are tried.
     pub(super) fn endpoints(&self, access: Access) -> Vec<String> {
         let Known { entered, listed, .. } = self.known().clone();
         let all = entered.into_iter().chain([self.target.database.clone()]);
         let all = all.chain(self.target.otherwise.iter().cloned()).chain(listed).chain([TEMPLATE.to_owned()]);
         let mut endpoints = Vec::new();
         for endpoint in all {
-            // Every server has the template. Nothing is written there: what is in it is in each database created from it.
+            // Every server has the template. Nothing is written there: its contents are copied to each new database.
             let usable = access == Access::Read || endpoint != TEMPLATE;
             if usable && !endpoints.contains(&endpoint) {
                 endpoints.push(endpoint);
@@ -139,18 +139,18 @@ impl<C: Connector> Connection<C> {
         endpoints
     }
 
-    /// Databases that something may have been written in: the one where it was, if that is known.
+    /// Returns the databases that may have been written to: the right one, if that is known.
     pub(super) fn may_hold_writes(&self) -> Vec<String> {
         let wrote_in = self.known().wrote_in.clone();
         wrote_in.map_or_else(|| self.endpoints(Access::Write), |database| vec![database])
     }
 
-    /// Remembers that a session that could go to any database wrote something.
+    /// Records that a session that could go to any database has written something.
     pub(super) fn wrote(&self, session: &Session) {
         self.known().wrote_in = Some(session.database.clone());
     }
 
-    /// Remembers databases that can be entered.
+    /// Records databases that accept connections.
     pub(super) fn lists(&self, databases: impl Iterator<Item = String>) {
         self.known().listed = databases.take(MOST_LISTED).collect();
     }
@@ -158,7 +158,7 @@ impl<C: Connector> Connection<C> {
     /// Logs in to a database. The session ends at `deadline`, whatever it is doing.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why it accepts no session.
     pub(super) async fn open(&self, database: &str, access: Access, deadline: Instant) -> Result<Session, ProbeError> {
         let whole = deadline.saturating_duration_since(Instant::now());
         let turn = tokio::time::timeout_at(deadline, self.turn(database).lock_owned());
@@ -169,7 +169,7 @@ impl<C: Connector> Connection<C> {
             }
             tokio::time::sleep_until(not_before).await;
         }
-        // On the heap: whoever asks a server has several of these.
+        // On the heap: a caller has several of these.
         let opened =
             tokio::time::timeout_at(deadline, Box::pin(self.log_in(database, access, (deadline, whole)))).await;
         let opened = opened.unwrap_or_else(|_| Err(ProbeError::late(whole)));
@@ -179,8 +179,9 @@ impl<C: Connector> Connection<C> {
         Ok(Session { client, driver, cancel, database, scope, turn })
     }
 
-    /// Logs in with settings that the server takes, and in the warehouse that was chosen; sees to it once that both are in
-    /// force. Whether the server knows warehouses is asked once, in a session that chooses none: others refuse the setting.
+    /// Logs in with settings that the server accepts, and in the selected warehouse; confirms once that both are in
+    /// force. Whether the server knows warehouses is queried once, in a session that selects none: other servers reject
+    /// the setting.
     async fn log_in(
         &self,
         database: &str,
@@ -233,7 +234,7 @@ impl<C: Connector> Connection<C> {
             }
             let knows = is_mpp && entrance.knows_warehouses().await?;
             self.known().warehouses = Some(knows);
-            // An error ends a connection to an MPP server, and a session that is to be in a warehouse begins in it.
+            // An error ends a connection to an MPP server, and a session for a warehouse begins in it.
             if !is_mpp || (knows && self.target.warehouse.is_none()) {
                 let scope = Scope { knows_warehouses: knows, ..entrance.scope };
                 return Ok(Entrance { scope, ..entrance });
@@ -246,10 +247,10 @@ impl<C: Connector> Connection<C> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Until when a database is left alone, where its last login hung.
+    /// Returns until when a database gets a pause after its last login hung.
     pub fn paused_until(&self, database: &str) -> Option<Instant> {
         let turn = self.turn(database);
-        // One that is being asked is not left alone.
+        // A database with an attempt in progress gets no pause.
         turn.try_lock().ok().and_then(|hangs| hangs.not_before).filter(|not_before| *not_before > Instant::now())
     }
 
@@ -270,21 +271,21 @@ impl Hangs {
     }
 }
 
-/// What holds for a session as long as it lasts.
+/// What holds for the whole session.
 pub(super) struct Scope {
     access: Access,
     settings: Settings,
-    /// The warehouse that it is in by choice.
+    /// The selected warehouse.
     warehouse: Option<String>,
     /// Whether the server knows warehouses.
     knows_warehouses: bool,
     deadline: Instant,
-    /// The time that it had in the beginning.
+    /// The time that it had at the beginning.
     whole: Duration,
 }
 
 impl Scope {
-    /// What is sent before statements, in the same transaction: the settings, or the look at them.
+    /// Returns what is sent before statements, in the same transaction: the settings, or the check of them.
     fn before(&self) -> Vec<String> {
         let warehouse = self.warehouse.as_deref();
         let mut before = match self.settings {
@@ -316,7 +317,7 @@ impl Entrance {
         let message = texts.fold(String::new(), |all, one| all + &one + ";\n");
         let asked = tokio::time::timeout_at(self.scope.deadline, self.client.simple_query(&message)).await;
         let Ok(answer) = asked else {
-            // Nobody waits for it: time is up.
+            // No caller waits for it: the time is up.
             if let Some(cancel) = self.cancel.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 tokio::spawn(tokio::time::timeout(CANCELLING, cancel()));
             }
@@ -326,7 +327,7 @@ impl Entrance {
         Ok(answer.into_iter().skip(first).collect())
     }
 
-    /// Whether an MPP server knows warehouses.
+    /// Returns whether an MPP server knows warehouses.
     async fn knows_warehouses(&self) -> Result<bool, ProbeError> {
         match self.query(&[Statement::ShowWarehouse]).await {
             Ok(_) => Ok(true),
@@ -335,7 +336,7 @@ impl Entrance {
         }
     }
 
-    /// Ends the connection politely.
+    /// Closes the connection properly.
     async fn leave(self) {
         let Self { client, mut driver, scope, .. } = self;
         drop(client);
@@ -343,8 +344,8 @@ impl Entrance {
     }
 }
 
-/// What it means that a server takes no session in a warehouse that was chosen: its own words, and that it says nothing of
-/// the server. A server that takes no session at all says so in other words.
+/// Explains that a server accepts no session in the selected warehouse: in its own words, and as unknown. A server that
+/// accepts no session at all reports something else.
 fn refused_in(warehouse: Option<&str>, trouble: ProbeError) -> ProbeError {
     let invalid = trouble.is(&SqlState::INVALID_PARAMETER_VALUE) || trouble.is(&SqlState::UNDEFINED_OBJECT);
     match warehouse {
@@ -362,8 +363,7 @@ fn refused_in(warehouse: Option<&str>, trouble: ProbeError) -> ProbeError {
     }
 }
 
-/// A logged-in connection to one database. Drop it after an error: an MPP server's connection is not to be trusted
-/// then.
+/// A logged-in connection to one database. Drop it after an error: an MPP server's connection cannot be trusted then.
 pub(super) struct Session {
     client: Client,
     driver: Driver,
@@ -374,20 +374,20 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Whether the server knows warehouses.
+    /// Returns whether the server knows warehouses.
     pub(super) fn knows_warehouses(&self) -> bool {
         self.scope.knows_warehouses
     }
 
-    /// The warehouse that it is in by choice.
+    /// Returns the selected warehouse.
     pub(super) fn warehouse(&self) -> Option<&str> {
         self.scope.warehouse.as_deref()
     }
 
-    /// Runs statements in one round trip and one transaction; the rows of each.
+    /// Runs statements in one round trip and one transaction; returns the rows of each.
     ///
     /// # Errors
-    /// What the server said, or that time ran out; the server is asked to cancel the statement then.
+    /// The server's error, or the time ran out; then the server is asked to cancel the statement.
     pub(super) async fn run(&mut self, statements: &[Statement<'_>]) -> Result<Vec<Vec<SimpleQueryRow>>, ProbeError> {
         let text: Vec<String> = statements.iter().map(|statement| self.checked(statement)).collect();
         let answer = self.send(&text).await;
@@ -414,7 +414,7 @@ impl Session {
         answers
     }
 
-    /// A statement's text. One that writes in a session that only reads would be refused by the server, too.
+    /// Returns a statement's text. A write in a read-only session would be rejected by the server, too.
     fn checked(&self, statement: &Statement<'_>) -> String {
         debug_assert!(
             self.scope.access == Access::Write || statement.access() == Access::Read,
@@ -423,7 +423,7 @@ impl Session {
         statement.sql()
     }
 
-    /// Sends statements as one message, the settings or the look at them first. The first poll sends it.
+    /// Sends statements as one message, with the settings or the check of them first. The first poll sends it.
     fn send(&self, statements: &[String]) -> impl Future<Output = Result<Vec<Vec<SimpleQueryRow>>, ProbeError>> {
         let before = self.scope.before();
         let (first, number) = (before.len(), before.len() + statements.len());
@@ -440,7 +440,7 @@ impl Session {
         }
     }
 
-    /// Asks the server to cancel what it is still doing, and has the database left alone for a while.
+    /// Asks the server to cancel what it is still doing, and gives the database a pause.
     async fn give_up(&mut self) {
         self.turn.remember(true);
         let cancel = self.cancel.get_mut().unwrap_or_else(PoisonError::into_inner).take();
@@ -449,7 +449,7 @@ impl Session {
         }
     }
 
-    /// Ends the session politely, so that the server has one process less at once.
+    /// Closes the session properly, so that the server has one process less at once.
     pub(super) async fn close(self) {
         let Self { client, mut driver, scope, .. } = self;
         drop(client);
@@ -457,7 +457,7 @@ impl Session {
         let _ = tokio::time::timeout_at(scope.deadline, driver.ended()).await;
     }
 
-    /// Runs any text, as a user does: along the usual search path.
+    /// Runs any text, as a user does: with the usual search path.
     #[cfg(test)]
     #[cfg(unix)]
     pub(super) async fn run_text(&mut self, text: &str) -> Result<Vec<Vec<SimpleQueryRow>>, ProbeError> {
@@ -473,7 +473,7 @@ impl Session {
         self.client.simple_query(text).await.map(split).map_err(|error| self.driver.trouble(&error))
     }
 
-    /// Runs one statement of any text as those of the list are run.
+    /// Runs one statement of any text in the same way as those of the list.
     #[cfg(test)]
     #[cfg(unix)]
     pub(super) async fn run_as_listed(&mut self, text: &str) -> Result<Vec<Vec<SimpleQueryRow>>, ProbeError> {
@@ -481,7 +481,7 @@ impl Session {
     }
 }
 
-/// The rows of each statement.
+/// Splits the messages into the rows of each statement.
 fn split(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<SimpleQueryRow>> {
     let mut all = Vec::new();
     let mut rows = Vec::new();
@@ -495,12 +495,12 @@ fn split(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<SimpleQueryRow>> {
     all
 }
 
-/// A column's text, empty for NULL and for a column that is not there.
+/// Returns a column's text, empty for NULL and for a missing column.
 pub(super) fn text(row: &SimpleQueryRow, column: usize) -> &str {
     row.try_get(column).ok().flatten().unwrap_or("")
 }
 
-/// A column's number, where it is one.
+/// Returns a column's number, if it is one.
 pub(super) fn number(row: &SimpleQueryRow, column: usize) -> Option<u64> {
     text(row, column).parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Does a database server answer, with everything behind it?
+//! Checks that a database server responds, with everything behind it.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use super::statements::{Access, Statement};
 use super::trouble::ProbeError;
 use crate::cluster::Cluster;
 
-/// SQLSTATEs of an MPP server that lost a process of its own and has replaced it by the next try: "failed to acquire
-/// resources on one or more segments", and the internal error that may follow it.
+/// SQLSTATEs of an MPP server that lost one of its processes and has replaced it by the next attempt: "failed to
+/// acquire resources on one or more segments", and the internal error that may follow it.
 const ONCE_MORE: [&str; 2] = ["58M01", "XX000"];
 
-/// What an answering server said of itself.
+/// What a responding server reports about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Introduction {
     /// As `version()` returns it, up to its platform.
@@ -31,50 +31,50 @@ pub struct Introduction {
 }
 
 impl Introduction {
-    /// Whether external tables, which run programs and call other servers when they are read, are among the ordinary ones
-    /// in the catalog: on Greenplum before 7, whose PostgreSQL is older than 12.
+    /// Whether the catalog lists external tables, which run programs and call other servers when read, among the
+    /// ordinary ones: on Greenplum before 7, whose PostgreSQL is older than 12.
     pub(super) fn has_external_storage(&self) -> bool {
         self.kernel == Kernel::Mpp && self.version_number.is_none_or(|number| number < 120_000)
     }
 }
 
-/// What a ping asked, and so what its answer proves.
+/// What a ping queried, and therefore what its response proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Reached {
-    /// A constant: the server takes sessions. All that can be asked of a server that is no MPP server, and of one in a session
-    /// that is in no warehouse.
+    /// A constant: the server accepts sessions. This is all that a plain PostgreSQL server can be asked, or a server
+    /// whose session has no warehouse.
     Server,
-    /// A dispatched query: every primary segment of an MPP server, or of the session's warehouse, answers.
+    /// A dispatched query: every primary segment of an MPP server, or of the session's warehouse, responds.
     Segments,
 }
 
-/// Asks a server by SQL. Keeps in mind which databases hung, so use one for as long as the questions belong together.
+/// Queries a server by SQL. Remembers which databases hung, so keep it for as long as the queries belong together.
 pub struct Sql<C = Tunnels> {
     pub(super) line: Connection<C>,
 }
 
 impl Sql {
-    /// Over tunnels to the target's pod. A pod that was replaced under the same name is the same target.
+    /// Connects over tunnels to the target's pod. A pod that was replaced under the same name is the same target.
     pub fn over(cluster: &Cluster, target: SqlTarget) -> Self {
         Self::with(Tunnels::to(cluster, &target), target)
     }
 }
 
 impl<C: Connector> Sql<C> {
-    /// Over any connector.
+    /// Connects over any connector.
     pub fn with(connector: C, target: SqlTarget) -> Self {
         Self { line: Connection::new(connector, target) }
     }
 
-    /// Logs in, and asks the server who it is. That it answers says nothing of its segments: see
+    /// Logs in, and asks the server who it is. A response says nothing about its segments: see
     /// [`Sql::segments`](super::segments).
     pub async fn introduction(&self, deadline: Duration) -> Answer<Introduction> {
         self.query(deadline, introduction).await
     }
 
-    /// Logs in and asks, once more where an MPP server has just lost a process of its own.
+    /// Logs in and queries, again if an MPP server has just lost one of its processes.
     pub(super) async fn query<T>(
         &self,
         deadline: Duration,
@@ -93,13 +93,13 @@ impl<C: Connector> Sql<C> {
         }
     }
 
-    /// Until when nothing is asked, where the last question hung: sooner it would be told so.
+    /// Returns until when no query is sent after the last one hung: an earlier one would be refused.
     pub fn paused_until(&self) -> Option<Instant> {
         self.line.paused_until(&self.line.entered())
     }
 }
 
-/// Asks, and once more on a new connection where an MPP server has just lost a process of its own.
+/// Queries, and again on a new connection if an MPP server has just lost one of its processes.
 pub(super) async fn once_more<T>(ask: impl AsyncFn() -> Result<T, ProbeError>) -> Result<T, ProbeError> {
     let lost = |trouble: &ProbeError| trouble.code.as_deref().is_some_and(|code| ONCE_MORE.contains(&code));
     match ask().await {

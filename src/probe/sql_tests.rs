@@ -40,7 +40,7 @@ async fn refusals_are_said_in_the_servers_words() {
     let until = tokio::time::Instant::now() + SOON;
     let trouble = postgres.sql("no_such").line.open("no_such", Access::Read, until).await.err().unwrap();
     assert_eq!(trouble.reason, "database \"no_such\" does not exist (SQLSTATE 3D000)");
-    // A login that is refused says nothing about the server.
+    // A rejected login says nothing about the server.
     let Answer::Unknown(reason) = postgres.sql_as("nobody", "postgres").introduction(SOON).await else { panic!() };
     assert!(reason.contains("role \"nobody\" does not exist"), "{reason}");
     let nowhere = Sql::with(Socket("/nowhere/socket".into()), target("a", "b"));
@@ -51,7 +51,7 @@ async fn refusals_are_said_in_the_servers_words() {
 async fn a_ping_says_whether_sessions_are_taken() {
     let postgres = Postgres::shared();
     assert_eq!(postgres.sql("postgres").ping(SOON).await, Ok(Reached::Server));
-    // One database that is not there says nothing of the server.
+    // One missing database says nothing about the server.
     assert_eq!(postgres.sql("no_such").ping(SOON).await, Ok(Reached::Server));
     let trouble = Sql::with(Socket("/nowhere/socket".into()), target("a", "b")).ping(SOON).await.unwrap_err();
     assert!(trouble.meaning == Meaning::Unknown, "{trouble:?}");
@@ -89,7 +89,7 @@ async fn what_is_lost_between_two_baselines_is_named() {
     let text = serde_json::to_string(&before).unwrap();
     assert_eq!(serde_json::from_str::<Baseline>(&text).unwrap(), before);
 
-    // One table is locked while it is looked at again: it is listed, it is not counted, and nothing waits for it.
+    // One table is locked while it is read again: it is listed, it is not counted, and nothing waits for it.
     let mut holder = session(&postgres.sql("test_db"), "test_db").await;
     holder.run_text("BEGIN").await.unwrap();
     holder.run_text("LOCK TABLE locked IN ACCESS EXCLUSIVE MODE").await.unwrap();
@@ -156,7 +156,7 @@ async fn a_canary_is_not_written_where_writing_is_refused() {
     let canary = Canary::new("refused");
     for (role, expected) in [("reader", "permission denied"), ("careful", "read-only")] {
         let not = canary.write(&postgres.sql_as(role, "postgres"), SOON).await.unwrap_err();
-        // Who may not write cannot tell whether the server takes writes.
+        // A role that may not write cannot tell whether the server accepts writes.
         assert_eq!((not.meaning, not.may_be_there), (Meaning::NotAllowed, false), "{not:?}");
         assert!(not.reason.contains(expected), "{not:?}");
     }
@@ -165,7 +165,7 @@ async fn a_canary_is_not_written_where_writing_is_refused() {
     assert!(matches!(canary.check(&gone, SOON).await, Answer::Unknown(_)), "not answering is not losing");
 }
 
-/// What a database says whose `gp_dist_random` is as given: to the question itself, and to a baseline.
+/// What a database with this `gp_dist_random` answers: to the query itself, and to a baseline.
 async fn dispatched(
     postgres: &Postgres,
     name: &str,
@@ -185,7 +185,7 @@ async fn an_mpp_server_answers_when_every_segment_does() {
     let (answering, Answer::Yes(baseline)) = dispatched(&postgres, "all_segments", all).await else { panic!() };
     assert_eq!((answering, baseline.kernel), (Answer::Yes(Some(2)), Kernel::Mpp));
 
-    // A baseline is a proof, too: what the catalog lists is not there while a segment does not answer.
+    // A baseline is a proof, too: the catalog's list counts only while every segment responds.
     let (one, baseline) = dispatched(&postgres, "one_segment", "RETURN QUERY SELECT 0;").await;
     assert_eq!(one, Answer::No("1 of 2 segments responded".to_owned()));
     assert_eq!(baseline, Answer::No("1 of 2 segments responded".to_owned()));
@@ -194,7 +194,7 @@ async fn an_mpp_server_answers_when_every_segment_does() {
     let (Answer::No(reason), Answer::No(_)) = dispatched(&postgres, "no_segments", raise).await else { panic!() };
     assert_eq!(reason, "failed to acquire resources: seg1 (SQLSTATE 58M01)");
 
-    // What is lost for a moment is asked once more, on a new connection.
+    // What is lost for a moment is queried again, on a new connection.
     let once = format!("IF public.try() = 1 THEN {raise} END IF; {all}");
     assert!(matches!(dispatched(&postgres, "once_more", &once).await, (Answer::Yes(_), Answer::Yes(_))));
     let later = format!("IF public.try() = 2 THEN {raise} END IF; {all}");
@@ -219,13 +219,13 @@ async fn two_warehouses(postgres: &Postgres, name: &str, listed: bool) {
     run(&looks, name, "CREATE TABLE projects (id int); INSERT INTO projects VALUES (1); ANALYZE").await;
 }
 
-/// Asks it in a session of this warehouse.
+/// Queries it in a session of this warehouse.
 fn in_warehouse(postgres: &Postgres, name: &str, warehouse: Option<&str>) -> Sql<Elastic> {
     let target = SqlTarget { warehouse: warehouse.map(str::to_owned), ..target("gpadmin", name) };
     Sql::with(Elastic::before(postgres), target)
 }
 
-/// Each in a session of the one that is asked about, and whatever another one does.
+/// Each in its own session, whatever another warehouse does.
 #[tokio::test]
 async fn the_segments_of_a_warehouse_are_asked_in_its_own_session() {
     let postgres = Postgres::start();
@@ -238,7 +238,7 @@ async fn the_segments_of_a_warehouse_are_asked_in_its_own_session() {
         assert_eq!(found, Some(dispatched));
         assert_eq!(tables(&baseline, name)[0].rows, Some(1));
         assert_eq!(first.ping(SOON).await, Ok(Reached::Segments));
-        // It is asked for once, in a session that chooses none, whether the server knows the setting at all.
+        // Whether the server knows the setting at all is queried once, in a session that selects none.
         let chosen = first.line.connector().chosen.lock().unwrap().clone();
         assert_eq!(chosen.iter().filter(|warehouse| warehouse.is_none()).count(), 1, "{chosen:?}");
 
@@ -248,7 +248,7 @@ async fn the_segments_of_a_warehouse_are_asked_in_its_own_session() {
     }
 }
 
-/// The catalog alone can be read then: that is no fault of the server's, and nothing of the segments.
+/// Then only the catalog can be read: that is not the server's fault, and says nothing about the segments.
 #[tokio::test]
 async fn without_a_warehouse_nothing_is_dispatched() {
     let postgres = Postgres::start();
@@ -271,7 +271,7 @@ async fn a_warehouse_that_is_none_of_the_servers_is_no_fault_of_the_server() {
         in_warehouse(&postgres, "none", Some("nowhere")).line.open("none", Access::Read, until).await.err().unwrap();
     assert_eq!((refused.meaning, refused.meaning.fails()), (Meaning::NoWarehouse, false));
     assert!(refused.reason.starts_with("it accepts no session in warehouse nowhere: invalid value for"), "{refused:?}");
-    // Its sessions take it, and the catalog has no such warehouse.
+    // Its sessions accept it, but the catalog has no such warehouse.
     run(
         &postgres.sql("none"),
         "none",
@@ -282,7 +282,7 @@ async fn a_warehouse_that_is_none_of_the_servers_is_no_fault_of_the_server() {
     assert_eq!(reason, "its sessions use warehouse wh-1, which is not in its catalog");
 }
 
-/// No session counts that is not seen to be in the warehouse that it chose.
+/// Only a session that is confirmed to be in the selected warehouse counts.
 #[tokio::test]
 async fn a_choice_that_is_dropped_is_made_in_each_transaction() {
     let postgres = Postgres::start();
@@ -297,7 +297,7 @@ async fn a_choice_that_is_dropped_is_made_in_each_transaction() {
     assert_eq!(text(&rows[0][0], 0), "wh-1");
 }
 
-/// Greenplum, and PostgreSQL: nothing is chosen where there is nothing to choose from.
+/// Greenplum, and PostgreSQL: nothing is selected if there is nothing to select from.
 #[tokio::test]
 async fn a_server_that_knows_no_warehouses_is_not_told_of_one() {
     let postgres = Postgres::start();
@@ -347,7 +347,7 @@ async fn a_statement_that_takes_too_long_ends_with_the_deadline() {
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
-/// Leads to a server that accepts and never says a word.
+/// Leads to a server that accepts connections and never responds.
 struct Silent(std::sync::Mutex<Vec<DuplexStream>>);
 
 impl Connector for Silent {

@@ -1,38 +1,39 @@
-//! What a server's SQLSTATE means for whoever asks whether it and its data are there. One table, pure.
+//! Classifies a server's SQLSTATE by what it says about the server and its data. One table, pure.
 //!
-//! Only two meanings are a fault of the server: [`Meaning::Down`] and [`Meaning::Damaged`]. Everything else says that the
-//! question was not answered, and is unknown: a full connection pool, a locked table or a read-only default proves nothing
-//! about the data. Codes are those of PostgreSQL's documentation, appendix A, and of Greenplum 6.24 (58M01, 57M02).
+//! Only two meanings are a fault of the server: [`Meaning::Down`] and [`Meaning::Damaged`]. Everything else says that
+//! the query was not answered, and is unknown: a full connection pool, a locked table or a read-only default proves
+//! nothing about the data. Codes are those of PostgreSQL's documentation, appendix A, and of Greenplum 6.24 (58M01,
+//! 57M02).
 
-/// Why a question was not answered.
+/// Why a query was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Meaning {
-    /// Nobody listens, the server is shutting down, or a segment of an MPP server cannot be reached.
+    /// Nothing listens, the server is shutting down, or a segment of an MPP server is unreachable.
     Down,
-    /// The server answers, and what it stores cannot be read or written.
+    /// The server responds, but its stored data cannot be read or written.
     Damaged,
-    /// It is starting, or does not take sessions yet.
+    /// It is starting, or does not accept sessions yet.
     Starting,
-    /// It has no room or no time now: connections used up, locks, timeouts, conflicts with recovery.
+    /// It has no capacity now: connections used up, locks, timeouts, conflicts with recovery.
     Busy,
-    /// It refuses the role, the password, or the way of logging in.
+    /// It rejects the role, the password, or the authentication method.
     LoginRefused,
-    /// It refuses what is asked: a missing right, a closed database, a read-only setting, a trigger that objects.
+    /// It denies the request: a missing right, a closed database, a read-only setting, a trigger that objects.
     NotAllowed,
     /// There is no database of this name.
     NoDatabase,
-    /// The question does not fit this server: a protocol option, a setting, syntax.
+    /// The request does not fit this server: a protocol option, a setting, syntax.
     OurRequest,
-    /// It takes no session in the warehouse that was chosen. No SQLSTATE says so by itself.
+    /// It accepts no session in the selected warehouse. No SQLSTATE says so by itself.
     NoWarehouse,
-    /// No answer came in time.
+    /// No response came in time.
     Late,
-    /// The way to the server broke, or it gave a SQLSTATE that is not in the table.
+    /// The connection broke, or the server returned a SQLSTATE that is not in the table.
     Unknown,
 }
 
 impl Meaning {
-    /// Whether this is a fault of the server or of its data. Anything else is unknown, never a failure.
+    /// Returns whether this is a fault of the server or of its data. Anything else is unknown, never a failure.
     pub fn fails(self) -> bool {
         matches!(self, Self::Down | Self::Damaged)
     }
@@ -40,14 +41,14 @@ impl Meaning {
 
 /// Codes that differ from their class.
 const CODES: [(&str, Meaning); 22] = [
-    // A pooler refuses startup options with it, and uses it for most of its own errors.
+    // A pooler rejects startup options with it, and uses it for most of its own errors.
     ("08P01", Meaning::OurRequest),
     ("08004", Meaning::Busy),
-    // A setting that can only be changed at start, or a database that is closed or invalid.
+    // A setting that can be changed only at start, or a database that is closed or invalid.
     ("55000", Meaning::NotAllowed),
     ("55P03", Meaning::Busy),
     ("55006", Meaning::Busy),
-    // The disk is full: what is stored cannot be added to.
+    // The disk is full: nothing can be added.
     ("53100", Meaning::Damaged),
     ("57014", Meaning::Busy),
     ("57P01", Meaning::Down),

@@ -1,16 +1,16 @@
 //! All SQL that the plugin sends, in one list.
 //!
-//! A database is full of other people's objects, and an administrator's session must not run them: an unqualified function
-//! or operator is looked up along `search_path`, and an exact match in `public` beats an inexact one in `pg_catalog`
-//! (CVE-2018-1058). So in every statement here
+//! A database is full of other people's objects, and an administrator's session must not run them: an unqualified
+//! function or operator is looked up along `search_path`, and an exact match in `public` beats an inexact one in
+//! `pg_catalog` (CVE-2018-1058). Therefore, in every statement here
 //!
 //! - functions, types, collations and operators are written with `pg_catalog`, and casts are explicit;
 //! - names of users' objects are quoted identifiers with their schema, and values are literals that no setting changes;
 //! - `IN`, `LIKE` and `BETWEEN` are not used, since their operators cannot be qualified.
 //!
-//! [`Session`](super::session::Session) sends nothing else, and sends it with [`guard`] before it. Nothing here needs more
-//! than PostgreSQL 9.4, on which Greenplum 6 is built, except where a statement takes the server's version.
-//! `statements_tests.rs` plays the attack on each of [`Statement::examples`].
+//! [`Session`](super::session::Session) sends nothing else, and sends it with [`guard`] before it. Nothing here needs
+//! more than PostgreSQL 9.4, on which Greenplum 6 is built, except if a statement takes the server's version.
+//! `statements_tests.rs` attacks each of [`Statement::examples`].
 
 use std::fmt::Write;
 
@@ -19,16 +19,16 @@ use super::baseline::RelationKind;
 /// Most instances read of an MPP server's catalog: clusters have some hundreds of segments.
 const MOST_INSTANCES: usize = 20_000;
 
-/// What a statement does, and so what its session may do.
+/// What a statement does, and therefore what its session may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Access {
     /// It only reads: its transaction is read-only.
     Read,
-    /// It writes our own schema.
+    /// It writes the plugin's own schema.
     Write,
 }
 
-/// Whose rows are counted.
+/// The table whose rows are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Counted<'s> {
     pub(super) schema: &'s str,
@@ -36,7 +36,7 @@ pub(super) struct Counted<'s> {
     pub(super) oid: u32,
 }
 
-/// What the names of our schemas begin with.
+/// The prefix of the plugin's schemas.
 pub(super) const CANARY_PREFIX: &str = "kubectl_synxdb_";
 
 /// A prime, so that the values of a canary's rows differ from row to row.
@@ -45,16 +45,16 @@ pub(super) const MODULUS: u64 = 1_000_003;
 /// A statement: one SQL command, one result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Statement<'s> {
-    /// A constant: whether sessions are taken.
+    /// A constant: whether sessions are accepted.
     Ping,
     /// `version()`, the version as a number.
     Version,
-    /// Has a row on an MPP server only.
+    /// Returns a row on an MPP server only.
     IsMpp,
     /// Whether the server is in recovery, and whether new transactions are read-only.
     State,
-    /// Databases that can be entered: OID, name in hexadecimal, number of all of them. The first `most`, and those that
-    /// are named.
+    /// Databases that accept connections: OID, name in hexadecimal, number of all of them. The first `most`, and those
+    /// that are named.
     Databases { most: usize, named: &'s [&'s str] },
     /// OID of the database that the session is in.
     Here,
@@ -76,16 +76,16 @@ pub(super) enum Statement<'s> {
     Count { table: Counted<'s> },
     /// Of an MPP server, dispatched: a row of each primary segment.
     Dispatch,
-    /// The warehouse that the session is in, empty for none. A server without warehouses does not know the setting
-    /// (SQLSTATE 42704).
+    /// The warehouse of the session, empty for none. A server without warehouses does not know the setting (SQLSTATE
+    /// 42704).
     ShowWarehouse,
-    /// Of an MPP server that knows warehouses: has a row if its catalog says which segment is of which warehouse.
+    /// Of an MPP server that knows warehouses: returns a row if its catalog assigns segments to warehouses.
     ListsWarehouses,
     /// Of an MPP server: number of primary segments in the coordinator's catalog.
     Primaries,
     /// The same of one warehouse, and the number of warehouses of this name (0 or 1).
     PrimariesOf { warehouse: &'s str },
-    /// Of an MPP server: instances in the coordinator's catalog; with their warehouse if the catalog says which it is.
+    /// Of an MPP server: instances in the coordinator's catalog; with their warehouse if the catalog tells it.
     Instances { warehouses: bool },
     /// Of an MPP server, dispatched: number of users' tables in each segment's catalog of this database.
     TablesOnSegments,
@@ -101,14 +101,14 @@ pub(super) enum Statement<'s> {
     ReadCanary { schema: &'s str },
     /// Of an MPP server: number of the canary's rows by segment.
     SpreadOfCanary { schema: &'s str },
-    /// Drops the canary table, if it is there.
+    /// Drops the canary table, if it exists.
     DropTable { schema: &'s str },
-    /// Drops the canary's schema, if it is there and empty.
+    /// Drops the canary's schema, if it exists and is empty.
     DropSchema { schema: &'s str },
 }
 
 impl Statement<'_> {
-    /// What its session may do.
+    /// Returns what its session may do.
     pub(super) fn access(&self) -> Access {
         match self {
             Self::CreateSchema { .. }
@@ -142,12 +142,12 @@ impl Statement<'_> {
         }
     }
 
-    /// The SQL text.
+    /// Returns the SQL text.
     pub(super) fn sql(&self) -> String {
         match self {
             Self::Ping => "SELECT 1".to_owned(),
             Self::Version => "SELECT pg_catalog.version(), pg_catalog.current_setting('server_version_num')".to_owned(),
-            // 11 is pg_catalog's OID on every server: a user's table of that name makes no MPP server.
+            // 11 is pg_catalog's OID on every server: a user's table of that name does not make an MPP server.
             Self::IsMpp => "SELECT 1 FROM pg_catalog.pg_class AS c
                  WHERE c.relname OPERATOR(pg_catalog.=) 'gp_segment_configuration'::pg_catalog.name
                    AND c.relnamespace OPERATOR(pg_catalog.=) 11::pg_catalog.oid"
@@ -169,14 +169,15 @@ impl Statement<'_> {
             Self::CountSmall { table, bytes, otherwise } => count_small(table, *bytes, *otherwise),
             Self::CountUpTo { table, most } => count_up_to(table, *most),
             Self::Count { table } => format!("SELECT pg_catalog.count(*) FROM ONLY {}", place(table)),
-            // `gp_dist_random` is no function but a word of the parser, and takes no schema.
+            // `gp_dist_random` is not a function but a keyword of the parser, and takes no schema.
             Self::Dispatch => "SELECT c.gp_segment_id, pg_catalog.count(*)
                  FROM gp_dist_random('pg_catalog.pg_class') AS c GROUP BY 1"
                 .to_owned(),
             Self::Primaries => "SELECT pg_catalog.count(DISTINCT s.content) FROM pg_catalog.gp_segment_configuration AS s
                  WHERE s.content OPERATOR(pg_catalog.>=) 0::pg_catalog.int2"
                 .to_owned(),
-            // No function reads a setting that may be unknown on PostgreSQL 9.4; SHOW is no function, and takes no schema.
+            // No function reads a setting that may be unknown on PostgreSQL 9.4; SHOW is not a function, and takes no
+            // schema.
             Self::ShowWarehouse => "SHOW warehouse".to_owned(),
             Self::ListsWarehouses => "SELECT 1 FROM pg_catalog.pg_attribute AS a
                      JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) a.attrelid
@@ -243,8 +244,8 @@ impl Statement<'_> {
     }
 }
 
-/// Fails, with SQLSTATE 22012, unless this session's settings are the ones that were asked for: a pooler may drop startup
-/// options without a word. It is sent before each statement, in the same transaction.
+/// Fails, with SQLSTATE 22012, unless this session has the requested settings: a pooler may drop startup options
+/// silently. It is sent before each statement, in the same transaction.
 pub(super) fn guard(access: Access, warehouse: Option<&str>) -> String {
     let is = |setting: &str, value: &str| {
         let value = literal(value);
@@ -263,8 +264,9 @@ pub(super) fn guard(access: Access, warehouse: Option<&str>) -> String {
 /// SQLSTATE of a [`guard`] that fails.
 pub(super) const GUARDED: &str = "22012";
 
-/// The settings of a session, as startup options. `row_security` is unknown before PostgreSQL 9.5; with it off, a table
-/// with policies is an error for those who are bound by them, rather than a table whose policies run and hide rows.
+/// Returns the settings of a session, as startup options. `row_security` is unknown before PostgreSQL 9.5; with it off,
+/// a table with policies is an error for users who are bound by them, rather than a table whose policies run and hide
+/// rows.
 pub(super) fn options(
     access: Access,
     row_security: bool,
@@ -283,7 +285,7 @@ pub(super) fn options(
         options.push_str(" -c default_transaction_read_only=on");
     }
     if let Some(warehouse) = warehouse {
-        // As the server splits them: a backslash keeps what follows it.
+        // As the server splits them: a backslash escapes what follows it.
         options.push_str(" -c warehouse=");
         for c in warehouse.chars() {
             if c.is_whitespace() || c == '\\' {
@@ -295,8 +297,8 @@ pub(super) fn options(
     options
 }
 
-/// The same settings for the transaction that they begin, where a pooler takes no startup options: a command each. Nothing
-/// of them is left in the server's session, which the pooler hands on to others.
+/// Returns the same settings for the transaction that they begin, if a pooler accepts no startup options: a command each.
+/// None of them stays in the server's session, which the pooler passes on to others.
 pub(super) fn settings(access: Access, statement_ms: u128, lock_ms: u128, warehouse: Option<&str>) -> Vec<String> {
     let mut settings = vec![
         "SET LOCAL search_path = pg_catalog".to_owned(),
@@ -324,8 +326,8 @@ const PERMANENT_TABLE: &str = "c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog.
     AND c.relpersistence OPERATOR(pg_catalog.=) 'p'::pg_catalog.\"char\"
     AND c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid";
 
-/// What makes a database one that can be entered and compared. Greenplum marks `postgres` as a template, so templates are
-/// left out by name. -2 is a database whose removal was interrupted.
+/// Selects databases that accept connections and are compared. Greenplum marks `postgres` as a template, so templates
+/// are excluded by name. -2 is a database whose removal was interrupted.
 const OPEN_DATABASE: &str = "d.datallowconn AND d.datconnlimit OPERATOR(pg_catalog.<>) '-2'::pg_catalog.int4
     AND d.datname OPERATOR(pg_catalog.<>) ALL ('{template0,template1}'::pg_catalog.name[])";
 
@@ -347,7 +349,7 @@ fn databases(most: usize, named: &[&str]) -> String {
     format!("SELECT found.oid, found.name, {total} FROM ({all}) AS found ORDER BY found.sorted")
 }
 
-/// Users' relations of all kinds: no system schema, nothing temporary, not our own canary.
+/// Users' relations of all kinds: no system schema, nothing temporary, and not the plugin's own canary.
 fn users_relations() -> String {
     format!(
         "FROM pg_catalog.pg_class AS c
@@ -363,8 +365,8 @@ fn users_relations() -> String {
     )
 }
 
-/// Greenplum 6 keeps external tables among the ordinary ones, told apart by `relstorage`: to count one is to run a program
-/// or to call another server.
+/// Greenplum 6 keeps external tables among the ordinary ones, distinguished by `relstorage`: counting one runs a
+/// program or calls another server.
 fn relations(external_storage: bool, which: &str, limit: &str) -> String {
     let internal =
         if external_storage { " AND c.relstorage OPERATOR(pg_catalog.<>) 'x'::pg_catalog.\"char\"" } else { "" };
@@ -398,7 +400,7 @@ fn among(named: &[(&str, &str)]) -> String {
     format!(" AND ({})", pairs.join(" OR "))
 }
 
-/// An inner query is run only where its condition holds.
+/// An inner query runs only if its condition holds.
 fn count_small(table: &Counted<'_>, bytes: u64, otherwise: Option<u64>) -> String {
     let small = format!(
         "pg_catalog.pg_relation_size({}::pg_catalog.oid::pg_catalog.regclass)
@@ -432,7 +434,8 @@ fn digest(newest: u32) -> String {
     )
 }
 
-/// A name's bytes in hexadecimal, since a name need not be valid in any encoding, and no conversion is asked for.
+/// Returns a name's bytes in hexadecimal, since a name need not be valid in any encoding, and no conversion is
+/// requested.
 fn bytes(column: &str) -> String {
     format!(
         "pg_catalog.encode(pg_catalog.decode(pg_catalog.replace({column}::pg_catalog.text, pg_catalog.chr(92),
@@ -440,7 +443,7 @@ fn bytes(column: &str) -> String {
     )
 }
 
-/// A name in the order of its bytes. Type `name` itself takes no collation before PostgreSQL 12.
+/// Orders names by their bytes. The type `name` itself takes no collation before PostgreSQL 12.
 fn sorted(column: &str) -> String {
     format!("{column}::pg_catalog.text COLLATE pg_catalog.\"C\"")
 }
@@ -453,12 +456,13 @@ fn table_of(schema: &str) -> String {
     format!("{}.canary", identifier(schema))
 }
 
-/// A name as an SQL identifier.
+/// Returns a name as an SQL identifier.
 fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A text as an SQL literal that means the same whatever `standard_conforming_strings` and `backslash_quote` are.
+/// Returns a text as an SQL literal that means the same whatever `standard_conforming_strings` and `backslash_quote`
+/// are.
 fn literal(text: &str) -> String {
     let quotes = text.replace('\'', "''");
     if text.contains('\\') { format!("E'{}'", quotes.replace('\\', "\\\\")) } else { format!("'{quotes}'") }
@@ -466,7 +470,8 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 impl Statement<'_> {
-    /// An example of each statement, of each form that it takes. The function does not compile until a new one is here.
+    /// Returns an example of each statement, in each form that it takes. The function does not compile until a new one
+    /// is here.
     pub(super) fn examples(schema: &str, oid: u32) -> Vec<Statement<'_>> {
         let table = Counted { schema: "public", name: "projects", oid };
         let next = |statement: &Statement<'_>| match statement {

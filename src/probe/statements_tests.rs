@@ -16,7 +16,7 @@ const ALL: &str = "RETURN QUERY SELECT g FROM generate_series(0, 1) g;";
 /// and counts in all combinations, since an exact match beats one that needs a conversion.
 const PLANT: &str = r#"
     CREATE FUNCTION public.take_over() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $f$ BEGIN
-        -- As whoever calls it. A caller without the right, or in a transaction that only reads, is not taken over.
+        -- Runs as its caller. A caller without the right, or in a read-only transaction, does no harm.
         BEGIN EXECUTE 'ALTER ROLE tenant SUPERUSER'; EXCEPTION WHEN OTHERS THEN NULL; END;
         -- What gets here is a failure by itself.
         BEGIN EXECUTE format('COPY (SELECT 1) TO %L', current_setting('data_directory') || '/taken-' || current_database());
@@ -109,7 +109,7 @@ async fn attacked(postgres: &Postgres) -> Sql<Socket> {
     admin
 }
 
-/// Whether a tenant's object ran, and whether the tenant is a superuser.
+/// Returns whether a tenant's object ran, and whether the tenant is a superuser.
 async fn taken(postgres: &Postgres) -> (bool, bool) {
     let mut session = session(&postgres.sql("postgres"), "postgres").await;
     let rows = session
@@ -124,7 +124,7 @@ async fn taken(postgres: &Postgres) -> (bool, bool) {
     (is(0), is(1))
 }
 
-/// Runs a statement as the plugin does. The settings of our own that it would be refused by are no part of it.
+/// Runs a statement as the plugin does, without the plugin's settings that would reject it.
 async fn send<C: Connector>(sql: &Sql<C>, statement: &Statement<'_>) -> Result<(), ProbeError> {
     let until = tokio::time::Instant::now() + SOON;
     let mut session: Session = sql.line.open("victim", statement.access(), until).await?;
@@ -133,8 +133,8 @@ async fn send<C: Connector>(sql: &Sql<C>, statement: &Statement<'_>) -> Result<(
     Ok(())
 }
 
-/// The control: without our settings and without `pg_catalog` before each name the attack works. Otherwise the tests below
-/// would prove nothing.
+/// The control: without the plugin's settings and without `pg_catalog` before each name, the attack works. Otherwise
+/// the tests below would prove nothing.
 #[tokio::test]
 async fn the_attack_works_on_a_statement_that_is_not_from_the_list() {
     for text in [
@@ -205,7 +205,7 @@ async fn each_statement_runs_on_plain_postgresql() {
     assert_eq!(sql.baseline(SOON).await.map(|found| found.databases.len()), crate::probe::Answer::Yes(2));
 }
 
-/// Who is bound by a table's policies gets an error, and no rows that a policy's function chose.
+/// A role that is bound by a table's policies gets an error, and no rows that a policy's function selected.
 #[tokio::test]
 async fn a_policy_is_not_run_by_who_counts_the_rows() {
     let postgres = Postgres::start();
@@ -222,7 +222,7 @@ async fn a_policy_is_not_run_by_who_counts_the_rows() {
     }
 }
 
-/// Should a statement run something after all, its transaction only reads.
+/// Should a statement run something after all, its transaction is read-only.
 #[tokio::test]
 async fn a_session_that_reads_cannot_write() {
     let postgres = Postgres::shared();
@@ -239,8 +239,8 @@ async fn a_session_that_reads_cannot_write() {
     }
 }
 
-/// Directly, behind a pooler that refuses startup options, and behind one that drops them without a word; whatever the
-/// role and the database are set to.
+/// Directly, behind a pooler that rejects startup options, and behind one that drops them silently; whatever the role
+/// and the database are set to.
 #[tokio::test]
 async fn the_settings_are_in_force_in_every_session() {
     let postgres = Postgres::start();
@@ -277,7 +277,7 @@ async fn the_settings_are_in_force_in_every_session() {
     }
 }
 
-/// A pooler in transaction mode hands the server's session on: nothing of ours is left in it.
+/// A pooler in transaction mode passes the server's session on: it keeps nothing of the plugin's.
 #[tokio::test]
 async fn no_setting_is_left_behind_a_pooler() {
     let postgres = Postgres::start();
@@ -303,7 +303,7 @@ fn literals_and_identifiers_mean_the_same_under_any_setting() {
     assert_eq!(identifier("a\"b\\"), "\"a\"\"b\\\"");
 }
 
-/// Names that no schema qualifies are words of the grammar.
+/// Names without a schema are words of the grammar.
 #[test]
 fn each_function_operator_and_type_is_qualified() {
     let canary = Canary::new("x");

@@ -1,5 +1,5 @@
-//! A real PostgreSQL server for tests, on a Unix socket in a folder of its own, and where a test asks for it on a port
-//! of the loopback interface: PostgreSQL has no TLS on Unix sockets.
+//! A real PostgreSQL server for tests, on a Unix socket in its own folder, and on a loopback port if a test asks for
+//! it: PostgreSQL has no TLS on Unix sockets.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
@@ -22,24 +22,24 @@ use super::sql::Sql;
 use super::statements::Access;
 use super::trouble::ProbeError;
 
-/// What a user's session has for its path.
+/// The search path of a user's session.
 pub(crate) const AS_USUAL: &str = "SET search_path = \"$user\", public";
 
-// The practice cluster is no part of what the probe may import; this file knows nothing of it.
+// The probe may not import the practice cluster; this file does not know it.
 #[allow(clippy::duplicate_mod)]
 #[path = "../../crates/practice-cluster/src/workload/dialect.rs"]
 mod dialect;
 #[path = "../../tests/support/machine.rs"]
 mod machine;
 
-/// A running server. The last one to hold it stops it.
+/// A running server. Dropping the last reference stops it.
 pub(crate) struct Postgres {
     child: Child,
     folder: TempDir,
     port: u16,
 }
 
-/// What a server listens with on the loopback interface.
+/// How a server listens on the loopback interface.
 pub(crate) struct Listening<'l> {
     /// Certificate and key, in PEM, for a server with `ssl=on`.
     pub(crate) tls: Option<&'l Pair>,
@@ -76,7 +76,7 @@ fn read_all(folder: &Path, name: &Path, found: &mut Vec<Entry>) {
 }
 
 impl Postgres {
-    /// The one that runs, or a new one.
+    /// The shared server, started if necessary.
     pub(crate) fn shared() -> Arc<Self> {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         running.upgrade().unwrap_or_else(|| {
@@ -86,17 +86,17 @@ impl Postgres {
         })
     }
 
-    /// One of its own, for a test that looks at all databases.
+    /// A separate server, for a test that reads all databases.
     pub(crate) fn start() -> Self {
         Self::start_with(None, false)
     }
 
-    /// A hot standby: in recovery, and open to those who read.
+    /// A hot standby: in recovery, and open for reading.
     pub(crate) fn standby() -> Self {
         Self::start_with(None, true)
     }
 
-    /// One that listens on a port, too; clients of its socket are all trusted.
+    /// A server that listens on a port, too; clients of its socket are all trusted.
     pub(crate) fn listening(listening: &Listening<'_>) -> Self {
         Self::start_with(Some(listening), false)
     }
@@ -117,7 +117,7 @@ impl Postgres {
             command
         };
         let data = folder.path().join("data");
-        // Made once: initdb takes ten times as long as writing the same files again.
+        // Created once: initdb takes ten times as long as writing the same files again.
         let template = TEMPLATE.get_or_init(|| {
             let made = command("initdb")
                 .args(["--username=gpadmin", "--auth=trust", "--no-sync", "--encoding=UTF8", "--pgdata"])
@@ -166,7 +166,7 @@ impl Postgres {
             }
         }
         std::fs::write(data.join("postgresql.auto.conf"), settings).unwrap();
-        // Between finding a free port and listening there somebody else may take it.
+        // Another program may take the port before this one listens on it.
         for _ in 0..5 {
             let port = match listening {
                 Some(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port(),
@@ -185,7 +185,7 @@ impl Postgres {
                 .unwrap();
             let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
             if log.by_ref().map_while(Result::ok).any(|line| line.contains("ready to accept ")) {
-                // Whoever does not read the log stops the server.
+                // A test that does not read the log stops the server.
                 std::thread::spawn(move || log.for_each(drop));
                 return Self { child, folder, port };
             }
@@ -194,7 +194,7 @@ impl Postgres {
         panic!("the server ended before it was ready");
     }
 
-    /// Asks this server, in `database` first.
+    /// Queries this server, in `database` first.
     pub(crate) fn sql(&self, database: &str) -> Sql<Socket> {
         self.sql_as("gpadmin", database)
     }
@@ -207,7 +207,7 @@ impl Postgres {
         Socket(self.folder.path().join(format!(".s.PGSQL.{}", self.port)))
     }
 
-    /// Asks over its port, with this login; it is who it seems to be.
+    /// Queries over its port, with this login; the pod is trusted.
     pub(crate) fn sql_with(&self, user: &str, database: &str, login: Login) -> Sql<Port> {
         let login = login.trusting([(("a".to_owned(), "p-0".to_owned()), Ok(()))]);
         Sql::with(Port(self.port), SqlTarget { login, ..target(user, database) })
@@ -265,7 +265,7 @@ pub(crate) struct Pair {
     pub(crate) key: String,
 }
 
-/// Who signs certificates.
+/// An authority that signs certificates.
 pub(crate) struct Authority {
     pub(crate) certificate: String,
     issuer: Issuer<'static, KeyPair>,
@@ -281,7 +281,7 @@ impl Authority {
         Self { certificate, issuer: Issuer::new(params, key) }
     }
 
-    /// A server's certificate for these names, changed as the test wants it.
+    /// Returns a server's certificate for these names, changed as the test wants it.
     pub(crate) fn signed(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Pair {
         let mut params = params(names);
         change(&mut params);
@@ -290,7 +290,7 @@ impl Authority {
     }
 }
 
-/// One that no authority signed.
+/// Returns a certificate that no authority signed.
 pub(crate) fn self_signed(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Pair {
     let mut params = params(names);
     change(&mut params);
@@ -305,7 +305,7 @@ fn params(names: &[&str]) -> CertificateParams {
     params
 }
 
-/// Where initdb and postgres are: beside each other on PATH, or where Debian and Red Hat put them.
+/// Finds initdb and postgres: beside each other on PATH, or where Debian and Red Hat put them.
 fn binaries() -> PathBuf {
     let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     let mut folders: Vec<PathBuf> = on_path;
@@ -349,10 +349,10 @@ pub(super) async fn session<C: Connector>(sql: &Sql<C>, database: &str) -> Sessi
     sql.line.open(database, Access::Write, until).await.unwrap()
 }
 
-/// A database that looks like an MPP server's with two primary segments, and a mirror of the second: tables and
-/// functions of the same names and types. `answering` is the body of a function that returns the segments which answer a
-/// dispatched query, and may call `public.try()` for the number of the query; `segment` says on which segment a row of a
-/// new table with a column `id` lies.
+/// Creates a database that looks like an MPP server's with two primary segments, and a mirror of the second: tables and
+/// functions of the same names and types. `answering` is the body of a function that returns the segments which respond
+/// to a dispatched query, and may call `public.try()` for the number of the query; `segment` tells on which segment a
+/// row of a new table with a column `id` is.
 pub(crate) async fn mpp(postgres: &Postgres, name: &str, answering: &str, segment: &str) -> Sql<Socket> {
     run(&postgres.sql("postgres"), "postgres", &format!("CREATE DATABASE {name}")).await;
     let sql = postgres.sql(name);
@@ -391,8 +391,9 @@ pub(crate) async fn mpp(postgres: &Postgres, name: &str, answering: &str, segmen
     sql
 }
 
-/// Has such a database list its segments by warehouse as SynxDB's kernel does, in public as in cloudberrydb/cloudberrydb
-/// (src/include/catalog/gp_warehouse.h, gp_segment_configuration.h): the first is of `wh-1`, the second of `wh-2`.
+/// Makes such a database list its segments by warehouse as SynxDB's kernel does, in public as in
+/// cloudberrydb/cloudberrydb (src/include/catalog/gp_warehouse.h, gp_segment_configuration.h): the first belongs to
+/// `wh-1`, the second to `wh-2`.
 pub(crate) const LISTS_WAREHOUSES: &str = "
     SET allow_system_table_mods = on;
     CREATE TABLE pg_catalog.gp_warehouse (oid oid, warehouse_size int4, warehouse_name text, status text);
@@ -401,12 +402,12 @@ pub(crate) const LISTS_WAREHOUSES: &str = "
     ALTER TABLE pg_catalog.gp_segment_configuration ADD COLUMN warehouseid oid DEFAULT 0;
     UPDATE pg_catalog.gp_segment_configuration SET warehouseid = 20001 + content WHERE content >= 0";
 
-/// Leads to a PostgreSQL that takes the setting `warehouse`, with `wh-1` to `wh-3` as its only values.
+/// Leads to a PostgreSQL that knows the setting `warehouse`, with `wh-1` to `wh-3` as its only values.
 pub(crate) struct Elastic {
     socket: Socket,
-    /// Whether the startup option is dropped without a word, as a pooler may do.
+    /// Whether the startup option is dropped silently, as a pooler may do.
     drops: bool,
-    /// The warehouse that each session chose.
+    /// The warehouse that each session selected.
     pub(crate) chosen: Arc<Mutex<Vec<Option<String>>>>,
 }
 
@@ -468,20 +469,20 @@ pub(crate) enum Pooling {
     Transaction,
 }
 
-/// A real PgBouncer before a server, on a Unix socket.
+/// A real PgBouncer in front of a server, on a Unix socket.
 pub(crate) struct Bouncer {
     child: Child,
     folder: TempDir,
 }
 
 impl Bouncer {
-    /// `ignored` are the startup parameters that it drops without a word, separated by commas; it refuses all others that
-    /// it does not know.
+    /// `ignored` are the startup parameters that it drops silently, separated by commas; it rejects all others that it
+    /// does not know.
     pub(crate) fn before(postgres: &Postgres, pooling: Pooling, ignored: &str) -> Self {
         Self::start(postgres, pooling, ignored, "")
     }
 
-    /// With a line of `[databases]` of its own, to the same server.
+    /// With an extra line of `[databases]`, to the same server.
     pub(crate) fn leading(postgres: &Postgres, database: &str, pooling: Pooling) -> Self {
         Self::start(postgres, pooling, "", database)
     }
@@ -529,7 +530,7 @@ impl Bouncer {
         Self { child, folder }
     }
 
-    /// Asks the server through it.
+    /// Queries the server through it.
     pub(crate) fn sql(&self, database: &str) -> Sql<Socket> {
         self.sql_as("gpadmin", database)
     }

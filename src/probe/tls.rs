@@ -1,8 +1,8 @@
-//! TLS to a database, by rustls: libpq's modes, and in which words it fails.
+//! TLS to a database, by rustls: libpq's modes, and the messages of its failures.
 //!
-//! A pod has no host name on the operator's side, so `verify-full` asks for a certificate of the pod's own name, `POD`
-//! or `POD.NAMESPACE`, unless `--sslservername` names another: it proves that whoever answers holds a certificate for
-//! that name, and no less. `localhost` is not taken by itself: every server may have a certificate for that.
+//! A pod has no host name on the operator's side, so `verify-full` requires a certificate of the pod's own name, `POD`
+//! or `POD.NAMESPACE`, unless `--sslservername` sets another: it proves that the server holds a certificate for that
+//! name. `localhost` is not accepted automatically: every server may have a certificate for that.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -23,36 +23,36 @@ use crate::cli::SslMode;
 use crate::cluster::files;
 use crate::error::{Error, Result};
 
-/// Where trusted authorities are named.
+/// The source of the trusted authorities.
 #[derive(Clone, Debug)]
 pub(super) enum Roots {
-    /// In a file; `named` by flag or environment, or where libpq looks by itself.
+    /// A file; `named` by flag or environment, or where libpq looks by default.
     File { path: PathBuf, named: bool },
     /// The operating system's.
     System,
-    /// Nowhere.
+    /// None.
     None,
 }
 
-/// Whether TLS is asked for, and what is done where the server has none.
+/// Whether TLS is requested, and what happens if the server does not support it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Want {
-    /// It is not asked for.
+    /// It is not requested.
     Never,
-    /// Without it where the server does not offer it, or where it fails.
+    /// Continue without TLS if the server does not support it, or it fails.
     IfOffered,
-    /// Not without it.
+    /// Do not continue without TLS.
     Always,
 }
 
-/// What a TLS connection has shown of the server.
+/// What a TLS connection has verified of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Checked {
-    /// Nothing; without TLS neither.
+    /// Nothing, or there is no TLS.
     Nothing,
-    /// That a trusted authority signed its certificate.
+    /// A trusted authority signed its certificate.
     Chain,
-    /// That, and that the certificate is for this server.
+    /// That, and the certificate is for this server.
     Name,
 }
 
@@ -66,14 +66,14 @@ pub(super) struct Tls {
     flags: Flags,
 }
 
-/// The flags that a reason names.
+/// The flags that an error message names.
 #[derive(Clone, Copy, Debug)]
 struct Flags {
-    /// Names the authorities.
+    /// Sets the authorities.
     authorities: &'static str,
-    /// Names the server.
+    /// Sets the server's name.
     server_name: &'static str,
-    /// Does without verification, if one does: the end of a parenthesis.
+    /// Disables verification, if a flag does: the end of a parenthesis.
     without: &'static str,
 }
 
@@ -84,28 +84,28 @@ const DATABASES: Flags = Flags {
 };
 const PAGES: Flags = Flags { authorities: "--page-ca-file FILE", server_name: "--page-server-name NAME", without: "" };
 
-/// What of a server's certificate is checked.
+/// How a server's certificate is verified.
 #[derive(Clone, Debug)]
 enum CertificateCheck {
     Nothing,
-    /// That a trusted authority signed it.
+    /// A trusted authority signed it.
     Chain(Trusted),
-    /// That, and for whom.
+    /// That, and it is for the right name.
     Name(Trusted),
 }
 
-/// Who checks chains, and where it has its authorities from.
+/// Verifies chains, with its source of authorities.
 #[derive(Clone, Debug)]
 struct Trusted {
     by: Arc<dyn ServerCertVerifier>,
-    /// Certificates that were named one by one.
+    /// Certificates that were given one by one.
     named: Vec<CertificateDer<'static>>,
     from: String,
 }
 
 impl Trusted {
-    /// The chain; a server's certificate that is itself among the trusted ones needs none, an authority's own neither
-    /// (`openssl req -x509` makes such, and libpq takes them).
+    /// Verifies the chain; a server's certificate that is itself trusted needs none, and neither does an authority's
+    /// own (`openssl req -x509` creates such, and libpq accepts them).
     fn check(
         &self,
         certificate: &CertificateDer<'_>,
@@ -160,12 +160,12 @@ pub(super) enum NoTlsClient {
 }
 
 impl Tls {
-    /// As libpq does: the system's roots are for `verify-full` only, which is then the default; `require` checks the
-    /// chain where a file of roots is there. `allow` is `prefer`: both take what the server offers and check nothing,
-    /// and `prefer` needs one login where `allow` may need two.
+    /// Follows libpq: the system's roots are for `verify-full` only, which is then the default; `require` verifies the
+    /// chain if a file of roots exists. `allow` is `prefer`: both take what the server offers and verify nothing, and
+    /// `prefer` needs one login where `allow` may need two.
     ///
     /// # Errors
-    /// Roots that are needed and missing, or cannot be read; a name that is none.
+    /// Required roots that are missing or cannot be read; an invalid name.
     pub(super) fn resolve(mode: Option<SslMode>, roots: &Roots, name: Option<&str>) -> Result<Self> {
         let system = matches!(roots, Roots::System);
         let mode = mode.unwrap_or(if system { SslMode::VerifyFull } else { SslMode::Prefer });
@@ -187,11 +187,11 @@ impl Tls {
         Ok(Self { want, mode, check, name, flags: DATABASES })
     }
 
-    /// For status pages: the certificate is always verified, against these authorities (PEM; the operating system's without
-    /// any), and `from` names where they are from.
+    /// For status endpoints: the certificate is always verified, against these authorities (PEM; the operating system's
+    /// if there are none); `from` tells where they come from.
     ///
     /// # Errors
-    /// These are none; a name that is none.
+    /// They are not certificates; the name is not a host name.
     pub(super) fn for_pages(authorities: Option<&[u8]>, from: &str, name: Option<&str>) -> Result<Self> {
         let trusted = match authorities {
             Some(pem) => of_pem(pem, from)?,
@@ -211,7 +211,7 @@ impl Tls {
         self.want
     }
 
-    /// What a connection will have shown of the server once there is one.
+    /// Returns what a connection will have verified of the server.
     pub(super) fn checked(&self) -> Checked {
         match self.check {
             CertificateCheck::Nothing => Checked::Nothing,
@@ -220,24 +220,24 @@ impl Tls {
         }
     }
 
-    /// As libpq writes it.
+    /// Returns the mode as libpq writes it.
     pub(super) fn mode(&self) -> &'static str {
         self.mode.name()
     }
 
-    /// What makes TLS connections to a pod; the name it is to be asked with.
+    /// Returns what makes TLS connections to a pod, and the name that its certificate must have.
     ///
     /// # Errors
-    /// In words.
+    /// The pod has no valid name, or rustls rejects the configuration.
     pub(super) fn connector(&self, namespace: &str, pod: &str) -> Result<(MakeRustlsConnect, String), NoTlsClient> {
         let (config, name) = self.client(namespace, pod)?;
         Ok((MakeRustlsConnect::new(config), name.to_str().into_owned()))
     }
 
-    /// The same for any protocol.
+    /// Returns the same for any protocol.
     ///
     /// # Errors
-    /// In words.
+    /// The pod has no valid name, or rustls rejects the configuration.
     pub(super) fn client(
         &self,
         namespace: &str,
@@ -252,12 +252,12 @@ impl Tls {
             Verifier { check: self.check.clone(), names, algorithms: provider.signature_verification_algorithms };
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let mut config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
-        // As through an address that has no name; a proxy that routes by name would look for one that it does not know.
+        // As with an address that has no name; a proxy that routes by name would look for an unknown one.
         config.enable_sni = self.name.is_some();
         Ok((config, first))
     }
 
-    /// Names of which a certificate must carry one.
+    /// Returns the names of which a certificate must carry one.
     fn names(&self, namespace: &str, pod: &str) -> Vec<ServerName<'static>> {
         if let Some(name) = &self.name {
             return vec![name.clone()];
@@ -266,7 +266,7 @@ impl Tls {
         own.into_iter().filter_map(|name| ServerName::try_from(name).ok()).collect()
     }
 
-    /// Why a handshake failed, in words.
+    /// Returns why a handshake failed.
     pub(super) fn error_text(&self, error: &rustls::Error, namespace: &str, pod: &str) -> String {
         let rustls::Error::InvalidCertificate(certificate) = error else {
             return format!("TLS failed: {error}");
@@ -332,7 +332,7 @@ fn needed(roots: &Roots, mode: SslMode) -> Result<Trusted> {
     }
 }
 
-/// The roots, where they are there.
+/// Returns the roots, if they are there.
 fn trusted(roots: &Roots, mode: SslMode) -> Result<Option<Trusted>> {
     let (path, named) = match roots {
         Roots::None => return Ok(None),
@@ -350,14 +350,14 @@ fn unusable(from: &str, why: String) -> Error {
     Error::usage(format!("cannot use the certificates in {from}")).because(why)
 }
 
-/// The operating system's authorities.
+/// Returns the operating system's authorities.
 fn system() -> Result<Trusted> {
     let by = rustls_platform_verifier::Verifier::new(Arc::new(ring::default_provider()))
         .map_err(|error| Error::failure("cannot read the operating system's certificates").because_of(error))?;
     Ok(Trusted { by: Arc::new(by), named: Vec::new(), from: "the operating system's certificates".into() })
 }
 
-/// The authorities in this text, which is from there.
+/// Parses the authorities in a text; `from` tells where it comes from.
 fn of_pem(text: &[u8], from: &str) -> Result<Trusted> {
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
     let named = read.map_err(|error| unusable(from, error.to_string()))?;
@@ -379,8 +379,8 @@ fn server_name(name: &str, flag: &str) -> Result<ServerName<'static>> {
     })
 }
 
-/// Checks a server's certificate as far as the mode says. That the server holds the certificate's key is always
-/// checked: the password's exchange is bound to it (SCRAM-SHA-256-PLUS).
+/// Verifies a server's certificate as far as the mode requires. That the server holds the certificate's key is always
+/// verified: the password exchange is bound to it (SCRAM-SHA-256-PLUS).
 struct Verifier {
     check: CertificateCheck,
     names: Vec<ServerName<'static>>,
@@ -393,8 +393,8 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// Whether whoever answers holds the key in the certificate, whatever else the certificate is: of X.509 version 1, say,
-/// which the check of a certificate does not take.
+/// Verifies that the server holds the key in the certificate, whatever else the certificate is: of X.509 version 1, for
+/// example, which certificate verification does not accept.
 fn signed_by_key(
     message: &[u8],
     certificate: &CertificateDer<'_>,
@@ -408,7 +408,7 @@ fn signed_by_key(
     let key = info.subject_public_key.raw_bytes();
     let of_scheme = algorithms.mapping.iter().filter(|(known, _)| *known == scheme);
     let mut possible = of_scheme.flat_map(|(_, algorithms)| *algorithms);
-    // The identifier is what is in the sequence: its tag and length, which is short, come before.
+    // The identifier is the contents of the sequence: its tag and length, which is short, come before.
     let fits = |algorithm: &dyn SignatureVerificationAlgorithm| {
         kind.get(2..) == Some(algorithm.public_key_alg_id().as_ref())
             && algorithm.verify_signature(key, message, signature).is_ok()
@@ -434,7 +434,7 @@ impl ServerCertVerifier for Verifier {
             CertificateCheck::Chain(trusted) => (trusted, None),
             CertificateCheck::Name(trusted) => (trusted, Some(&self.names)),
         };
-        // The chain is looked at first, then the name: a certificate of another name has passed as to its chain.
+        // The chain is verified first, then the name: a certificate of another name has a valid chain.
         let said = trusted.check(certificate, intermediates, name, ocsp, now);
         match (said, names) {
             (Err(error), None) if is_about_the_name(&error) => Ok(ServerCertVerified::assertion()),

@@ -1,5 +1,4 @@
-//! Each mode against real servers: with a certificate that nobody signed, with one that an authority signed, without
-//! TLS.
+//! Each mode against real servers: with a self-signed certificate, with one that an authority signed, without TLS.
 
 use super::*;
 use crate::cli::LoginArgs;
@@ -65,10 +64,10 @@ fn file(folder: &TempDir, name: &str, text: &str) -> PathBuf {
 const MODES: [SslMode; 6] =
     [SslMode::Disable, SslMode::Allow, SslMode::Prefer, SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull];
 
-/// What each mode comes to; a refusal by the beginning of what it says of the certificate.
+/// The result of each mode; a rejection by the beginning of its reason.
 async fn table(postgres: &Postgres, roots: &Path, expected: [Result<&str, &str>; 6]) {
     for (mode, expected) in MODES.into_iter().zip(expected) {
-        // Without checking, no file of roots is looked at; `require` would check.
+        // Without verification, no file of roots is read; `require` would verify.
         let roots = matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull).then_some(roots);
         let came = outcome(postgres.sql_with("gpadmin", "postgres", login(mode, roots, None))).await;
         let refused = format!("the server's certificate was rejected by sslmode={}: ", mode.name());
@@ -97,14 +96,14 @@ async fn a_self_signed_server_is_taken_by_require_and_refused_by_verification() 
     let itself = file(&folder, "server.crt", &pair.certificate);
     table(&postgres, &itself, [Ok("plain"), Ok("TLS"), Ok("TLS"), Ok("TLS"), Ok("TLS"), Ok("TLS")]).await;
 
-    // As libpq does, `require` checks the chain where roots are there.
+    // As in libpq, `require` verifies the chain if roots exist.
     let checked = postgres.sql_with("gpadmin", "postgres", login(SslMode::Require, Some(&roots), None));
     assert!(outcome(checked).await.unwrap_err().contains(unknown));
     let system = login(SslMode::VerifyFull, Some(Path::new("system")), None);
     let said = outcome(postgres.sql_with("gpadmin", "postgres", system)).await.unwrap_err();
     assert!(said.contains("no authority in the operating system's certificates signed it"), "{said}");
 
-    // So it is where it is an authority's, as `openssl req -x509` makes it; but not beyond its time.
+    // The same for an authority's own certificate, as `openssl req -x509` creates it; but not after its expiry.
     let own = |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let over = |params: &mut CertificateParams| {
         own(params);
@@ -202,17 +201,17 @@ async fn a_refused_login_is_told_in_the_servers_words_and_from_where_the_passwor
         let said = outcome(postgres.sql_with("sealed", "postgres", with(Some(PASSWORD), mode))).await.unwrap_err();
         assert!(said.starts_with("pg_hba.conf rejects connection") && said.ends_with("(SQLSTATE 28000)"), "{said}");
     }
-    // A database that is not there is not the login's fault.
+    // A missing database is not the login's fault.
     let missing = postgres.sql_with("gpadmin", "no_such", with(Some(PASSWORD), SslMode::Require));
     let trouble = open(&missing).await.err().unwrap();
     assert_eq!(trouble.reason, "database \"no_such\" does not exist (SQLSTATE 3D000)");
     assert!(!trouble.refuses_login());
-    // Nor does a server that takes this role with TLS only see it come without.
+    // Nor does a server that accepts this role only over TLS get a connection without.
     assert_eq!(outcome(postgres.sql_with("secured", "postgres", with(None, SslMode::Prefer))).await, Ok("TLS"));
 }
 
-/// The password's exchange is bound to the certificate: whoever stands between with one of his own learns nothing, and
-/// is noticed, even where no certificate is checked.
+/// The password exchange is bound to the certificate: a man in the middle with his own certificate learns nothing, and
+/// is noticed, even if no certificate is verified.
 #[tokio::test]
 async fn the_passwords_exchange_is_bound_to_the_servers_certificate() {
     use tokio_postgres::config::{ChannelBinding, Config, SslMode as Wanted};
@@ -233,8 +232,8 @@ async fn the_passwords_exchange_is_bound_to_the_servers_certificate() {
     assert!(session.is_ok(), "{:?}", session.err());
 }
 
-/// The same certificate as X.509 version 1 has it, without extensions: as `openssl x509 -req` makes it without a file of
-/// them.
+/// The same certificate as X.509 version 1, without extensions: as `openssl x509 -req` makes it without an extension
+/// file.
 fn version_1(pair: &crate::probe::testing::Pair) -> crate::probe::testing::Pair {
     use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
     use x509_cert::der::asn1::BitString;
@@ -253,7 +252,8 @@ fn version_1(pair: &crate::probe::testing::Pair) -> crate::probe::testing::Pair 
     crate::probe::testing::Pair { certificate, key: pair.key.clone() }
 }
 
-/// psql takes such with `require`, which checks no certificate; and `prefer` does not go on in the clear because of one.
+/// psql accepts it with `require`, which verifies no certificate; and `prefer` does not continue unencrypted because of
+/// one.
 #[tokio::test]
 async fn a_certificate_of_version_1_is_taken_where_none_is_checked() {
     let folder = tempfile::tempdir().unwrap();
@@ -264,7 +264,7 @@ async fn a_certificate_of_version_1_is_taken_where_none_is_checked() {
     table(&postgres, &roots, [Ok("plain"), Ok("TLS"), Ok("TLS"), Ok("TLS"), refused, refused]).await;
 }
 
-/// Whoever answers holds the key in the certificate, even where nothing else of it is checked.
+/// The server holds the certificate's key, even if nothing else of it is verified.
 #[test]
 fn a_signature_by_another_key_is_refused() {
     let (one, other) = (self_signed(&["p-0"], |_| ()), self_signed(&["p-0"], |_| ()));
@@ -288,7 +288,7 @@ fn a_signature_by_another_key_is_refused() {
     }
 }
 
-/// A server that agrees to TLS, and then answers something else; the second time it is a plain one that refuses.
+/// A server that agrees to TLS, and then sends something else; the second time it is a plain one that refuses.
 struct Fickle(std::sync::atomic::AtomicUsize);
 
 impl Connector for Fickle {
@@ -333,8 +333,8 @@ async fn only_prefer_goes_on_without_tls_where_the_handshake_fails() {
     }
 }
 
-/// A server with TLS, which signs with this key and asks for the password by SCRAM, bound to the certificate or not; it
-/// keeps what it is told first.
+/// A server with TLS, which signs with this key and requests the password by SCRAM, bound to the certificate or not; it
+/// keeps what it gets first.
 struct InTheMiddle {
     certified: Arc<rustls::sign::CertifiedKey>,
     connections: std::sync::atomic::AtomicUsize,
@@ -395,7 +395,7 @@ impl Connector for InTheMiddle {
             let mut asked = [0; 8];
             theirs.read_exact(&mut asked).await.unwrap();
             if asked != [0, 0, 0, 8, 4, 210, 22, 47] {
-                // In the clear, without a question for TLS.
+                // Unencrypted, without a TLS request.
                 told.lock().unwrap().extend(asked);
                 done.notify_one();
                 return;
@@ -417,8 +417,8 @@ impl Connector for InTheMiddle {
     }
 }
 
-/// The same as a session of ours does it, over everything that is between: a server that could bind the exchange is not
-/// told one that whoever stands between could pass on.
+/// The same through one of the plugin's sessions, with everything in between: a server that can bind the exchange does
+/// not get an unbound one that a man in the middle could pass on.
 #[tokio::test]
 async fn a_session_binds_the_exchange_to_the_certificate() {
     let pair = self_signed(&["p-0"], |_| ());
@@ -432,7 +432,7 @@ async fn a_session_binds_the_exchange_to_the_certificate() {
     }
 }
 
-/// Whoever shows a certificate without its key is no server that has no TLS: `prefer` says so, and goes no further.
+/// A server with a certificate but without its key is not a server without TLS: `prefer` reports it, and stops.
 #[tokio::test]
 async fn prefer_does_not_go_on_in_the_clear_because_of_a_certificate() {
     let (certificate, other) = (self_signed(&["p-0"], |_| ()), self_signed(&["p-0"], |_| ()));

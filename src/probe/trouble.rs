@@ -1,4 +1,4 @@
-//! Why a question got no answer, and what that says of the server.
+//! Why a query got no answer, and what that says about the server.
 
 use std::io;
 use std::time::Duration;
@@ -11,30 +11,30 @@ use crate::cluster::{cut, error_text};
 use crate::duration;
 use crate::text::one_line;
 
-/// Why a question got no answer.
+/// A query that got no answer, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct ProbeError {
-    /// What it says of the server.
+    /// What that says about the server.
     pub meaning: Meaning,
-    /// In words, one line.
+    /// The reason in one line.
     pub reason: String,
-    /// The server's SQLSTATE, where it gave one.
+    /// The server's SQLSTATE, if it sent one.
     pub code: Option<String>,
 }
 
 impl ProbeError {
-    /// Returns trouble that says this of the server.
+    /// Creates an error with this meaning.
     pub fn new(meaning: Meaning, reason: impl Into<String>) -> Self {
         Self { meaning, reason: reason.into(), code: None }
     }
 
-    /// Returns trouble that says nothing of the server: the way to it broke, or its answer makes no sense.
+    /// Creates an error that says nothing about the server: the connection broke, or the response makes no sense.
     pub fn unsure(reason: impl Into<String>) -> Self {
         Self::new(Meaning::Unknown, reason)
     }
 
-    /// Returns the trouble of an answer that did not come within this time.
+    /// Creates the error for a response that did not arrive within this time.
     pub fn late(after: Duration) -> Self {
         Self::new(Meaning::Late, format!("no response within {}", duration::format(rounded(after))))
     }
@@ -59,7 +59,7 @@ impl ProbeError {
         }
     }
 
-    /// Whether the server said this SQLSTATE.
+    /// Returns whether the server sent this SQLSTATE.
     pub fn is(&self, state: &SqlState) -> bool {
         self.is_code(state.code())
     }
@@ -68,12 +68,12 @@ impl ProbeError {
         self.code.as_deref() == Some(code)
     }
 
-    /// Whether time ran out on our side.
+    /// Returns whether the client's time ran out.
     pub fn hung(&self) -> bool {
         self.meaning == Meaning::Late
     }
 
-    /// Whether the server is there, and this login does not fit it. Waiting does not change that.
+    /// Returns whether the server is there but rejects this login. Waiting does not change that.
     pub fn refuses_login(&self) -> bool {
         self.meaning == Meaning::LoginRefused
     }

@@ -1,93 +1,93 @@
-//! How long a database was away, reckoned from the questions that were put to it. Pure: times are what a monotonic
-//! clock showed, since any one moment.
+//! Computes how long a database was unavailable from the probes that were sent to it. Pure: times are those of a
+//! monotonic clock, from an arbitrary start.
 
 use crate::plan::{NotMeasured, ProbeTarget, Promise};
 use crate::probe::sql::Reached;
 use std::time::Duration;
 
-/// One question to a database, login and all.
+/// One probe of a database, including the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// When it began.
     pub started: Duration,
-    /// When the answer was there, or that there would be none.
+    /// When the response arrived, or it was known that there would be none.
     pub ended: Duration,
-    /// What came of it.
+    /// Its result.
     pub outcome: AttemptOutcome,
 }
 
-/// What came of a question.
+/// The result of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptOutcome {
-    /// The database answered: the server alone, or every segment of an MPP server.
+    /// The database responded: the server alone, or every segment of an MPP server.
     Answered(Reached),
-    /// It did not, for this reason: it refused, nobody listened, or time ran out.
+    /// It did not respond, for this reason: it refused, nothing listened, or the time ran out.
     Failed(String),
-    /// The way to it was broken, which says nothing about it.
+    /// The connection to it failed, which says nothing about the database.
     Unknown(String),
 }
 
-/// A database, and what was measured of it.
+/// A database, and its measured availability.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Availability {
-    /// Namespace, where it is known.
+    /// Namespace, if it is known.
     pub namespace: Option<String>,
-    /// Pod that takes the session, where it is known.
+    /// Pod that takes the session, if it is known.
     pub pod: Option<String>,
-    /// What is promised of it; nothing is known of one that was not to be asked.
+    /// The expectation for it; `None` for one that is not probed.
     pub promise: Option<Promise>,
-    /// How long it was away, or why that is not known.
+    /// How long it was unavailable, or why that is unknown.
     pub measured: Result<Downtime, String>,
 }
 
-/// How a database answered from the start of a run to its end. Durations are since the start.
+/// How a database responded from the start of a run to its end. Durations are since the start.
 ///
-/// It is taken to be away from the end of the last answer before to the end of the first answer after: longer it was
-/// not, as far as the questions can tell.
+/// It counts as unavailable from the end of the last response before the outage to the end of the first response after
+/// it, which is an upper bound.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Downtime {
-    /// Questions that ended, the last one before the start among them.
+    /// Completed probes, including the last one before the start.
     pub asked: usize,
-    /// Those that were answered.
+    /// Probes that got a response.
     pub answered: usize,
-    /// Those that say nothing, since the way there was broken.
+    /// Probes that say nothing, because the connection failed.
     pub unknown: usize,
-    /// Whether the answers are those of every segment of an MPP server.
+    /// Whether the responses are those of every segment of an MPP server.
     pub segments: bool,
-    /// Whether it answered when the run began.
+    /// Whether it responded when the run began.
     pub answered_before: bool,
-    /// When the first question that was not answered was put.
+    /// When the first failed probe began.
     pub first_failure: Option<Duration>,
-    /// When the first answer after that was there.
+    /// When the first response after that arrived.
     pub first_success_after: Option<Duration>,
-    /// The longest time without an answer, whatever the reason.
+    /// The longest time without a response, whatever the reason.
     pub longest_gap: Option<Duration>,
-    /// The longest time that it was away after it had answered.
+    /// The longest outage after a response.
     pub interruption: Option<Duration>,
-    /// How often it was away after it had answered.
+    /// The number of outages after a response.
     pub interruptions: usize,
-    /// Whether the last question was not answered.
+    /// Whether the last probe failed.
     pub still_away: bool,
-    /// Why the last one that was not answered was not.
+    /// Why the last failed probe failed.
     pub reason: Option<String>,
 }
 
-/// A time without an answer.
+/// A time without a response.
 struct Outage {
     from: Duration,
-    /// It had answered before.
+    /// It had responded before.
     interrupts: bool,
-    /// At least one question tells that it was the database.
+    /// At least one probe shows that it was the database.
     away: bool,
 }
 
 impl Downtime {
-    /// Reckons up the attempts, which are in order, at a run from `begun` to `ended`. The last attempt that ended before
-    /// the run says how the database was then; the earlier ones do not count. An attempt that was cut off is not among
-    /// them. A gap that is open in the end lasts until then.
+    /// Evaluates the attempts, which are in order, of a run from `begun` to `ended`. The last attempt that ended before
+    /// the run tells how the database was at its start; earlier ones do not count. Attempts that were cut off are not
+    /// included. An outage that is open at the end lasts until then.
     ///
     /// # Errors
-    /// Why nothing is known: no question ended, or the way there was broken each time.
+    /// Why nothing is known: no probe completed, or the connection failed each time.
     pub fn of(attempts: &[Attempt], begun: Duration, ended: Duration) -> Result<Self, String> {
         let before = attempts.iter().rposition(|attempt| attempt.ended <= begun);
         let attempts = &attempts[before.unwrap_or(0)..];
@@ -119,7 +119,7 @@ impl Downtime {
             };
             account.first_failure.get_or_insert(since(*started));
             account.reason = Some(reason.clone());
-            // What was before the run was not the run's doing.
+            // What happened before the run was not caused by it.
             let from = last_answer.unwrap_or(*started).max(begun);
             gap.get_or_insert(Outage { from, interrupts: last_answer.is_some(), away: false }).away |= away;
         }
@@ -147,13 +147,14 @@ impl Downtime {
 }
 
 impl Availability {
-    /// Of a database that was asked.
+    /// Returns the availability of a probed database.
     pub fn measured(target: ProbeTarget, measured: Result<Downtime, String>) -> Self {
         let ProbeTarget { namespace, pod, promise, .. } = target;
         Self { namespace: Some(namespace), pod: Some(pod), promise: Some(promise), measured }
     }
 
-    /// Whether a promise was broken: it was away where it should have stayed. One that never answered broke none.
+    /// Returns whether an expectation failed: it was unavailable although it should not have been. A database that
+    /// never responded does not count.
     pub fn finding(&self) -> bool {
         let away = matches!(&self.measured, Ok(account) if account.interruption.is_some());
         away && self.promise == Some(Promise::Stays)
@@ -175,7 +176,7 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// Attempts from words: `0-10` answered, `0-10!` failed, `0-10?` not known; milliseconds.
+    /// Parses attempts: `0-10` responded, `0-10!` failed, `0-10?` unknown; milliseconds.
     fn attempts(words: &str) -> Vec<Attempt> {
         let attempt = |word: &str| {
             let times = word.trim_end_matches(['!', '?']);
@@ -190,7 +191,7 @@ mod tests {
         words.split_whitespace().map(attempt).collect()
     }
 
-    /// Of a run from 1000 to 3000.
+    /// Evaluates a run from 1000 to 3000.
     fn account(words: &str) -> Result<Downtime, String> {
         Downtime::of(&attempts(words), ms(1000), ms(3000))
     }
@@ -198,9 +199,9 @@ mod tests {
     #[test]
     fn all_answered() {
         let expected = Downtime { asked: 3, answered: 3, answered_before: true, ..Downtime::default() };
-        // The ones before the last one before the run do not count, whatever came of them.
+        // Attempts before the last one before the run do not count, whatever their result.
         assert_eq!(account("0-10! 500-510 900-910 1100-1110 2900-2910"), Ok(expected.clone()));
-        // The first one took until after the run had begun: how it was before is not known.
+        // The first one lasted until after the start of the run: the state before is unknown.
         let expected = Downtime { answered_before: false, ..expected };
         assert_eq!(account("900-1010 1100-1110 2900-2910"), Ok(expected));
     }
@@ -216,7 +217,7 @@ mod tests {
             answered_before: true,
             first_failure: Some(ms(300)),
             first_success_after: Some(ms(720)),
-            // From the end of the last answer to the end of the next one.
+            // From the end of the last response to the end of the next one.
             longest_gap: Some(ms(610)),
             interruption: Some(ms(610)),
             interruptions: 2,
@@ -229,22 +230,22 @@ mod tests {
     #[test]
     fn gaps_begin_and_end_where_they_should() {
         for (words, gap, interruption, back, still) in [
-            // What was before the run is not counted into the gap.
+            // The time before the run does not count.
             ("500-510 1100-1110! 1300-1310", Some(310), Some(310), Some(310), false),
-            // Away in the end: until the end of the run, or of the attempt that was let end.
+            // Unavailable at the end: until the end of the run, or of the attempt that was allowed to finish.
             ("900-910 1100-1110 2000-2010!", Some(1890), Some(1890), None, true),
             ("900-910 1100-1110 2000-3400!", Some(2290), Some(2290), None, true),
-            // A hang, and the pause after it: nobody asked, and it goes on.
+            // A hang, and the pause after it: no probe was sent, and the outage continues.
             ("900-910 1100-3100! 5100-5110", Some(4110), Some(4110), Some(4110), false),
-            // Down before: no interruption, however long.
+            // Down before: not an outage, however long.
             ("900-910! 1100-1110! 1300-1310", Some(310), None, Some(310), false),
             ("900-910! 1100-1110!", Some(2000), None, None, true),
             ("1100-1110! 1300-1310!", Some(1900), None, None, true),
-            // Down before, back, and away again: that is one.
+            // Down before, back, and down again: that is one outage.
             ("900-910! 1300-1310 1500-1510! 1700-1710", Some(400), Some(400), Some(310), false),
-            // The way was broken: whether it was away is not known.
+            // The connection failed: whether the database was unavailable is unknown.
             ("900-910 1100-1110? 1300-1310", Some(310), None, Some(310), false),
-            // And then it was: for the whole of it, since longer it was not.
+            // And then it was: for the whole time, as an upper bound.
             ("900-910 1100-1110? 1300-1310! 1500-1510", Some(510), Some(510), Some(510), false),
         ] {
             let account = account(words).unwrap();
@@ -258,7 +259,7 @@ mod tests {
     fn nothing_known_is_not_nothing_wrong() {
         assert_eq!(account(""), Err("no probe had completed by the end".into()));
         assert_eq!(account("900-910? 1100-1110?"), Err("no way at 1110".into()));
-        // Down before the run, as far as known since when: from its start.
+        // Down before the run, for an unknown time: it counts from the start.
         assert_eq!(account("900-910!").unwrap().first_failure, Some(ms(0)));
     }
 

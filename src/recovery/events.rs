@@ -1,4 +1,4 @@
-//! What a running failover tells, and how it ended. Values only; `render` words them.
+//! Events of a running failover, and its result. Values only; `render` formats them.
 
 use super::availability::Availability;
 use crate::outcome::OutcomeKind;
@@ -10,7 +10,7 @@ use std::time::Duration;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// Volumes are retained and recorded on.
+    /// Volumes are retained and carry the record.
     Retain,
     /// Claims are deleted.
     Claim,
@@ -21,16 +21,16 @@ pub enum Phase {
     Replaced,
     /// The new pod is Ready.
     Ready,
-    /// The component answers, and what was there is there.
+    /// The component responds, and its data is intact.
     #[serde(rename = "verify")]
     Answers,
 }
 
 impl Phase {
-    /// All of them, in order.
+    /// All phases, in order.
     pub const ALL: [Self; 6] = [Self::Retain, Self::Claim, Self::Pod, Self::Replaced, Self::Ready, Self::Answers];
 
-    /// In one word.
+    /// Returns its name in one word.
     pub fn name(self) -> &'static str {
         match self {
             Self::Retain => "retain",
@@ -70,23 +70,23 @@ pub enum PhaseEnd {
 /// How a failover ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// By the definition: all four conditions.
+    /// As defined: all four conditions hold.
     Recovered,
     /// The pod is new and Ready; verification was switched off (`--no-verify`).
     Replaced,
     /// The pod is new and Ready; whether the component and its data are back is unknown.
     Unverified(String),
-    /// Something that was there before is missing: one line each.
+    /// Data that was present before is missing: one line each.
     DataMissing(Vec<String>),
-    /// The pod is back and Ready, and its component was still fetching data when the time was up: what is left, in words.
+    /// The pod is new and Ready, and its component was still fetching data when the time was up: what is left.
     CatchingUp(String),
     /// Not within the time given: what was waited for.
     TimedOut(String),
     /// The cluster was not as planned; nothing further was changed.
     ClusterChanged(String),
-    /// A request failed for good.
+    /// A request failed permanently.
     Failed(crate::error::Error),
-    /// Ended by the user.
+    /// Interrupted by the user.
     Interrupted,
 }
 
@@ -114,9 +114,9 @@ impl Ending {
 pub struct ClaimChange {
     /// Its name.
     pub name: String,
-    /// Old UID; empty if there was none.
+    /// UID of the old claim; empty if there was none.
     pub old_uid: String,
-    /// New UID. Null if there is none.
+    /// UID of the new claim. Null if there is none.
     pub new_uid: Option<String>,
     /// Volume that is retained. Null if there is none.
     pub retained_volume: Option<String>,
@@ -129,7 +129,7 @@ pub struct ClaimChange {
     pub earlier_policy: Option<String>,
 }
 
-/// The whole account of a failover.
+/// The complete result of a failover.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// How it ended.
@@ -138,31 +138,31 @@ pub struct Outcome {
     pub phases: Vec<(Phase, PhaseEnd)>,
     /// From the first change to the end.
     pub total: Duration,
-    /// The old pod's UID; empty if it was gone before.
+    /// The old pod's UID; empty if it was already gone.
     pub old_uid: String,
     /// The new pod's name and UID, once there is one.
     pub new_pod: Option<(String, String)>,
     /// The claims.
     pub claims: Vec<ClaimChange>,
-    /// Pending pods that were deleted once more.
+    /// Pending pods that were deleted again.
     pub healed: u32,
     /// Restarts of the new pod's containers.
     pub restarts: u32,
-    /// The same in words, with how the last one came about; `None` where there was none.
+    /// The restarts in words, with the cause of the last one; `None` if there were none.
     pub restarted: Option<String>,
-    /// What was compared, in words: `2 databases, 3 tables, 12 rows, the canary table`.
+    /// What was compared: `2 databases, 3 tables (rows counted), canary table intact`.
     pub proof: Option<String>,
-    /// When the baseline was taken that it was compared with, RFC 3339. None where nothing was compared, or that is not on
-    /// record.
+    /// When the baseline of the comparison was taken, RFC 3339. None if nothing was compared, or the time was not
+    /// recorded.
     pub compared_with: Option<String>,
-    /// What was changed, in words, in order: for the one who was interrupted.
+    /// What was changed, in order: for the user after an interruption.
     pub done: Vec<String>,
-    /// What should be known and is not.
+    /// What the user should know although it does not change the result.
     pub notices: Vec<String>,
-    /// How long the databases that depend on the component were away.
+    /// How long the databases that depend on the component were unavailable.
     pub reachability: Vec<Availability>,
-    /// The command that accepts what is missing since a stored baseline, and proves the rest; nothing is deleted by it.
+    /// The command that accepts what is missing since a stored baseline, and verifies the rest; it deletes nothing.
     pub accept: Option<String>,
-    /// The command that puts back what was set aside, where the new pod does not come up on what it has now.
+    /// The command that restores the retained volumes, if the new pod does not start on its new ones.
     pub undo: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Why a wait lasts: the newest Warning that Kubernetes' own controllers gave about the objects in question.
+//! Explains a long wait: the newest Warning of Kubernetes' own controllers about the objects in question.
 
 use crate::cluster::snapshot::NamespaceObjects;
 use crate::topology::pod_status::{one_line, without_preemption};
@@ -7,14 +7,14 @@ use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A wait is long from here on: what was said before it may explain it.
+/// A wait is long from here on: earlier Warnings may explain it.
 const LONG_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) const STATEFUL_SET: &str = "StatefulSet";
 pub(super) const POD: &str = "Pod";
 pub(super) const CLAIM: &str = "PersistentVolumeClaim";
 
-/// The Events that were there before, by UID and count: a clock of the server's is not compared with ours.
+/// The Events that were present before, by UID and count: the server's clock is not compared with this machine's.
 #[derive(Clone, Debug, Default)]
 pub struct SeenEvents(HashSet<(String, i32)>);
 
@@ -25,30 +25,30 @@ pub struct WaitTarget {
     pub kind: &'static str,
     /// Its name.
     pub name: String,
-    /// Its UID, where the failover brought it about: then whatever was said of it belongs to the failover, even if an
-    /// earlier run heard it.
+    /// Its UID, if the failover created it: then every Event about it belongs to the failover, even if it came during
+    /// an earlier run.
     pub new_uid: Option<String>,
-    /// Whether it is a pod that has its node: what the scheduler had against it is over.
+    /// Whether it is a pod with a node: the scheduler's earlier Warnings no longer apply.
     pub scheduled: bool,
 }
 
 impl SeenEvents {
-    /// The Events of this moment.
+    /// Returns the current Events.
     pub fn of(objects: &NamespaceObjects) -> Self {
         Self(objects.events.items().iter().map(identity).collect())
     }
 
-    /// The newest Warning about the subject since then, as `Reason: message`.
+    /// Returns the newest Warning about the target since then, as `Reason: message`.
     pub fn newest_warning(&self, objects: &NamespaceObjects, subject: &WaitTarget) -> Option<String> {
         let is_new = |event: &&Event| !self.0.contains(&identity(event));
         warnings(objects, subject).filter(is_new).max_by_key(|event| version(event)).map(warning_text)
     }
 }
 
-/// The Warning that explains a wait about `subjects`, the cause before its consequences.
+/// Returns the Warning that explains a wait for `subjects`, the cause before its consequences.
 ///
-/// One that came since the wait began (`since_wait`) explains it at once. A wait that has lasted is also explained by
-/// what was said before: of a new object all its life, and of any other since the run began (`since_run`).
+/// A Warning since the wait began (`since_wait`) explains it at once. A wait that has lasted is also explained by
+/// earlier ones: for a new object during all its life, and for any other since the run began (`since_run`).
 pub(super) fn explanation(
     subjects: &[WaitTarget],
     objects: &NamespaceObjects,
@@ -56,22 +56,22 @@ pub(super) fn explanation(
     since_run: Option<&SeenEvents>,
 ) -> Option<String> {
     let recent = |subject| since_wait.newest_warning(objects, subject);
-    // What a claim was refused for may have been said before there was a pod to wait for, and is not said again for a
-    // while: what the scheduler says of its pod meanwhile is no better.
+    // A claim's Warning may have come before there was a pod to wait for, and is not repeated for a while: what the
+    // scheduler reports about its pod in the meantime is no better.
     let told = |subject| since_run.and_then(|_| newest_of_its_life(objects, subject));
     let earlier = |subject| since_run.and_then(|known| known.newest_warning(objects, subject));
     let of_each = subjects.iter().find_map(|subject| recent(subject).or_else(|| told(subject)));
     of_each.or_else(|| subjects.iter().find_map(earlier))
 }
 
-/// The newest Warning about a new object, whenever it came.
+/// Returns the newest Warning about a new object, whenever it came.
 fn newest_of_its_life(objects: &NamespaceObjects, subject: &WaitTarget) -> Option<String> {
     let uid = subject.new_uid.as_ref()?;
     let of_it = |event: &&Event| event.involved_object.uid.as_ref() == Some(uid);
     warnings(objects, subject).filter(of_it).max_by_key(|event| version(event)).map(warning_text)
 }
 
-/// Warnings about an object of that kind and name; about a new one none that were about its predecessor.
+/// Returns the Warnings about an object of that kind and name; about a new one, none that concern its predecessor.
 fn warnings<'o>(objects: &'o NamespaceObjects, subject: &'o WaitTarget) -> impl Iterator<Item = &'o Event> {
     let about = |event: &&Event| {
         let object = &event.involved_object;
@@ -102,7 +102,7 @@ fn version(event: &Event) -> u64 {
     event.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
-/// Something that is waited for.
+/// A wait in progress.
 #[derive(Clone, Debug)]
 pub(super) struct Wait {
     pub(super) what: String,
@@ -112,7 +112,7 @@ pub(super) struct Wait {
 }
 
 impl Wait {
-    /// When more will be looked at to explain it; `None` once that has been.
+    /// Returns when more Events can explain it; `None` once that time has passed.
     pub(super) fn turns_long(&self) -> Option<Instant> {
         (!self.is_long()).then(|| self.since + LONG_WAIT)
     }
@@ -122,9 +122,9 @@ impl Wait {
     }
 }
 
-/// Whether a wait's own words already hold what a Warning (`Reason: message`) adds.
+/// Returns whether a wait's own text already contains a Warning (`Reason: message`).
 pub(super) fn repeats(waits: &str, warning: &str) -> bool {
-    // A kubelet's `Error: ErrImagePull` says no more than the container's own state.
+    // A kubelet's `Error: ErrImagePull` adds nothing to the container's own state.
     let message = warning.split_once(": ").map(|(_, message)| message.strip_prefix("Error: ").unwrap_or(message));
     message.is_some_and(|message| waits.contains(message))
 }
@@ -175,9 +175,9 @@ mod tests {
         assert!(!repeats(waits, "FailedMount: no such volume"));
     }
 
-    /// A run that takes up an earlier one starts with all Events known.
+    /// A run that resumes an earlier one starts with all Events known.
     #[test]
-    fn what_was_said_of_a_new_object_explains_it_whenever_it_was_said() {
+    fn a_warning_about_a_new_object_explains_a_wait_whenever_it_came() {
         let mut objects = snapshot(&["namespace: n"]).namespaces.remove(0);
         objects.events = Read::Known(vec![
             event("a", 5, "Warning", ("wh-0", "new"), 1, "no such class"),
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(newest_of_its_life(&objects, &WaitTarget { scheduled: true, ..new }), None);
     }
 
-    /// The claim's Warning came while no pod was there yet: in the order that Kubernetes 1.37 was seen to say it.
+    /// The claim's Warning came while there was no pod yet: the order observed on Kubernetes 1.37.
     #[test]
     fn a_cause_that_was_said_before_the_wait_is_named_before_its_consequence() {
         let mut objects = snapshot(&["namespace: n"]).namespaces.remove(0);
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(text_of(&objects, &subjects, None).as_deref(), Some("unbound claims"), "at first");
         assert_eq!(text_of(&objects, &subjects, Some(&nothing)).as_deref(), Some("no such class"));
 
-        // What was there before may have been said of something else, and gives way to what is said now.
+        // Earlier Events may concern something else, and give way to new ones.
         let unowned = |kind, name: &str| WaitTarget { kind, name: name.to_owned(), new_uid: None, scheduled: false };
         let subjects = [unowned(STATEFUL_SET, "wh"), unowned(POD, "wh-0")];
         assert_eq!(text_of(&objects, &subjects, Some(&nothing)).as_deref(), Some("unbound claims"));

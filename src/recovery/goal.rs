@@ -1,5 +1,5 @@
-//! Whether a goal of a failover is reached, judged from a topology alone. Pure predicates; the runner decides when to
-//! look and what to do about it.
+//! Judges from a topology alone whether a goal of a failover is reached. Pure predicates; the executor decides when to
+//! evaluate them and what to do about the result.
 
 use crate::plan::{Plan, PlanCheckId, ReplacedClaim, Step, misbound, reserved_since};
 use crate::topology::health::minds_its_order;
@@ -8,48 +8,48 @@ use crate::topology::{Claim, ClaimState, Member, NotIts, PodFacts, Topology, Vol
 /// A predicate over the plan and the topology.
 pub(super) type Goal = fn(&Plan, &Topology) -> Progress;
 
-/// How far a goal is.
+/// The progress towards a goal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// It is reached.
     Reached,
-    /// Not yet; what is waited for, in words.
+    /// Not yet; what is waited for.
     Waiting(String),
-    /// Not yet, and without help it may never be.
+    /// Not yet, and without intervention possibly never.
     Trapped(Trap),
-    /// A new claim has a volume that it must not have, in words. What the plan does not name is not deleted.
+    /// A new claim has a volume that it must not have. What the plan does not name is not deleted.
     Misbound(String),
 }
 
-/// A replacement pod that was created against the old claim. One that is not scheduled yet waits for a claim that goes
-/// away under it, and stays Pending for ever (kubernetes/kubernetes#74374); one that was scheduled keeps the claim
-/// Terminating for as long as it runs.
+/// A replacement pod that was created with the old claim. One that is not scheduled yet waits for a claim that is being
+/// deleted, and stays Pending forever (kubernetes/kubernetes#74374); one that was scheduled keeps the claim Terminating
+/// for as long as it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trap {
     /// Name of the Pending pod.
     pub pod: String,
     /// Its UID.
     pub uid: String,
-    /// The version of it that was seen (resourceVersion).
+    /// The version of the pod that was seen (resourceVersion).
     pub version: String,
     /// The claim it waits for.
     pub claim: String,
-    /// How that claim is: `missing` or `Terminating`.
+    /// The state of that claim: `missing` or `Terminating`.
     pub state: String,
-    /// Whether the pod was scheduled with the claim: it holds it, rather than waiting for it.
+    /// Whether the pod was scheduled with the claim: it holds the claim, rather than waiting for it.
     pub holds: bool,
 }
 
 impl Trap {
-    /// Whether it is still the same trap, whatever else was written down about the pod.
+    /// Returns whether it is still the same trap, even if the pod's status changed.
     pub fn is_still(&self, earlier: &Self) -> bool {
         let what = |trap: &Self| (trap.uid.clone(), trap.claim.clone(), trap.state.clone(), trap.holds);
         what(self) == what(earlier)
     }
 }
 
-/// The pod that took the old one's place: of the same name with another UID, or, where no StatefulSet keeps the name, a
-/// pod of the same controller that was not there before.
+/// Returns the pod that replaced the old one: with the same name and another UID, or, if no StatefulSet keeps the name,
+/// a new pod of the same controller.
 pub fn successor<'t>(plan: &Plan, topology: &'t Topology) -> Option<(&'t Member, &'t PodFacts)> {
     let target = &plan.target;
     let namesake = topology.member(&target.namespace, &target.pod);
@@ -66,8 +66,8 @@ pub fn successor<'t>(plan: &Plan, topology: &'t Topology) -> Option<(&'t Member,
         .find(|(_, pod)| pod.owner.as_ref() == Some(owner) && !target.siblings.contains(&pod.uid))
 }
 
-/// The end of phase 1: the volume controller knows of each volume that is reserved, and of each reservation that was taken
-/// back. A claim that is made before it does would get another volume.
+/// The end of phase 1: the volume controller has processed each reservation of a volume, and each removed one. A claim
+/// that is created before would get another volume.
 pub fn noticed(plan: &Plan, topology: &Topology) -> Progress {
     let found = |uid: &str| topology.recorded.iter().find(|volume| volume.uid == uid);
     let not_yet = |what: String, volume: Option<&Volume>| {
@@ -90,7 +90,7 @@ pub fn noticed(plan: &Plan, topology: &Topology) -> Progress {
         let present = topology
             .member(&plan.target.namespace, &plan.target.pod)
             .and_then(|member| member.claims.iter().find(|present| present.name == claim.name));
-        // A claim that had no volume has it already.
+        // The old claim had no volume, and the new one is bound already.
         let taken = holder.is_some() && holder != Some(&claim.uid) && holder == present.and_then(|it| it.uid.as_ref());
         let reserved = holder.is_none() && volume.is_some_and(|volume| volume.phase == VolumePhase::Available);
         if !taken && !reserved {
@@ -100,8 +100,8 @@ pub fn noticed(plan: &Plan, topology: &Topology) -> Progress {
     Progress::Reached
 }
 
-/// The claim that took a replaced one's place: of the same name, or, where it belongs to a pod that came back under
-/// another name, named like that.
+/// Returns the claim that took a replaced one's place: with the same name, or, if it belongs to a pod with a new name,
+/// named after that.
 pub fn new_claim<'m>(plan: &Plan, member: &'m Member, replaced: &ReplacedClaim) -> Option<&'m Claim> {
     let of_pod = replaced.name.strip_prefix(&plan.target.pod).filter(|_| replaced.ephemeral);
     let name = of_pod.map_or_else(|| replaced.name.clone(), |volume| format!("{}{volume}", member.name));
@@ -126,8 +126,8 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
         return Progress::Waiting("the new pod is also Terminating".into());
     }
     if pod.pending && pod.node.is_none() {
-        // A claim that the new pod mounts and that is gone or going: nothing may ever bring it back.
-        // One that belongs to a pod is made for each pod anew, once that of the old one is gone.
+        // A claim that the new pod mounts and that is deleted: nothing may ever recreate it.
+        // A claim that belongs to a pod is created for each pod, once the old pod's is gone.
         let mut claims = member.claims.iter().filter(|claim| !claim.ephemeral);
         let gone = claims.find(|claim| claim.state == ClaimState::Missing || claim.terminating);
         if let Some(claim) = gone {
@@ -185,8 +185,8 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
     Progress::Reached
 }
 
-/// Why no pod is created yet: the controller refuses while a claim is being deleted, and an ordered one creates none
-/// while one of a lower ordinal is not Ready.
+/// Returns why no pod is created yet: the controller refuses while a claim is being deleted, and an ordered one creates
+/// none while one with a lower ordinal is not Ready.
 fn in_the_way(plan: &Plan, topology: &Topology) -> String {
     let Some(member) = topology.member(&plan.target.namespace, &plan.target.pod) else { return String::new() };
     if let Some(claim) = member.claims.iter().find(|claim| claim.terminating) {
@@ -197,7 +197,7 @@ fn in_the_way(plan: &Plan, topology: &Topology) -> String {
     before.map(|(set, lower)| format!("; {}", minds_its_order(set, lower))).unwrap_or_default()
 }
 
-/// Phase 5: the successor is Ready and stays. What phase 4 asks for still holds.
+/// Phase 5: the successor is Ready and stays, and phase 4 still holds.
 pub fn ready(plan: &Plan, topology: &Topology) -> Progress {
     match replaced(plan, topology) {
         Progress::Reached => {}
@@ -206,21 +206,22 @@ pub fn ready(plan: &Plan, topology: &Topology) -> Progress {
     match successor(plan, topology) {
         Some((_, pod)) if pod.ready => Progress::Reached,
         Some((_, pod)) => Progress::Waiting(match &pod.trouble {
-            // `ErrImagePull` and its like are in it already.
+            // It already contains `ErrImagePull` and the like.
             Some(trouble) if trouble.contains(&pod.status) => trouble.clone(),
             Some(trouble) => format!("{}: {trouble}", pod.status),
             None => pod.status.clone(),
         }),
-        None => Progress::Waiting("the new pod was deleted again".into()),
+        None => Progress::Waiting("the new pod is gone".into()),
     }
 }
 
-/// No claim that goes with the pod, be it one that came since the plan was made, has a volume that the plan does not retain.
+/// Checks that no claim that is deleted with the pod, even one created since the plan was made, has a volume that the
+/// plan does not retain.
 ///
 /// # Errors
 /// Which claim has one.
 pub fn nothing_else_goes(plan: &Plan, topology: &Topology) -> Result<(), String> {
-    // That volumes may be lost was confirmed.
+    // The user confirmed that volumes may be lost.
     if plan.checks.iter().any(|check| check.id == PlanCheckId::Retention && check.overridden) {
         return Ok(());
     }
@@ -230,7 +231,7 @@ pub fn nothing_else_goes(plan: &Plan, topology: &Topology) -> Result<(), String>
     let goes = |claim: &&Claim| {
         claim.ephemeral || of_name(claim).is_some_and(|replaced| claim.uid.as_ref() == Some(&replaced.uid))
     };
-    // What comes back was retained when it was set aside, and stays so until the undo is finished.
+    // The volume to restore was retained earlier, and stays so until the undo is finished.
     let returns = |claim: &Claim, volume: &String| {
         of_name(claim).and_then(|replaced| replaced.returns.as_ref()).is_some_and(|back| back.volume == *volume)
     };
@@ -250,8 +251,8 @@ pub fn nothing_else_goes(plan: &Plan, topology: &Topology) -> Result<(), String>
     }
 }
 
-/// Returns the version of the pod that goes, if a claim that goes with it has no volume yet: one that it gets meanwhile
-/// changes the pod before anything is written on it. `None` if that cannot happen.
+/// Returns the version of the pod to delete, if a claim that is deleted with it has no volume yet: binding one changes
+/// the pod before anything is written to it. `None` if that cannot happen.
 pub fn may_get_a_volume(plan: &Plan, topology: &Topology) -> Option<String> {
     let member = topology.member(&plan.target.namespace, &plan.target.pod)?;
     let waits = |claim: &Claim| claim.ephemeral && claim.volume_name.is_none();
@@ -259,14 +260,14 @@ pub fn may_get_a_volume(plan: &Plan, topology: &Topology) -> Option<String> {
     Some(pod.version.clone())
 }
 
-/// The pod and the claims are still those that the plan names, and nothing else would go with them; otherwise nothing is
-/// touched.
+/// Checks that the pod and the claims are still those that the plan names, and that nothing else would be deleted with
+/// them; otherwise nothing is changed.
 ///
 /// # Errors
-/// What is another one.
+/// What has changed.
 pub fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
     nothing_else_goes(plan, topology)?;
-    // The new claim would get it, and the pod would run on a volume that is set aside.
+    // The new claim would get it, and the pod would run on a retained volume.
     if let Some(Step::Unreserve { volume, claim, .. }) = reserved_since(plan, topology).first() {
         return Err(format!("volume {volume} was reserved for claim {claim} by an undo since the plan was made"));
     }

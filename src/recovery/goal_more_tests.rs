@@ -1,5 +1,5 @@
-//! The rules of [`goal`](super) that keep what the plan does not name: which pod counts as the replacement, and which
-//! traps are one and the same.
+//! The rules of [`goal`](super) that protect what the plan does not name: which pod counts as the replacement, and
+//! which traps are the same.
 
 use super::tests::{planned_in, text_of};
 use super::*;
@@ -17,7 +17,7 @@ fn planned(topology: &Topology, pod: &str) -> Plan {
 
 const SET: &str = "{name: pageserver, replicas: 1, templates: [data]}";
 
-/// A pod that has a node was scheduled with the claim, Pending or not: it holds it, and what the plan does not name is not
+/// A pod with a node was scheduled with the claim, Pending or not: it holds it, and what the plan does not name is not
 /// deleted. Only one without a node waits in vain.
 #[test]
 fn a_pending_pod_that_was_scheduled_holds_its_claim() {
@@ -34,7 +34,7 @@ fn a_pending_pod_that_was_scheduled_holds_its_claim() {
         ),
         ("uid: new, phase: Pending", going, "trapped: pageserver-0 new data-pageserver-0 Terminating"),
         ("uid: new, node: node-2", going, "trapped: pageserver-0 new data-pageserver-0 Terminating held"),
-        // It started, and the claim is gone under it: waited for, and not deleted.
+        // It started, and its claim was deleted: waited for, and not deleted.
         ("uid: new, phase: Pending, node: node-2", "", "claim data-pageserver-0 is Missing"),
         ("uid: new, node: node-2", "", "claim data-pageserver-0 is Missing"),
         ("uid: new, phase: Pending", "", "trapped: pageserver-0 new data-pageserver-0 missing"),
@@ -45,7 +45,7 @@ fn a_pending_pod_that_was_scheduled_holds_its_claim() {
             "trapped: pageserver-0 new data-pageserver-0 Terminating held",
         ),
         ("uid: new, phase: Pending", &new_going, "trapped: pageserver-0 new data-pageserver-0 Terminating"),
-        // The old claim, which nobody has deleted yet.
+        // The old claim, which is not deleted yet.
         ("uid: new, phase: Pending", old, "claim data-pageserver-0 is still the old one (Bound)"),
         ("uid: new, phase: Pending, node: node-2", old, "claim data-pageserver-0 is still the old one (Bound)"),
     ] {
@@ -54,8 +54,8 @@ fn a_pending_pod_that_was_scheduled_holds_its_claim() {
     }
 }
 
-/// A trap's clock starts again with another pod, another claim, or the same in another state: only one that was seen for
-/// long enough is sprung.
+/// A trap's clock restarts with another pod, another claim, or another state: only one that has lasted long enough
+/// leads to a deletion.
 #[test]
 fn a_trap_is_the_same_only_as_long_as_nothing_of_it_changed() {
     let trap = Trap {
@@ -66,7 +66,7 @@ fn a_trap_is_the_same_only_as_long_as_nothing_of_it_changed() {
         state: "Terminating".into(),
         holds: false,
     };
-    // Whatever else was written down about the pod.
+    // Even if the pod's status changed.
     assert!(Trap { version: "8".into(), ..trap.clone() }.is_still(&trap));
     for other in [
         Trap { uid: "u2".into(), ..trap.clone() },
@@ -78,7 +78,7 @@ fn a_trap_is_the_same_only_as_long_as_nothing_of_it_changed() {
     }
 }
 
-/// The namesake of a pod of a StatefulSet is its successor, and nothing else is.
+/// A pod of a StatefulSet with the same name is its successor, and nothing else is.
 #[test]
 fn another_pod_of_a_set_is_no_replacement() {
     let set = "{name: pageserver, replicas: 2, templates: []}";
@@ -93,8 +93,7 @@ fn another_pod_of_a_set_is_no_replacement() {
     assert_eq!(uid(&both(&pod(0, "new"), &pod(1, "other"))), Some("new".into()));
 }
 
-/// A pod of a ReplicaSet has another name each time: its replacement is a pod of the same owner, by UID, that was not there
-/// when the plan was made.
+/// A pod of a ReplicaSet has another name each time: its replacement is a new pod of the same owner, by UID.
 #[test]
 fn the_replacement_of_a_pod_that_keeps_no_name_is_one_that_was_not_there() {
     let pod = |name: &str, replica_set: &str, uid: &str| {
@@ -111,7 +110,7 @@ fn the_replacement_of_a_pod_that_keeps_no_name_is_one_that_was_not_there() {
     assert_eq!(plan.target.siblings, ["old", "sibling"]);
     for (pods, expected) in [
         (vec![&old, &sibling], None),
-        // Gone, and what was beside it is no replacement.
+        // Gone, and the pods beside it are not its replacement.
         (vec![&sibling], None),
         (vec![&sibling, &foreign], None),
         (vec![&sibling, &new], Some("new")),
@@ -125,7 +124,7 @@ fn the_replacement_of_a_pod_that_keeps_no_name_is_one_that_was_not_there() {
     }
 }
 
-/// Nothing is touched where a pod or a claim is another one than planned, or is gone.
+/// Nothing is changed if a pod or a claim was replaced or deleted since the plan was made.
 #[test]
 fn what_is_not_as_planned_is_said_by_its_uid() {
     let pod = |uid: &str| format!("{{name: pageserver-0, set: pageserver, claims: [data-pageserver-0], uid: {uid}}}");
@@ -143,7 +142,7 @@ fn what_is_not_as_planned_is_said_by_its_uid() {
     }
 }
 
-/// What a pod waits for is told once: its status, unless the trouble has it in its words.
+/// What a pod waits for is reported once: its status, unless the reason contains it.
 #[test]
 fn what_the_new_pod_waits_for_is_told_once() {
     let set = "{name: pageserver, replicas: 1, templates: []}";
@@ -160,7 +159,8 @@ fn what_the_new_pod_waits_for_is_told_once() {
     }
 }
 
-/// A claim that names the volume of somebody else will not be bound to it, however long one waits: whose it is not is told.
+/// A claim that names another claim's volume will not be bound to it, however long one waits: the message tells that
+/// the volume is not its own.
 #[test]
 fn a_claim_that_names_anothers_volume_is_told_by_that() {
     let pod = |uid: &str| format!("{{name: pageserver-0, set: pageserver, uid: {uid}, claims: [data-pageserver-0]}}");
@@ -176,7 +176,8 @@ fn a_claim_that_names_anothers_volume_is_told_by_that() {
     assert_eq!(text_of(ready(&plan, &topology)), expected);
 }
 
-/// A claim that goes with the pod had no volume when the plan was made, and has one now: nobody retains that.
+/// A claim that is deleted with the pod had no volume when the plan was made, and has one now: the plan does not retain
+/// it.
 #[test]
 fn a_claim_that_got_a_volume_since_does_not_go_with_the_pod() {
     let set = "{name: pageserver, replicas: 1, ephemeral: [scratch]}";
@@ -189,13 +190,13 @@ fn a_claim_that_got_a_volume_since_does_not_go_with_the_pod() {
     for check in [nothing_else_goes, as_planned] {
         assert_eq!(check(&plan, &without), Ok(()));
         assert_eq!(check(&plan, &with), Err(why.to_owned()));
-        // The claim that the plan is about is gone, and the pod has got another one since.
+        // The plan's claim is gone, and the pod got another one since.
         let other = claim("uid: s2, volume: pv-2");
         assert_eq!(nothing_else_goes(&plan, &other), Err(why.replace("pv-1", "pv-2")));
-        // One that the plan retains may go.
+        // One that the plan retains may be released.
         assert_eq!(check(&planned(&with, "pageserver-0"), &with), Ok(()));
     }
-    // What an undo brings back is retained already.
+    // What an undo restores is already retained.
     let mut undo = plan.clone();
     let back = crate::plan::Returns { volume: "pv-1".into(), uid: "v".into(), reclaim_policy: None };
     undo.replaced_claims[0].returns = Some(back);
@@ -208,7 +209,7 @@ fn a_claim_that_got_a_volume_since_does_not_go_with_the_pod() {
     assert_eq!(nothing_else_goes(&confirmed, &with), Ok(()));
 }
 
-/// A pod whose own claim has no volume yet goes only as it was seen.
+/// A pod whose own claim has no volume yet is deleted only in the version that was seen.
 #[test]
 fn a_pod_whose_claim_may_get_a_volume_is_known_by_its_version() {
     let set = "{name: pageserver, replicas: 1, ephemeral: [scratch]}";
@@ -229,7 +230,7 @@ fn a_pod_whose_claim_may_get_a_volume_is_known_by_its_version() {
     assert_eq!(may_get_a_volume(&planned(&kept, "pageserver-0"), &kept), None);
 }
 
-/// An undo that came in between, and stopped: the new claim would get what that reserved.
+/// An undo that came in between, and stopped: the new claim would get its reserved volume.
 #[test]
 fn what_was_reserved_since_ends_the_run_before_anything_is_changed() {
     let world = |released: &str| {

@@ -23,7 +23,7 @@ fn planned() -> Plan {
     planned_in(&world(POD, CLAIMS), "synxdb-system", "pageserver-0")
 }
 
-/// The plan of a failover of a pod as it is.
+/// The plan of a failover of a pod in its current state.
 pub(super) fn planned_in(topology: &Topology, namespace: &str, pod: &str) -> Plan {
     plan(Inputs {
         topology,
@@ -67,7 +67,7 @@ fn a_pod_is_replaced_only_with_all_its_claims() {
     let alone = "{name: data-pageserver-0, uid: d2, volume: pv-3}";
     for (pods, claims, expected_replaced, expected_ready) in [
         (pod("uid: old, ready: true"), CLAIMS, "the old pod still exists", "the old pod still exists"),
-        // Running and Ready, and yet the old one: the trap that plain `kubectl wait` falls into.
+        // Running and Ready, but still the old one: the trap of plain `kubectl wait`.
         (
             pod("uid: old, ready: true, terminating: true"),
             &going,
@@ -81,7 +81,7 @@ fn a_pod_is_replaced_only_with_all_its_claims() {
             "waiting for the pod to be created; claim data-pageserver-0 is Terminating",
         ),
         (String::new(), "", "waiting for the pod to be created", "waiting for the pod to be created"),
-        // It was there before the claims were deleted, and keeps them.
+        // It existed before the claims were deleted, and keeps them.
         (
             pod("uid: new, node: node-2"),
             &going,
@@ -134,7 +134,7 @@ fn a_pod_is_replaced_only_with_all_its_claims() {
     }
 }
 
-/// Of an undo a new claim is not enough: it must have the volume that comes back.
+/// For an undo, a new claim is not enough: it must have the restored volume.
 #[test]
 fn a_claim_that_got_another_volume_is_not_the_one_that_was_undone() {
     let mut plan = planned();
@@ -156,8 +156,8 @@ fn a_claim_that_got_another_volume_is_not_the_one_that_was_undone() {
     }
 }
 
-/// The claim of an ephemeral volume is not there, or still its predecessor's, for as long as Kubernetes takes: another
-/// deletion of the pod would mend nothing. And a volume that the claim only names is not bound to it.
+/// The claim of an ephemeral volume is missing, or still its predecessor's, for as long as Kubernetes takes: deleting
+/// the pod again would not help. And a volume that the claim only names is not bound to it.
 #[test]
 fn what_belongs_to_the_pod_is_waited_for() {
     let mut plan = planned();
@@ -180,7 +180,7 @@ fn what_belongs_to_the_pod_is_waited_for() {
     ] {
         assert_eq!(text_of(replaced(&plan, &world(new, &claims))), expected, "{claims}");
     }
-    // One that was scheduled cannot hold its predecessor's either.
+    // A scheduled pod cannot hold its predecessor's either.
     let running = new.replace("phase: Pending", "node: node-1");
     let going = with(", {name: pageserver-0-scratch, uid: s1, volume: pv-5, terminating: true}");
     assert_eq!(
@@ -220,7 +220,7 @@ fn claims_that_cannot_be_read_are_never_taken_as_bound() {
     );
 }
 
-/// Nothing is deleted before the volume controller knows of what was reserved, and of what is no longer.
+/// Nothing is deleted before the volume controller has processed reservations, and removed ones.
 #[test]
 fn what_was_reserved_must_be_noticed() {
     let space = |claims: &str, volume: &str| {
@@ -246,9 +246,9 @@ fn what_was_reserved_must_be_noticed() {
     for (claims, volume, expected) in [
         (now, reserved("Available"), "reached".to_owned()),
         (now, reserved("Released"), format!("{late} Released")),
-        // Our own watch is behind.
+        // The plugin's watch is behind.
         (now, kept("d0", "Released"), format!("{late} Released")),
-        // The claim that is to go has it?
+        // The claim to delete has it?
         (now, kept("d1", "Bound"), format!("{late} Bound")),
         // A claim that had no volume has it.
         ("{name: data-pageserver-0, uid: d2, volume: pv-0}", kept("d2", "Bound"), "reached".to_owned()),
@@ -281,9 +281,9 @@ fn what_was_reserved_must_be_noticed() {
     }
 }
 
-/// A failover's new claim must not have a volume that is on record as set aside.
+/// A failover's new claim must not have a volume that is recorded as retained.
 #[test]
-fn a_new_claim_on_a_volume_that_was_set_aside_is_not_the_end() {
+fn a_new_claim_on_a_retained_volume_is_not_the_end() {
     let mut plan = planned();
     let topology = world(&POD.replace("uid: old", "uid: new"), NEW_CLAIMS);
     assert_eq!(text_of(ready(&plan, &topology)), "reached");

@@ -1,4 +1,4 @@
-//! Runs a plan: performs its steps, awaits its goals, and tells what happens. No printing.
+//! Runs a plan: executes its steps, waits for its goals, and reports events. No printing.
 
 pub mod availability;
 pub mod events;

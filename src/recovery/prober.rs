@@ -1,9 +1,9 @@
-//! Asks databases, each by itself, for as long as a run lasts: a small query several times a second, over a stream of its
-//! own, login and all within a deadline. A database has never more than one question outstanding, and one that hung is
-//! left alone for a while: a coordinator that hangs keeps a process for every login that was given up.
+//! Probes databases independently for as long as a run lasts: a small query several times a second, over a separate
+//! stream, with a deadline that includes the login. A database has at most one probe in flight, and one that hung gets
+//! a pause: a coordinator that hangs keeps a process for every abandoned login.
 //!
-//! It begins while the plan is made, so that confirming costs no time. While a question to the user is open it goes on,
-//! slowly: how a database answered last is then known at the moment the run begins, however long that took.
+//! Probing starts while the plan is made, so that it does not delay the run. While the prompt is open it continues
+//! slowly: so the last state of a database is known when the run begins, however long that took.
 
 use super::availability::{Attempt, AttemptOutcome, Availability, Downtime};
 use crate::cluster::Cluster;
@@ -20,16 +20,16 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// One question, login and query.
+/// Time limit of one probe, login and query.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// How long the run is held up for the first answers.
+/// How long the run waits for the first probes.
 const FIRST: Duration = Duration::from_secs(1);
-/// Most questions outstanding: each has its own connection to the API server.
+/// Most probes in flight: each has its own connection to the API server.
 const AT_ONCE: usize = 16;
-/// Between two questions while the user is asked, start to start.
+/// Interval of probes while the prompt is open.
 const WHILE_ASKED: Duration = Duration::from_secs(1);
 
-/// Databases that are being asked. Nothing goes on once it is dropped.
+/// Databases that are being probed. Dropping it ends all probes.
 pub struct Prober {
     clock: Instant,
     begun: Option<Duration>,
@@ -38,14 +38,14 @@ pub struct Prober {
     asked: Vec<Asked>,
 }
 
-/// How often to ask.
+/// How often to probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pace {
-    /// Nothing is changed yet: only the last answer will matter.
+    /// Nothing is changed yet: only the last result will matter.
     Waiting,
-    /// The run is on.
+    /// The run is in progress.
     Running,
-    /// It is over: one last question where the last one was not answered.
+    /// It is over: one last probe if the last one failed.
     Closing,
 }
 
@@ -56,22 +56,22 @@ struct Asked {
     task: AbortHandle,
 }
 
-/// A way to a database, and what is known of it.
+/// A connection to a database, and how far it got.
 pub(crate) struct Way<C> {
     sql: Sql<C>,
     state: State,
 }
 
-/// How far the last question got, told by the connector.
+/// How far the last probe got, reported by the connector.
 #[derive(Clone, Default)]
 pub(crate) struct State(Arc<Mutex<Progress>>);
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Progress {
-    /// No further than where all start.
+    /// Not beyond the common start.
     #[default]
     Nothing,
-    /// There is no such pod, or it does not run.
+    /// The pod does not exist, or does not run.
     NoPod,
     /// A stream to the pod.
     Pod,
@@ -87,7 +87,7 @@ impl State {
     }
 }
 
-/// Tunnels that say how far they got.
+/// Tunnels that report how far they got.
 pub(crate) struct Tunnels {
     cluster: Cluster,
     target: ProbeTarget,
@@ -110,7 +110,7 @@ impl Connector for Tunnels {
     }
 }
 
-/// The pod's own trouble without what every question has in common; otherwise all of it.
+/// Returns the pod's own error without the part that all probes have in common; otherwise the whole error.
 fn no_tunnel_text(no: &NoTunnel) -> String {
     match no.error.why.as_slice() {
         why @ [_, ..] if no.is_the_pods() => why.join(": "),
@@ -119,7 +119,7 @@ fn no_tunnel_text(no: &NoTunnel) -> String {
 }
 
 impl Prober {
-    /// Begins to ask all of these over tunnels, each with its namespace's login.
+    /// Starts to probe all of these over tunnels, each with its namespace's login.
     pub fn over(cluster: &Cluster, probes: &Probes, logins: &HashMap<String, Login>) -> Self {
         let way = |target: &ProbeTarget| {
             let state = State::default();
@@ -172,13 +172,13 @@ impl Prober {
         Self { clock, begun: None, pace, tasks, asked }
     }
 
-    /// Waits until each database was asked once, or for a second.
+    /// Waits until each database was probed once, or for a second.
     pub async fn first(&mut self) {
         let each = self.asked.iter_mut().map(|asked| asked.first.wait_for(|ended| *ended));
         let _ = tokio::time::timeout(FIRST, futures::future::join_all(each)).await;
     }
 
-    /// Goes on with those that are still to be asked.
+    /// Continues only with these databases.
     pub fn keep(&mut self, probes: &Probes) {
         self.asked.retain(|asked| {
             let kept = probes.databases.contains(&asked.target);
@@ -189,14 +189,14 @@ impl Prober {
         });
     }
 
-    /// The run begins: from now on it counts.
+    /// Marks the beginning of the run: from now on it counts.
     pub fn begin(&mut self) {
         self.begun = Some(self.clock.elapsed());
         self.pace.send_replace(Pace::Running);
     }
 
-    /// The run is over. Where it came to its end (`ended_well`), a question that is outstanding may end, and a database
-    /// that did not answer is asked once more; otherwise, or when the user wants to stop, all ends at once.
+    /// Marks the end of the run. If it came to its end (`ended_well`), a probe in flight may finish, and a database
+    /// that did not respond is probed again; otherwise, or when the user interrupts, all probes end at once.
     pub async fn end(mut self, ended_well: bool, interrupt: &CancellationToken) -> Vec<Availability> {
         let ended = self.clock.elapsed();
         let begun = self.begun.unwrap_or(ended);
@@ -218,7 +218,7 @@ impl Prober {
     }
 }
 
-/// Asks one database.
+/// Probes one database.
 struct ProbeLoop<C> {
     way: Way<C>,
     deadline: Duration,
@@ -251,7 +251,7 @@ impl<C: Connector> ProbeLoop<C> {
         self.first.send_replace(true);
     }
 
-    /// Waits until it is time to ask again; false when it is not to be.
+    /// Waits until the next probe is due; returns false if there is none.
     async fn wait(&mut self, started: Instant, answered: bool) -> bool {
         loop {
             let paused_until = self.way.sql.paused_until();
@@ -278,8 +278,8 @@ impl<C: Connector> Way<C> {
         let told = match self.state.get() {
             Progress::Nothing => false,
             Progress::NoPod => true,
-            // A login that does not fit, or a server that is full, says nothing of sessions that it has; and whether a
-            // stream that breaks broke at the database or on the way is unknown.
+            // A rejected login, or a full server, says nothing about existing sessions; and whether a broken stream
+            // broke at the database or on the way is unknown.
             Progress::Pod => match trouble.meaning {
                 Meaning::Down | Meaning::Damaged | Meaning::Starting | Meaning::Late => true,
                 Meaning::Busy

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// How a connection is met.
+/// How a connection is handled.
 #[derive(Clone, Copy)]
 enum Met {
     Answers,
     Refuses,
     Hangs,
     Breaks,
-    /// There is no way to the pod.
+    /// The connection to the pod fails.
     NoWay,
     /// There is no pod.
     NoPod,
@@ -99,7 +99,7 @@ impl Server {
 const SHORT: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(30);
 
-/// One database before this server; what is told is the time of each connection.
+/// One database in front of this server; what is reported is the time of each connection.
 fn asked(
     deadline: Duration,
     script: impl Fn(usize) -> Met + Send + Sync + 'static,
@@ -144,7 +144,7 @@ async fn account(prober: Prober, ended_well: bool) -> (Result<Downtime, String>,
     (reach.measured.clone(), reach.finding())
 }
 
-/// No TLS is asked for: the servers here answer a login with their first word.
+/// No TLS is requested: the servers here respond to a login with their first message.
 fn plain() -> Login {
     let args = LoginArgs { sslmode: Some(SslMode::Disable), ..LoginArgs::default() };
     Login::resolve(&args, &Environment::default()).unwrap().login
@@ -170,7 +170,7 @@ async fn one_that_answers_fails_and_answers_again() {
     let gap = account.interruption.unwrap();
     assert!(gap >= times[4] - times[2] && account.longest_gap == Some(gap), "{account:?}");
     assert!(account.first_success_after > account.first_failure, "{account:?}");
-    // Each session was ended, not dropped; a refused one has none to end.
+    // Each session was closed, not dropped; a refused one has none to close.
     let all_closed = async {
         while server.open.load(Ordering::SeqCst) > 0 {
             tokio::task::yield_now().await;
@@ -194,7 +194,7 @@ async fn one_that_hangs_has_one_question_at_a_time_and_is_left_alone() {
     let (account, finding) = account(prober, true).await;
     let account = account.unwrap();
     assert_eq!(account.reason.as_deref(), Some("no response within 300 ms"));
-    assert!(account.interruption.unwrap() >= pause, "what nobody asked in is not reachable: {account:?}");
+    assert!(account.interruption.unwrap() >= pause, "time without probes counts as unavailable: {account:?}");
     assert!(finding && account.asked - account.answered == 1, "{account:?}");
     assert_eq!(server.most_open.load(Ordering::SeqCst), 1);
 }
@@ -291,7 +291,7 @@ async fn not_all_of_many_are_asked_at_the_same_time() {
     let (mut prober, server, _heard) = many_asked(2 * AT_ONCE, LONG, |_| Met::Hangs);
     let started = Instant::now();
     prober.first().await;
-    assert!(started.elapsed() < LONG / 2, "whoever hangs does not hold up the run");
+    assert!(started.elapsed() < LONG / 2, "a database that hangs does not delay the run");
     assert_eq!(server.connections.load(Ordering::SeqCst), AT_ONCE);
     let reached = prober.end(false, &CancellationToken::new()).await;
     assert!(reached.len() == 2 * AT_ONCE && reached.iter().all(|reach| reach.measured.is_err()), "{reached:?}");

@@ -1,4 +1,5 @@
-//! Who says that a component is back: the component itself, asked by SQL or for its status page, before and after.
+//! Verifies that a component is back: the component itself is queried, by SQL or at its status endpoint, before and
+//! after.
 
 use crate::cluster::Cluster;
 use crate::plan::Proof;
@@ -19,71 +20,72 @@ use crate::verify::{Difference, Evidence, compared_pages, difference, storage_ki
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A server that answers again may show its databases a moment later (a tenant that is being attached, a catalog that
-/// is being recovered): only what is missing after this long is called missing.
+/// A server that responds again may list its databases a moment later (a tenant that is being attached, a catalog that
+/// is being recovered): only what is missing after this long counts as missing.
 const SETTLE: Duration = Duration::from_secs(3);
-/// The same for pages, from the first answer and from each progress on: tenants are attached one by one, and WAL is
-/// fetched.
+/// The same for status endpoints, from the first response and from each progress on: tenants are attached one by one,
+/// and WAL is fetched.
 const SETTLE_PAGE: Duration = Duration::from_secs(30);
-/// How long a page that was not served before either is looked for.
+/// How long a status endpoint is retried that did not respond before either.
 const LOOK_FOR_PAGE: Duration = Duration::from_secs(5);
-/// How long a login that was never taken is tried: a server that starts may read its roles a moment later.
+/// How long a login is retried that never succeeded: a server that starts may read its roles a moment later.
 const LOOK_FOR_LOGIN: Duration = Duration::from_secs(5);
-/// Writing, reading or dropping the canary table: less than `verify` takes, since a failover waits for it.
+/// Time limit for writing, reading or dropping the canary table: shorter than in `verify`, since a failover waits for
+/// it.
 const CANARY: Duration = Duration::from_secs(3);
 
 /// Why there is no evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoEvidence {
-    /// It was not to be asked.
+    /// Querying it is switched off.
     NotAsked,
-    /// It did not answer.
+    /// It did not respond.
     Because(String),
-    /// It answered, and let nobody in as we asked: role, password or TLS.
+    /// It responded, but rejected the login: role, password or TLS.
     LoginRefused(String),
-    /// It answered, and takes no session in the warehouse whose nodes are asked about.
+    /// It responded, but accepts no session in the warehouse whose nodes are verified.
     NoWarehouse(String),
 }
 
 /// Whether the component is back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Confirmation {
-    /// It answers, and what was there is there.
+    /// It responds, and its data is present.
     Confirmed {
-        /// What was compared, in words.
+        /// What was compared.
         proof: String,
-        /// Whether that is all that the baseline should have.
+        /// Whether that is everything that the baseline should contain.
         whole: bool,
     },
-    /// It answers, and this is missing.
+    /// It responds, and this is missing.
     Missing(Vec<String>),
-    /// It may never be known, for this reason.
+    /// It may remain unknown, for this reason.
     Unknowable(String),
-    /// It does not answer yet, for this reason.
+    /// It does not respond yet, for this reason.
     NotYet(String),
-    /// It answers, and fetches what it lacks: what is left, in words.
+    /// It responds, and fetches what it lacks: what is left.
     CatchingUp(String),
 }
 
-/// That the baseline is an older one, which was stored in the cluster or is on record.
+/// An older baseline that was stored in the cluster or in a record.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// What it is, and when it was taken, in words: `the stored baseline of 02:14 UTC yesterday (19h ago)`.
+    /// What it is, and when it was taken: `the stored baseline of 02:14 UTC yesterday (19h ago)`.
     pub what: String,
     /// What may be missing since.
     pub accept: Vec<String>,
 }
 
-/// What came of the last question whether it is back.
+/// What the last confirmation found.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// What it holds, once it was confirmed that it is back.
+    /// What the component holds, once it was confirmed to be back.
     pub evidence: Option<Evidence>,
     /// What is missing since a stored baseline, by the names that accept it.
     pub missing: Vec<String>,
 }
 
-/// Asks one component, in the way its plan says.
+/// Verifies one component, in the way its plan says.
 pub struct Prover {
     cluster: Cluster,
     namespace: String,
@@ -91,18 +93,18 @@ pub struct Prover {
     sql: Option<(Sql, SqlEndpoint)>,
     stored: Option<Stored>,
     found: Mutex<Found>,
-    /// What storage pages are shown.
+    /// The access to storage components' status endpoints.
     page_token: PageAccess,
-    /// The storage components that a page is compared with.
+    /// The storage components that a status endpoint is compared with.
     beside: Vec<StoragePage>,
-    /// What was seen of a page so far, and since when.
+    /// What a status endpoint has shown so far, and since when.
     seen: Mutex<Option<(Instant, Pace)>>,
-    /// The kernel that answered SQL last, and how far its dispatched question went.
+    /// The kernel that responded by SQL last, and how far its dispatched query reached.
     reached: Mutex<Option<(Kernel, Option<Dispatched>)>>,
 }
 
 impl Prover {
-    /// A prover for this proof; nothing is asked yet. The role is the proof's, the rest of the login is `login`'s.
+    /// Creates a prover; sends nothing yet. The role is the proof's, the rest of the login is `login`'s.
     pub fn new(cluster: Cluster, namespace: String, proof: Proof, login: Login) -> Self {
         let sql = match &proof {
             Proof::Sql { pod, endpoint, warehouse, .. } => {
@@ -135,23 +137,23 @@ impl Prover {
         }
     }
 
-    /// Shows this token to storage pages.
+    /// Uses this access for storage components' status endpoints.
     pub fn shows(&mut self, page_token: PageAccess) {
         self.page_token = page_token;
     }
 
-    /// Compares a status page with those of these components, too.
+    /// Compares a status endpoint with these components, too.
     pub fn stands_beside(&mut self, beside: Vec<StoragePage>) {
         self.beside = beside;
     }
 
-    /// Compares with a stored baseline: what is missing may have been removed on purpose since, and that this login ever
-    /// fitted is not known.
+    /// Compares with a stored baseline: what is missing may have been removed on purpose since, and whether this login
+    /// ever worked is unknown.
     pub fn compares_with(&mut self, stored: Stored) {
         self.stored = Some(stored);
     }
 
-    /// What came of the last question whether it is back.
+    /// Returns what the last confirmation found.
     pub fn found(&self) -> Found {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -160,8 +162,8 @@ impl Prover {
         self.reached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why what was answered last proves nothing of the nodes that it is asked for; `None` where it does, where nothing was
-    /// answered, and where no nodes are asked for.
+    /// Returns why the last response proves nothing about the nodes to verify; `None` if it does, if there was no
+    /// response, and if no nodes are to be verified.
     pub fn unproven_nodes(&self) -> Option<String> {
         let Proof::Sql { warehouse: Some(warehouse), .. } = &self.proof else { return None };
         let reached = self.reached();
@@ -180,7 +182,7 @@ impl Prover {
         }
     }
 
-    /// Why it is not asked, where it is not.
+    /// Returns why it is not queried, if it is not.
     pub fn skipped(&self) -> Option<String> {
         match &self.proof {
             Proof::Skipped { reason } => Some(reason.clone()),
@@ -188,8 +190,8 @@ impl Prover {
         }
     }
 
-    /// Asks once. With earlier evidence to compare the answer with, what that lists and counted is looked for, whatever the
-    /// bounds.
+    /// Queries once. With earlier evidence to compare with, everything that lists or counts is searched for, whatever
+    /// the limits.
     ///
     /// # Errors
     /// Why there is no evidence.
@@ -228,8 +230,8 @@ impl Prover {
         said.map(Evidence::Page).map_err(|no| NoEvidence::Because(no.reason))
     }
 
-    /// Asks once whether it is back, `since` after the pod was Ready: it answers, what `before` says is there, and the
-    /// canary table is.
+    /// Queries once whether it is back, `since` after the pod was Ready: it responds, the contents of `before` are
+    /// present, and so is the canary table.
     pub async fn confirm(&self, before: Option<&Evidence>, canary: Option<&str>, since: Duration) -> Confirmation {
         if let Proof::Page { pod, role, endpoint } = &self.proof {
             return self.confirm_page(before, (pod, *role, endpoint), since).await;
@@ -237,7 +239,7 @@ impl Prover {
         let after = match self.collect_evidence(before, QUESTION).await {
             Ok(after) => after,
             Err(NoEvidence::NotAsked) => return Confirmation::Unknowable("it was not to be queried".into()),
-            // Without a baseline nothing says that this login ever fitted, and waiting does not mend it.
+            // Without a baseline, nothing shows that this login ever worked, and waiting does not help.
             Err(NoEvidence::LoginRefused(reason)) => {
                 return if (before.is_none() || self.stored.is_some()) && since > LOOK_FOR_LOGIN {
                     Confirmation::Unknowable(format!("it responds, but rejects the login: {reason}"))
@@ -245,7 +247,7 @@ impl Prover {
                     Confirmation::NotYet(reason)
                 };
             }
-            // The same of a warehouse: its name is Kubernetes' for it, and the server may have another.
+            // The same for a warehouse: its name is Kubernetes' name, and the server may use another.
             Err(NoEvidence::NoWarehouse(reason)) => {
                 return if (before.is_none() || self.stored.is_some()) && since > LOOK_FOR_LOGIN {
                     Confirmation::Unknowable(format!("it responds, but whether its nodes do is unknown: {reason}"))
@@ -288,7 +290,7 @@ impl Prover {
             match canary.check(sql, CANARY).await {
                 Answer::Yes(()) => {
                     table = ", canary table intact";
-                    // A row that was written before was read: that is something compared.
+                    // A row that was written before was read: that is a comparison.
                     found.nothing = None;
                 }
                 Answer::No(reason) => found.missing.push(format!("{}: {reason}", canary.place(sql))),
@@ -302,12 +304,12 @@ impl Prover {
             let why = format!("it responds, but not everything could be compared: {}", first_few(&found.unknown));
             return if since > SETTLE { Confirmation::Unknowable(why) } else { Confirmation::NotYet(why) };
         }
-        // Everything is as before, and yet the nodes need not be: what has all of it may be the coordinator alone.
+        // Everything is as before, but the nodes need not be: the coordinator alone may have all of it.
         if let Some(why) = self.unproven_nodes() {
             let why = format!("it responds, but {why}{compared}");
             return if since > SETTLE { Confirmation::Unknowable(why) } else { Confirmation::NotYet(why) };
         }
-        // Waiting gives a baseline nothing that it lacks.
+        // Waiting does not complete a baseline.
         if let Some(why) = &found.nothing {
             return Confirmation::Unknowable(format!("it responds, but nothing could be compared: {why}{compared}"));
         }
@@ -318,8 +320,8 @@ impl Prover {
         Confirmation::Confirmed { proof, whole: found.beyond.is_empty() }
     }
 
-    /// Takes what is accepted out of what is missing since a stored baseline. Returns what it is compared with, for the end
-    /// of a sentence.
+    /// Removes what is accepted from what is missing since a stored baseline. Returns the comparison as the end of a
+    /// sentence.
     fn accept(&self, found: &mut Difference) -> String {
         let Some(stored) = &self.stored else { return String::new() };
         let missing = accepted(found, &stored.accept);
@@ -332,8 +334,8 @@ impl Prover {
         compared
     }
 
-    /// Asks a status page once, and those of the other storage components right before it: what they had then, it must
-    /// have afterwards.
+    /// Queries a status endpoint once, and those of the other storage components right before it: what they had then,
+    /// it must have afterwards.
     async fn confirm_page(
         &self,
         before: Option<&Evidence>,
@@ -342,7 +344,7 @@ impl Prover {
     ) -> Confirmation {
         let token = &self.page_token;
         let ask = || status_page(&self.cluster, &self.namespace, pod, endpoint, Deadlines::default(), token);
-        // Nobody else is asked for one that does not answer.
+        // The others are not queried while it does not respond.
         if self.lock_seen().is_none()
             && let Err(no) = ask().await
         {
@@ -362,7 +364,7 @@ impl Prover {
         };
         let safekeepers: Vec<&Reading> = beside.safekeepers.iter().collect();
         let mut held = compared_pages(storage_kind(role), before, &after, &safekeepers);
-        // What is still coming is not read meanwhile.
+        // Digests are not requested while WAL is still missing.
         if role == Role::Safekeeper && held.short.is_empty() {
             let own = Reading { pod: pod.to_owned(), said: Ok(after.clone()) };
             let pages: Vec<StoragePage> = self
@@ -377,8 +379,8 @@ impl Prover {
         self.holds(before, after, held, Instant::now())
     }
 
-    /// Whether a page may never be served: there never was one. What a stored baseline says of it was read by one who may
-    /// have been able to verify its server.
+    /// Returns whether a status endpoint may never respond: it never did. A stored baseline's user may have been able
+    /// to verify its server.
     fn never_answered(&self, before: Option<&Evidence>, no: &NoPage) -> bool {
         before.is_none() || self.stored.is_some() && no.kind == NoPageKind::Unverified
     }
@@ -387,12 +389,12 @@ impl Prover {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What follows from what a page holds, now. What is not there is on its way for as long as it moves; the time to settle
-    /// begins with the first answer, and anew with each progress.
+    /// Judges what a status endpoint reports, now. Missing parts are on their way for as long as there is progress; the
+    /// settle time begins with the first response, and restarts with each progress.
     fn holds(&self, before: Option<&PageFacts>, after: PageFacts, mut held: Held, now: Instant) -> Confirmation {
         let mut found = Difference::of_found(&held);
         let compared = self.accept(&mut found);
-        // What is accepted may still be what cannot be.
+        // What is accepted may still be impossible.
         if found.missing.is_empty() && !held.short.is_empty() {
             found.unknown.extend(held.if_accepted.clone());
         }
@@ -409,7 +411,7 @@ impl Prover {
             return match (settled, moved && held.may_come()) {
                 (true, _) => Confirmation::Missing(found.missing),
                 (false, true) => Confirmation::CatchingUp(left),
-                (false, false) => Confirmation::NotYet(format!("still missing: {}", first_few(&found.missing))),
+                (false, false) => Confirmation::NotYet(format!("incomplete: {}", first_few(&found.missing))),
             };
         }
         if !found.unknown.is_empty() {
@@ -435,7 +437,7 @@ impl Prover {
     /// Writes the canary table.
     ///
     /// # Errors
-    /// Why it was not written, and what may be left of it.
+    /// Why it was not written, and what may remain of it.
     pub async fn write_canary(&self, schema: &str) -> Result<(), String> {
         let Some((sql, _)) = &self.sql else { return Err("it does not accept SQL".into()) };
         let canary = canary_named(schema);
@@ -446,7 +448,7 @@ impl Prover {
         Err(not.reason)
     }
 
-    /// Whether the canary table is known not to be there.
+    /// Returns whether the canary table is known to be missing.
     pub async fn lacks_canary(&self, schema: &str) -> bool {
         let Some((sql, _)) = &self.sql else { return false };
         matches!(canary_named(schema).check(sql, CANARY).await, Answer::No(_))
@@ -455,20 +457,20 @@ impl Prover {
     /// Drops the canary table.
     ///
     /// # Errors
-    /// Why it is still there.
+    /// Why it could not be dropped.
     pub async fn drop_canary(&self, schema: &str) -> Result<(), ProbeError> {
         let Some((sql, _)) = &self.sql else { return Ok(()) };
         canary_named(schema).drop(sql, CANARY).await
     }
 }
 
-/// The canary whose schema a plan named.
+/// Returns the canary whose schema a plan named.
 fn canary_named(schema: &str) -> Canary {
     Canary::new(schema.strip_prefix(Canary::PREFIX).unwrap_or(schema))
 }
 
-/// What follows from it that no page is served. One that is silent may be loading, which can take long; one of which there
-/// never was a page may have none.
+/// Judges a status endpoint that does not respond. A silent one may be loading, which can take long; one that never
+/// responded may not exist.
 fn silent_page(never_did: bool, no: NoPage, since: Duration) -> Confirmation {
     if never_did && no.kind != NoPageKind::NotYet && since > LOOK_FOR_PAGE {
         Confirmation::Unknowable(no.reason)
@@ -481,7 +483,7 @@ fn settled(missing: Vec<String>, since: Duration, settle: Duration) -> Confirmat
     if since > settle {
         Confirmation::Missing(missing)
     } else {
-        Confirmation::NotYet(format!("still missing: {}", missing.join(", ")))
+        Confirmation::NotYet(format!("incomplete: {}", missing.join(", ")))
     }
 }
 

@@ -1,4 +1,4 @@
-//! From which moment on something counts as missing, or as never to be known.
+//! When something counts as missing, or as permanently unknown.
 
 use super::*;
 use crate::cluster::{ConnectOptions, Environment};
@@ -10,12 +10,12 @@ use crate::topology::Warehouse;
 
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// One that compares and asks nobody.
+/// A prover that compares and sends no query.
 async fn silent() -> Prover {
-    asking(Proof::Skipped { reason: "nobody is asked".into() }).await
+    asking(Proof::Skipped { reason: "no query is sent".into() }).await
 }
 
-/// One for the nodes of a warehouse, or for the proxy whose sessions are in it.
+/// A prover for the nodes of a warehouse, or for the proxy whose sessions are in it.
 async fn of_warehouse(proven: bool) -> Prover {
     let endpoint = SqlEndpoint { port: 5432, user: "u".into(), database: "postgres".into(), login_database: None };
     let warehouse = Some(Warehouse { name: "wh-1".into(), nodes: 2, only: false, proven });
@@ -42,7 +42,7 @@ fn closed() -> Evidence {
     Evidence::Sql(baseline(vec![("postgres", Listing::Unknown("permission denied".into()))]))
 }
 
-/// A server that has just started may not show all yet: until the time to settle is over, nothing is missing.
+/// A server that has just started may not list everything yet: until the settle time is over, nothing is missing.
 #[tokio::test]
 async fn what_is_not_there_yet_is_missing_only_after_the_time_to_settle() {
     let prover = silent().await;
@@ -50,7 +50,7 @@ async fn what_is_not_there_yet_is_missing_only_after_the_time_to_settle() {
     for since in [Duration::ZERO, SETTLE - MOMENT, SETTLE] {
         let answer = prover.same(&before, &after, None, since).await;
         assert!(
-            matches!(&answer, Confirmation::NotYet(why) if why.starts_with("still missing: ")),
+            matches!(&answer, Confirmation::NotYet(why) if why.starts_with("incomplete: ")),
             "{since:?}: {answer:?}"
         );
     }
@@ -64,7 +64,7 @@ fn at(position: u64) -> Sk {
     sk(1).timeline("aa/11", position, position, 1)
 }
 
-/// What is said of a page at these seconds.
+/// The results for a status endpoint at these seconds.
 async fn over_time(before: Option<Sk>, seen: &[(u64, Sk)], others: &[Sk]) -> Vec<Confirmation> {
     let prover = silent().await;
     let before = before.map(Sk::page);
@@ -79,7 +79,7 @@ async fn over_time(before: Option<Sk>, seen: &[(u64, Sk)], others: &[Sk]) -> Vec
     seen.iter().map(answer).collect()
 }
 
-/// The time to settle begins with the first answer, and anew with each progress: for as long as bytes or timelines come,
+/// The settle time begins with the first response, and restarts with each progress: while bytes or timelines arrive,
 /// nothing is missing.
 #[tokio::test]
 async fn what_moves_is_catching_up_and_never_missing() {
@@ -96,7 +96,7 @@ async fn what_moves_is_catching_up_and_never_missing() {
     let answers = over_time(before(), &[(0, at(10)), (5, at(20)), (36, at(20))], &[]).await;
     let line = "WAL of timeline aa/11 up to 0/64, committed before; it has 0/14 (80 bytes less)";
     assert_eq!(answers[2], Confirmation::Missing(vec![line.into()]));
-    // Whole timelines come one by one.
+    // Timelines arrive one by one.
     let some = |number| sk(1).total(number);
     let answers = over_time(Some(some(3)), &[(0, some(0)), (29, some(1)), (58, some(2)), (70, some(3))], &[]).await;
     assert!(catching(&answers[1], "2 timelines left (1 of 3 timelines present)"), "{:?}", answers[1]);
@@ -105,21 +105,21 @@ async fn what_moves_is_catching_up_and_never_missing() {
         matches!(&answers[3], Confirmation::Confirmed { proof, .. } if proof.contains("3 timelines, all idle")),
         "{answers:?}"
     );
-    // Nothing ever came, however long it answers.
+    // Nothing ever arrived, however long it responds.
     let answers = over_time(Some(some(3)), &[(0, some(0)), (30, some(0)), (31, some(0))], &[]).await;
     assert!(
         matches!(&answers[1], Confirmation::NotYet(_)) && matches!(&answers[2], Confirmation::Missing(_)),
         "{answers:?}"
     );
-    // What does not come by itself is not on its way, whatever else is.
+    // What does not arrive by itself is not on its way, whatever else is.
     let other = |position| at(position).id(7);
     let answers = over_time(before(), &[(0, other(10)), (5, other(20))], &[]).await;
     assert!(matches!(&answers[1], Confirmation::NotYet(_)), "{answers:?}");
 }
 
-/// It was down, which is when one fails over: the others say what it should have.
+/// It was down, which is the usual reason for a failover: the others tell what it should have.
 #[tokio::test]
-async fn without_a_baseline_the_others_prove_it_and_nobody_proves_nothing() {
+async fn without_a_baseline_the_others_prove_it_and_no_other_proves_nothing() {
     let others = [at(100).id(2), at(100).id(3)];
     let answers = over_time(None, &[(0, at(40)), (1, at(60)), (2, at(100))], &others).await;
     assert!(matches!(&answers[1], Confirmation::CatchingUp(_)), "{answers:?}");
@@ -152,7 +152,7 @@ async fn what_is_accepted_is_not_waited_for() {
     assert!(matches!(&answer, Confirmation::Confirmed { proof, .. } if proof.contains(accepted)), "{answer:?}");
 }
 
-/// The last tenant was deleted: that is taken from the user if nothing speaks against it, and not otherwise.
+/// The last tenant was deleted: the user's word counts if nothing speaks against it, and not otherwise.
 #[tokio::test]
 async fn that_nothing_is_left_is_accepted_if_the_safekeepers_have_nothing_either() {
     let mut prover = silent().await;
@@ -192,7 +192,7 @@ async fn that_nothing_is_left_is_accepted_if_the_safekeepers_have_nothing_either
     }
 }
 
-/// One that is silent may be loading; one that refuses, or has no such page, never will answer.
+/// A silent one may be loading; one that refuses, or has no such endpoint, will never respond.
 #[test]
 fn a_page_that_never_was_is_looked_for_a_moment_and_one_that_loads_for_as_long_as_it_takes() {
     let no = |kind| NoPage { kind, reason: "why".into() };
@@ -210,9 +210,9 @@ fn a_page_that_never_was_is_looked_for_a_moment_and_one_that_loads_for_as_long_a
     }
 }
 
-/// Nothing is waited for that cannot come: who cannot verify a server now will not be able to in an hour either.
+/// The impossible is not waited for: a server that cannot be verified now will not be in an hour either.
 #[tokio::test]
-async fn a_server_that_cannot_be_verified_never_answered_whoever_stored_a_baseline() {
+async fn a_server_that_cannot_be_verified_never_answered_despite_a_stored_baseline() {
     let mut prover = silent().await;
     let before = Evidence::Page(at(1).page());
     let no = |kind| NoPage { kind, reason: "why".into() };
@@ -223,7 +223,7 @@ async fn a_server_that_cannot_be_verified_never_answered_whoever_stored_a_baseli
     assert!(!prover.never_answered(Some(&before), &no(NoPageKind::Refused)));
 }
 
-/// The databases are as before, and what has them may be the coordinator alone: nodes are proven by a query that went to all
+/// The databases are as before, but the coordinator alone may have them: nodes are proven by a query that reached all
 /// of them, in a session of their warehouse.
 #[tokio::test]
 async fn nodes_are_not_proven_by_what_did_not_reach_them() {
@@ -254,7 +254,7 @@ async fn nodes_are_not_proven_by_what_did_not_reach_them() {
         // What is missing is missing all the same.
         let missing = prover.same(&server(&["one", "two"]), &whole, None, SETTLE + MOMENT).await;
         assert!(matches!(missing, Confirmation::Missing(_)), "{missing:?}");
-        // The proxy is proven by what it says itself.
+        // The proxy is proven by its own answer.
         let proxy = of_warehouse(false).await;
         *proxy.reached() = Some((kernel, reached));
         let answer = proxy.same(&whole, &whole, None, Duration::ZERO).await;
@@ -262,7 +262,7 @@ async fn nodes_are_not_proven_by_what_did_not_reach_them() {
     }
 }
 
-/// The same of what could not be compared: it is not known for good only once it was tried for as long.
+/// The same for what could not be compared: it is permanently unknown only after it was tried for as long.
 #[tokio::test]
 async fn what_cannot_be_compared_is_tried_for_as_long() {
     let prover = silent().await;

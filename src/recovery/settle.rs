@@ -1,33 +1,34 @@
-//! Whether the new pod stays: one that is Ready for a few seconds and then crashes, again and again, is not back. Pure;
-//! the times are this machine's own, counted from when a state was seen: a server's clock is not compared with ours.
+//! Tracks whether the new pod stays: one that is Ready for a few seconds and then crashes, again and again, is not
+//! recovered. Pure; the times are this machine's, counted from when a state was seen: the server's clock is not
+//! compared with it.
 
 use crate::topology::PodFacts;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// One uninterrupted time of being Ready. Two that were seen one after the other are the same only if nothing of it
-/// changed: a pod may have been unready in between, unseen.
+/// One uninterrupted period of being Ready. Two observations belong to the same period only if nothing changed: the pod
+/// may have been unready in between, unseen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Spell {
     uid: String,
     restarts: i32,
-    /// The Ready condition's `lastTransitionTime`, compared with nothing but itself.
+    /// The Ready condition's `lastTransitionTime`, compared only with itself.
     since: Option<jiff::Timestamp>,
 }
 
-/// What was seen of the new pod so far.
+/// What was observed of the new pod so far.
 #[derive(Clone, Debug, Default)]
 pub struct Settling {
     spell: Option<(Spell, Instant)>,
     /// By the pod's UID: a new pod may itself be replaced.
     restarts: BTreeMap<String, i32>,
-    /// How a container ended last that was started again.
+    /// How a container that was restarted ended last.
     last_end: Option<String>,
 }
 
 impl Settling {
-    /// Takes in how the new pod is now; `None` where there is none.
+    /// Records the current state of the new pod; `None` if there is none.
     pub fn observe(&mut self, pod: Option<&PodFacts>, now: Instant) {
         if let Some(pod) = pod {
             self.restarts.insert(pod.uid.clone(), pod.restarts);
@@ -43,23 +44,23 @@ impl Settling {
         }
     }
 
-    /// How long the pod has been Ready without interruption, as far as it was seen; `None` while it is not.
+    /// Returns how long the pod has been Ready without interruption, as far as observed; `None` while it is not.
     pub fn ready_for(&self, now: Instant) -> Option<Duration> {
         self.spell.as_ref().map(|(_, since)| now.duration_since(*since))
     }
 
-    /// When it will have been so for that long, unless it is interrupted.
+    /// Returns when it will have been Ready for that long, unless it is interrupted.
     pub fn ripe(&self, after: Duration) -> Option<Instant> {
         self.spell.as_ref().map(|(_, since)| *since + after)
     }
 
-    /// Restarts of the new pod's containers.
+    /// Returns the restarts of the new pod's containers.
     pub fn restarts(&self) -> u32 {
         self.restarts.values().map(|times| u32::try_from(*times).unwrap_or(0)).sum()
     }
 
-    /// The same in words, with how the last one came about: `its containers restarted 2 times (container pg ended with exit
-    /// code 1 (Error))`; `None` where there was none.
+    /// Returns the restarts as text, with the cause of the last one: `containers restarted 2 times (container pg ended
+    /// with exit code 1 (Error))`; `None` if there were none.
     pub fn restarted(&self) -> Option<String> {
         let times = self.restarts();
         let how = self.last_end.as_ref().map(|end| format!(" ({end})")).unwrap_or_default();
@@ -85,7 +86,7 @@ mod tests {
         topology.member("a", "wh9527-0").unwrap().pod.clone().unwrap()
     }
 
-    /// Seconds that it counts as Ready at the end of these observations, each at its second.
+    /// Returns the seconds that it counts as Ready at the end of these observations, each at its second.
     fn after(observed: &[(u64, Option<&str>)], at: u64) -> (Option<u64>, u32) {
         let begun = Instant::now();
         let second = |number: u64| begun + Duration::from_secs(number);
@@ -106,12 +107,12 @@ mod tests {
             (vec![(0, Some(ready)), (3, Some(unready))], 4, (None, 0)),
             (vec![(0, Some(ready)), (3, None)], 4, (None, 0)),
             (vec![(0, Some(ready)), (2, Some(unready)), (3, Some(ready))], 4, (Some(1), 0)),
-            // It was unready or restarted in between, and nobody saw that.
+            // It was unready or restarted in between, unseen.
             (vec![(0, Some(ready)), (3, Some("uid: n, ready: true, readySince: 8"))], 4, (Some(1), 0)),
             (vec![(0, Some(ready)), (3, Some("uid: n, ready: true, readySince: 10, restarts: 1"))], 4, (Some(1), 1)),
             (vec![(0, Some(ready)), (3, Some("uid: m, ready: true, readySince: 10"))], 4, (Some(1), 0)),
             (vec![(0, Some(ready)), (3, Some("uid: n, ready: true, terminating: true"))], 4, (None, 0)),
-            // Of two new pods, one after the other, both count.
+            // With two new pods, one after the other, both count.
             (
                 vec![
                     (0, Some("uid: n, restarts: 2")),

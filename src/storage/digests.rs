@@ -1,7 +1,7 @@
-//! Whether safekeepers that both have some WAL have the same bytes of it: positions alone do not say so.
+//! Checks that safekeepers with the same WAL positions have the same bytes: positions alone do not show that.
 //!
-//! A safekeeper tells the digest of a stretch of WAL to one who shows a token. It reads the stretch for it, so that only the
-//! end of each timeline is compared, and of so many timelines.
+//! A safekeeper returns the digest of a stretch of WAL to a client with a token. It has to read the stretch, so only
+//! the end of each timeline is compared, and of a limited number of timelines.
 
 use super::facts::TimelineId;
 use super::found::{Found, Item};
@@ -13,7 +13,7 @@ use std::fmt;
 
 /// Longest stretch of a timeline that is compared, in bytes.
 pub const LONGEST: u64 = 1 << 20;
-/// Timelines of which bytes are compared, at most.
+/// Most timelines whose bytes are compared.
 pub const MOST: usize = 100;
 
 /// The WAL of a timeline that a safekeeper has.
@@ -23,7 +23,7 @@ pub struct Extent {
     pub start: u64,
     /// Up to where it is flushed.
     pub flush: u64,
-    /// Up to where it is committed, as far as this safekeeper has it.
+    /// Up to where it is committed, as far as this safekeeper knows.
     pub commit: u64,
 }
 
@@ -40,29 +40,29 @@ pub struct Stretch {
     pub on: BTreeSet<String>,
 }
 
-/// What a safekeeper answered to the question for a digest.
+/// A safekeeper's response to the request for a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Digest {
     /// This one (SHA-256 in hexadecimal digits).
     Is(String),
     /// It serves no digests: an older release.
     NotServed,
-    /// That is not known, for this reason.
+    /// It is unknown, for this reason.
     Unknown(String),
 }
 
-/// The digests of stretches of WAL, by the safekeepers' pods. Empty where nobody was asked.
+/// The digests of stretches of WAL, by the safekeepers' pods. Empty if none was queried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Digests {
-    /// What was answered, stretch by stretch.
+    /// The responses, by stretch.
     pub answers: Vec<(Stretch, BTreeMap<String, Digest>)>,
-    /// What could not be asked for and should be, a line each, by pod.
+    /// What could not be requested and should be, one line each, by pod.
     pub unknown: Vec<(String, String)>,
-    /// How many timelines were left out, as there are more than [`MOST`].
+    /// How many timelines were excluded, because there are more than [`MOST`].
     pub left_out: u64,
 }
 
-/// A stretch of which a safekeeper has other bytes than others.
+/// A stretch of which a safekeeper has different bytes than others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherBytes {
     /// The timeline.
@@ -71,7 +71,7 @@ pub struct OtherBytes {
     pub from: u64,
     /// Where it ends.
     pub until: u64,
-    /// The pods that have others.
+    /// The pods that have other bytes.
     pub than: Vec<String>,
 }
 
@@ -83,8 +83,8 @@ impl fmt::Display for OtherBytes {
     }
 }
 
-/// Returns the timelines that two of these safekeepers at least say to have, those that a compute writes first, and how
-/// many more there are.
+/// Returns the timelines that at least two of these safekeepers report, those that a compute writes first, and how many
+/// more there are.
 pub fn timelines(safekeepers: &[&Reading]) -> (Vec<TimelineId>, u64) {
     let mut known: BTreeMap<&TimelineId, (u64, bool)> = BTreeMap::new();
     for facts in safekeepers.iter().filter_map(|reading| Some(reading.safekeeper()?.1)) {
@@ -107,9 +107,9 @@ pub fn stretch(timeline: &TimelineId, extents: &BTreeMap<String, Extent>) -> Opt
     let committed = extents.values().map(|extent| extent.commit).max()?;
     let mut furthest: Vec<(&String, &Extent)> = extents.iter().collect();
     furthest.sort_by_key(|(_, extent)| std::cmp::Reverse(extent.flush));
-    // One that is far behind keeps the others from nothing.
+    // One that is far behind does not affect the others.
     while furthest.len() > 1 {
-        // What is not committed yet may differ.
+        // Uncommitted WAL may differ.
         let until = furthest.iter().map(|(_, extent)| extent.flush).fold(committed, u64::min);
         let start = furthest.iter().map(|(_, extent)| extent.start).max().unwrap_or(0);
         let from = start.max(until.saturating_sub(LONGEST));
@@ -123,8 +123,8 @@ pub fn stretch(timeline: &TimelineId, extents: &BTreeMap<String, Extent>) -> Opt
 }
 
 impl Digests {
-    /// Returns the stretches of which a safekeeper has other bytes. Where more than half of those that answered agree, they
-    /// are right; otherwise nobody knows who is.
+    /// Returns the stretches of which a safekeeper has different bytes. If more than half of those that responded
+    /// agree, they are right; otherwise it is unknown which one is.
     pub fn others_than(&self, pod: &str) -> Vec<OtherBytes> {
         let differs = |(stretch, digests): &(Stretch, BTreeMap<String, Digest>)| {
             let told: BTreeMap<&str, &str> = digests
@@ -143,7 +143,7 @@ impl Digests {
         self.answers.iter().filter_map(differs).collect()
     }
 
-    /// Returns why it is not known whether a safekeeper has the bytes that others have, a line each.
+    /// Returns why it is unknown whether a safekeeper has the same bytes as others, one line each.
     pub fn unknown_of(&self, pod: &str) -> Vec<String> {
         let mut lines: Vec<String> =
             self.unknown.iter().filter(|(of, _)| of == pod).map(|(_, why)| why.clone()).collect();
@@ -155,7 +155,7 @@ impl Digests {
         lines
     }
 
-    /// Returns in words what of a safekeeper's WAL is the same as on another one; `None` if nothing was compared.
+    /// Returns how much of a safekeeper's WAL is the same as on another one; `None` if nothing was compared.
     pub fn same_on(&self, pod: &str) -> Option<String> {
         let told = |digests: &BTreeMap<String, Digest>, pod: &str| match digests.get(pod) {
             Some(Digest::Is(it)) => Some(it.clone()),
@@ -176,7 +176,7 @@ impl Digests {
         (timelines > 0).then(|| format!("the last {} of {} match {on}", bytes(length), self.of(timelines)))
     }
 
-    /// Returns in words of what all that were asked have the same bytes; `None` if nothing was compared.
+    /// Returns how much of the WAL is the same on all that were queried; `None` if nothing was compared.
     pub fn same(&self) -> Option<String> {
         let several = |digests: &&BTreeMap<String, Digest>| {
             digests.values().filter(|digest| matches!(digest, Digest::Is(_))).count() > 1
@@ -188,7 +188,7 @@ impl Digests {
             .then(|| format!("the last {} of {} are identical everywhere", bytes(length), self.of(timelines)))
     }
 
-    /// Whether a safekeeper was asked, and serves no digests.
+    /// Returns whether a safekeeper was queried and serves no digests.
     pub fn not_served(&self) -> bool {
         self.answers.iter().any(|(_, digests)| digests.values().any(|digest| *digest == Digest::NotServed))
     }
@@ -202,7 +202,7 @@ impl Digests {
 }
 
 impl Found {
-    /// Adds what the digests say of a safekeeper's bytes.
+    /// Adds the result of the digests for a safekeeper.
     pub fn compare_bytes(&mut self, pod: &str, digests: &Digests) {
         for other in digests.others_than(pod) {
             self.lacks(Item::Bytes(other.timeline.clone()), format!("WAL identical to the others': it has {other}"));

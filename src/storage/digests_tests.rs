@@ -15,16 +15,16 @@ fn extents(of: &[(&str, u64, u64, u64)]) -> BTreeMap<String, Extent> {
         .collect()
 }
 
-/// What is asked for is on the disks of all that are asked, is committed, and is so long at most.
+/// What is requested is on the disks of all that are queried, is committed, and has a limited length.
 #[test]
 fn the_end_that_all_have_committed_is_compared() {
     let far = 5 * LONGEST;
     for (of, expected) in [
         (vec![("a", 10, 100, 90), ("b", 20, 95, 85), ("c", 10, 100, 90)], Some((20, 90, "a b c"))),
-        // Beyond what is committed, and beyond what one has flushed, nothing is asked for.
+        // Nothing past the committed or the flushed position is requested.
         (vec![("a", 10, 100, 100), ("b", 10, 60, 60), ("c", 10, 100, 100)], Some((10, 60, "a b c"))),
         (vec![("a", 10, far, far), ("b", 10, far, far)], Some((far - LONGEST, far, "a b"))),
-        // One that has just begun to fetch keeps the others from nothing.
+        // One that has just begun to fetch does not affect the others.
         (vec![("a", 10, far, far), ("b", 10, far, far), ("c", 20, 20, 20)], Some((far - LONGEST, far, "a b"))),
         (vec![("a", 50, 100, 100), ("b", 10, 50, 50)], None),
         (vec![("a", 10, 100, 100)], None),
@@ -45,10 +45,10 @@ fn so_many_timelines_are_compared_and_those_that_are_written_first() {
     let all: Vec<&Reading> = all.iter().collect();
     let (chosen, left_out) = timelines(&all);
     assert_eq!((chosen.len(), left_out, chosen[0].to_string()), (MOST, 3, "aa/102".to_owned()));
-    assert!(!chosen.contains(&TimelineId::new("bb", "1")), "nobody else has it");
+    assert!(!chosen.contains(&TimelineId::new("bb", "1")), "no other has it");
 }
 
-/// What three safekeepers answer of the bytes from 10 to 100.
+/// The digests of three safekeepers of the bytes from 10 to 100.
 fn digests(of: [Digest; 3]) -> Digests {
     let pods = ["safekeeper-0", "safekeeper-1", "safekeeper-2"].map(str::to_owned);
     let stretch = Stretch { timeline: id(), from: 10, until: 100, on: pods.iter().cloned().collect() };
@@ -60,7 +60,7 @@ fn is(digest: &str) -> Digest {
 }
 
 #[test]
-fn more_than_half_are_right_and_otherwise_nobody_knows_who_is() {
+fn more_than_half_are_right_and_otherwise_it_is_unknown() {
     let line = |than: &str| format!("different bytes of timeline aa/11 from 0/A to 0/64 than {than}");
     let (one, two) = (line("safekeeper-1, safekeeper-2"), line("safekeeper-0"));
     let unknown = || Digest::Unknown("why".into());
@@ -81,7 +81,7 @@ fn more_than_half_are_right_and_otherwise_nobody_knows_who_is() {
     }
 }
 
-/// Of the others that would be left, one with other bytes is none to count on.
+/// Of the remaining ones, one with different bytes cannot be relied on.
 #[test]
 fn one_with_other_bytes_is_short_and_one_that_does_not_say_is_unknown() {
     let level = |id| sk(id).timeline("aa/11", 100, 100, 3);
@@ -114,7 +114,7 @@ fn a_safekeeper_that_came_back_is_held_to_the_bytes_of_the_others() {
     assert!(other.there.ends_with("WAL of 1 timeline"), "{other:?}");
     let unknown = found(&digests([Digest::Unknown("why".into()), is("x"), is("x")]));
     assert!(unknown.short.is_empty() && unknown.unknown.len() == 1, "{unknown:?}");
-    // Of an older release nothing is claimed.
+    // An older release proves nothing.
     let none = found(&digests([Digest::NotServed, Digest::NotServed, Digest::NotServed]));
     assert_eq!(none.there, "WAL of 1 timeline");
     let mut cut = digests([is("x"), is("x"), is("x")]);

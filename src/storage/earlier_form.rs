@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum AnyForm {
-    // Its one field is the kind of component, which is no field of the present form.
+    // Its one field is the kind of component, which is not a field of the present form.
     Earlier(Earlier),
     Present(Present),
 }
@@ -26,7 +26,7 @@ enum Earlier {
 struct Present {
     id: Option<u64>,
     launched: Option<String>,
-    // Always there, be it null: what has none is something else.
+    // Always present, even if null: a document without it is something else.
     #[serde(deserialize_with = "Option::deserialize")]
     metrics: Option<Metrics>,
     // As v1alpha1 called it.

@@ -1,4 +1,4 @@
-//! Safekeepers and pageservers as tests need them.
+//! Safekeepers and pageservers for tests.
 
 use super::facts::{Idle, Layers, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
 use super::reading::Reading;
@@ -73,7 +73,7 @@ impl Sk {
         self.change(|facts| facts.total = None)
     }
 
-    /// What came of showing it a token.
+    /// The result of using a token.
     pub(crate) fn idle(self, idle: Idle) -> Self {
         self.change(|facts| facts.idle = idle)
     }
@@ -99,7 +99,7 @@ impl Sk {
         self.0.said.unwrap()
     }
 
-    /// Named by its identity, where it has one.
+    /// Named by its identity, if it has one.
     pub(crate) fn reading(self) -> Reading {
         let id = self.0.said.as_ref().ok().and_then(|page| page.id);
         let pod = id.map_or(self.0.pod, |id| format!("safekeeper-{}", id - 1));

@@ -1,16 +1,16 @@
-//! What one safekeeper or pageserver says of itself: its status page and its metrics, as values. The names of the
-//! metrics, and what they count, are those of Neon, from which the storage layer descends.
+//! What one safekeeper or pageserver reports about itself: its status and its metrics, as values. The names and
+//! meanings of the metrics are Neon's, from which the storage layer descends.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// A timeline of a tenant, as the labels of metrics name it. Its text is `TENANT/TIMELINE`, or `TIMELINE` where the tenant
-/// is not known.
+/// A timeline of a tenant, as the labels of metrics name it. Its text is `TENANT/TIMELINE`, or `TIMELINE` if the tenant
+/// is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub struct TimelineId {
-    /// The tenant, or one shard of it (`TENANT-SHARD`); `None` where that is not known.
+    /// The tenant, or one shard of it (`TENANT-SHARD`); `None` if that is unknown.
     pub tenant: Option<String>,
     /// The timeline.
     pub timeline: String,
@@ -37,7 +37,7 @@ impl TimelineId {
         Self { tenant: Some(tenant.into()), timeline: timeline.into() }
     }
 
-    /// Whether both are the same timeline: a tenant that is not known may be any, and a shard is a part of its tenant.
+    /// Returns whether both are the same timeline: an unknown tenant may be any, and a shard is a part of its tenant.
     pub fn is_same(&self, other: &Self) -> bool {
         let fits = match (self.whole_tenant(), other.whole_tenant()) {
             (Some(one), Some(other)) => one == other,
@@ -46,7 +46,7 @@ impl TimelineId {
         fits && self.timeline == other.timeline
     }
 
-    /// The tenant, whichever shard of it this is.
+    /// Returns the tenant without its shard.
     fn whole_tenant(&self) -> Option<&str> {
         self.tenant.as_deref().map(|name| name.split('-').next().unwrap_or(name))
     }
@@ -76,24 +76,24 @@ impl From<String> for TimelineId {
     }
 }
 
-/// What a status page and the metrics beside it say.
+/// What a status endpoint and the metrics beside it report.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PageFacts {
     /// The component's identity (`id` of `/v1/status`). Null if it is not reported.
     pub id: Option<u64>,
-    /// When a pageserver's process was launched, as its page says. Absent if it is not reported.
+    /// When a pageserver's process was launched, as reported. Absent if it is not reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launched: Option<String>,
-    /// What its metrics say. Null if they could not be read.
+    /// What its metrics report. Null if they could not be read.
     pub metrics: Option<Metrics>,
     /// Why its metrics could not be read, in words. Absent if they were.
     #[serde(rename = "unreadReason", skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
 }
 
-/// What a component's metrics say.
+/// What a component's metrics report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -104,22 +104,22 @@ pub enum Metrics {
     Pageserver(PageserverFacts),
 }
 
-/// What a safekeeper's metrics say. They give positions of active timelines only: those that a compute writes, or whose
-/// WAL is not uploaded yet. With a token those of idle ones are added.
+/// What a safekeeper's metrics report. They have positions of active timelines only: those that a compute writes, or
+/// whose WAL is not uploaded yet. With a token, idle ones are added.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SafekeeperFacts {
-    /// Active timelines, by `TENANT/TIMELINE`; idle ones, too, where a token was given.
+    /// Active timelines, by `TENANT/TIMELINE`; with a token also idle ones.
     pub timelines: BTreeMap<TimelineId, Wal>,
-    /// How many timelines it has, idle ones too (`safekeeper_timelines`). Null if it is not reported.
+    /// How many timelines it has, including idle ones (`safekeeper_timelines`). Null if it is not reported.
     pub total: Option<u64>,
     /// How many of them are active (`safekeeper_active_timelines`). Null if it is not reported.
     pub active: Option<u64>,
-    /// How many timelines were left out, as there are more than are kept. Absent if none was.
+    /// How many timelines were excluded, because there are more than are kept. Absent if none was.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
-    /// Whether its idle timelines are among these: only a request with a token lists them. Absent if none was
+    /// Whether its idle timelines are included: they are reported only to a client with a token. Absent if none was
     /// given.
     #[serde(default, skip_serializing_if = "Idle::is_unasked")]
     pub idle: Idle,
@@ -130,13 +130,13 @@ pub struct SafekeeperFacts {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Idle {
-    /// No token was given: of idle ones only the number is known.
+    /// No token was given: only the number of idle ones is known.
     #[default]
     #[serde(rename = "notQueried", alias = "unasked")]
     Unasked,
-    /// All that it has are listed, with their positions.
+    /// All timelines are listed, with their positions.
     Listed,
-    /// A token was given, and not all of them could be read, for this reason, in words.
+    /// A token was given, but not all of them could be read, for this reason.
     Unread(String),
 }
 
@@ -146,7 +146,7 @@ impl Idle {
     }
 }
 
-/// How far a safekeeper's timeline has got. Positions are in bytes of WAL (log sequence numbers). Null is what it does not
+/// The positions of a safekeeper's timeline, in bytes of WAL (log sequence numbers). Null if not reported.
 /// say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -154,7 +154,7 @@ impl Idle {
 pub struct Wal {
     /// Flushed to its own disk.
     pub flush_lsn: Option<u64>,
-    /// Flushed by a majority of safekeepers, as far as this one has it.
+    /// Flushed by a quorum of safekeepers, as far as this one knows.
     pub commit_lsn: Option<u64>,
     /// Copied to object storage, in whole segments.
     pub backup_lsn: Option<u64>,
@@ -168,33 +168,34 @@ pub struct Wal {
     pub computes: Option<u64>,
 }
 
-/// What a pageserver's metrics say.
+/// What a pageserver's metrics report.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PageserverFacts {
     /// Attached tenants (shards) by state, such as `Active`.
     pub tenants: BTreeMap<String, u64>,
-    /// Broken tenants. Null if it is not reported.
+    /// Broken tenants. Null if not reported.
     pub broken: Option<u64>,
-    /// Timelines in state active. Null if it is not reported.
+    /// Timelines in state active. Null if not reported.
     pub active_timelines: Option<u64>,
     /// Positions by `TENANT/TIMELINE`; of a sharded tenant by `TENANT-SHARD/TIMELINE`.
     pub timelines: BTreeMap<TimelineId, Layers>,
-    /// The tenants (shards) that it lists, in whatever state: only a request with a token lists them. Absent if none was given.
+    /// The tenants (shards) that it lists, in any state: reported only to a client with a token. Absent if none was
+    /// given.
     #[serde(default, skip_serializing_if = "Listed::is_unasked")]
     pub listed: Listed,
-    /// Bytes that it has in remote storage. Null if it is not reported.
+    /// Bytes that it has in remote storage. Null if not reported.
     pub remote_bytes: Option<u64>,
-    /// Whether it is still loading tenants. Null if it is not reported.
+    /// Whether it is still loading tenants. Null if not reported.
     pub loading: Option<bool>,
-    /// Tenants whose start-up was scheduled when it started. Null if it is not reported.
+    /// Tenants whose start-up was scheduled when it started. Null if not reported.
     pub startup_scheduled: Option<u64>,
-    /// Those of them that have started. Null if it is not reported.
+    /// Those of them that have started. Null if not reported.
     pub startup_complete: Option<u64>,
-    /// Whether it came up without data although it had tenants. Null if it is not reported.
+    /// Whether it started without data although it had tenants. Null if not reported.
     pub data_loss_suspected: Option<bool>,
-    /// How many timelines or states were left out, as there are more than are kept. Absent if none was.
+    /// How many timelines or states were excluded, because there are more than are kept. Absent if none was.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
 }
@@ -208,9 +209,9 @@ pub enum Listed {
     #[default]
     #[serde(rename = "notQueried", alias = "unasked")]
     Unasked,
-    /// These are all that it has.
+    /// These are all of them.
     Tenants(BTreeSet<String>),
-    /// A token was given, and the list could not be read, for this reason, in words.
+    /// A token was given, but the list could not be read, for this reason.
     Unread(String),
 }
 
@@ -220,14 +221,14 @@ impl Listed {
     }
 }
 
-/// How far a pageserver's timeline has got, in bytes of WAL. Null is what it does not say.
+/// The positions of a pageserver's timeline, in bytes of WAL. Null if not reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Layers {
-    /// Up to where it has taken in WAL.
+    /// Up to where it has ingested WAL.
     pub last_record_lsn: Option<u64>,
-    /// Up to where that is in remote storage. What lies between the two is on safekeepers alone.
+    /// Up to where that is in remote storage. What is between the two is on safekeepers alone.
     pub remote_consistent_lsn: Option<u64>,
 }
 
@@ -236,17 +237,17 @@ pub const ACTIVE: &str = "Active";
 /// The state of a tenant that failed to load.
 pub const BROKEN: &str = "Broken";
 
-/// What a storage component is.
+/// The kinds of storage components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageKind {
-    /// It keeps WAL.
+    /// It stores WAL.
     Safekeeper,
     /// It serves pages.
     Pageserver,
 }
 
 impl PageFacts {
-    /// What its metrics are of; `None` where they were not read.
+    /// Returns the kind of its metrics; `None` if they were not read.
     pub fn kind(&self) -> Option<StorageKind> {
         Some(match self.metrics.as_ref()? {
             Metrics::Safekeeper(_) => StorageKind::Safekeeper,
@@ -254,7 +255,7 @@ impl PageFacts {
         })
     }
 
-    /// What a safekeeper's metrics say; `None` where they were not read, or are not a safekeeper's.
+    /// Returns a safekeeper's metrics; `None` if they were not read, or are not a safekeeper's.
     pub fn safekeeper(&self) -> Option<&SafekeeperFacts> {
         match &self.metrics {
             Some(Metrics::Safekeeper(facts)) => Some(facts),
@@ -262,7 +263,7 @@ impl PageFacts {
         }
     }
 
-    /// What a pageserver's metrics say; `None` where they were not read, or are not a pageserver's.
+    /// Returns a pageserver's metrics; `None` if they were not read, or are not a pageserver's.
     pub fn pageserver(&self) -> Option<&PageserverFacts> {
         match &self.metrics {
             Some(Metrics::Pageserver(facts)) => Some(facts),
@@ -272,7 +273,7 @@ impl PageFacts {
 }
 
 impl Metrics {
-    /// Whether they name something that could be found missing afterwards.
+    /// Returns whether they name anything that could be missing afterwards.
     pub fn names_anything(&self) -> bool {
         match self {
             Self::Safekeeper(facts) => {
@@ -283,7 +284,7 @@ impl Metrics {
         }
     }
 
-    /// All their numbers.
+    /// Returns all their numbers.
     pub fn numbers(&self) -> Box<dyn Iterator<Item = u64> + '_> {
         match self {
             Self::Safekeeper(facts) => Box::new(facts.total.into_iter().chain(facts.active).chain([facts.left_out])),
@@ -303,12 +304,12 @@ impl Metrics {
 }
 
 impl SafekeeperFacts {
-    /// Whether it has no timeline that it does not list.
+    /// Returns whether it lists all of its timelines.
     pub fn lists_all(&self) -> bool {
         self.idle == Idle::Listed
     }
 
-    /// Why its idle timelines are not known although they were asked for, in words.
+    /// Returns why its idle timelines are unknown although they were requested.
     pub fn idle_unread(&self) -> Option<String> {
         match &self.idle {
             Idle::Unread(why) => Some(format!("its idle timelines are unknown: {why}")),
@@ -316,7 +317,7 @@ impl SafekeeperFacts {
         }
     }
 
-    /// What it says of a timeline; `None` where it lists none of that name.
+    /// Returns the facts of a timeline; `None` if it lists none of that name.
     pub fn wal(&self, id: &TimelineId) -> Option<&Wal> {
         // Those without a tenant come first.
         let older = id.tenant.is_none() || self.timelines.keys().next().is_some_and(|first| first.tenant.is_none());
@@ -326,17 +327,17 @@ impl SafekeeperFacts {
 }
 
 impl PageserverFacts {
-    /// Tenants in this state.
+    /// Returns the tenants in this state.
     pub fn in_state(&self, state: &str) -> u64 {
         self.tenants.get(state).copied().unwrap_or(0)
     }
 
-    /// Tenants that are served.
+    /// Returns the tenants that are served.
     pub fn active(&self) -> u64 {
         self.in_state(ACTIVE)
     }
 
-    /// Tenants that are broken, by whichever of its two metrics says more.
+    /// Returns the broken tenants, by the larger of its two metrics.
     pub fn broken(&self) -> u64 {
         self.broken.unwrap_or(0).max(self.in_state(BROKEN))
     }
@@ -347,12 +348,12 @@ impl PageserverFacts {
         left.map_or(0, |(scheduled, complete)| scheduled.saturating_sub(complete))
     }
 
-    /// What it says of a timeline; of a sharded tenant the position of the shard that is furthest behind.
+    /// Returns the facts of a timeline; of a sharded tenant, those of the shard that is furthest behind.
     pub fn layers(&self, id: &TimelineId) -> Option<Layers> {
         if let Some(layers) = self.timelines.get(id) {
             return Some(*layers);
         }
-        // A tenant's shards stand together: their names are its own, a dash, and more.
+        // A tenant's shards are contiguous: their names are its own, a dash, and more.
         let from = TimelineId { tenant: id.whole_tenant().map(str::to_owned), timeline: String::new() };
         let near = self.timelines.range(from..);
         let near = near.take_while(|(known, _)| id.tenant.is_none() || known.whole_tenant() == id.whole_tenant());

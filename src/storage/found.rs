@@ -1,4 +1,4 @@
-//! What came of comparing a component that came back with what it should hold.
+//! The result of comparing a component that came back with what it should hold.
 
 use super::facts::TimelineId;
 use super::words::{bytes, lsn};
@@ -6,39 +6,39 @@ use crate::text::counted;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What came of the comparison.
+/// The result of the comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// What is not there, or not yet.
+    /// What is missing, or not present yet.
     pub short: Vec<Short>,
-    /// Timelines that are there and lack WAL: how far each is, and how far it should be.
+    /// Timelines that are present and lack WAL: the current and the required position of each.
     pub behind: BTreeMap<TimelineId, Reach>,
-    /// Timelines, if some are not there.
+    /// Timelines, if some are missing.
     pub timelines: Option<Count>,
     /// Tenants, if some are not served.
     pub tenants: Option<Count>,
-    /// What could not be compared and should be, a line each.
+    /// What could not be compared and should be, one line each.
     pub unknown: Vec<String>,
-    /// Why nothing at all could be compared, whatever is there; `None` if something was.
+    /// Why nothing could be compared at all; `None` if something was.
     pub nothing: Option<String>,
-    /// Why it is not proven even if the user accepts all that is missing, in words.
+    /// Why it is not proven even if the user accepts everything that is missing.
     pub if_accepted: Option<String>,
-    /// What is there, in words: `WAL of 2 timelines`.
+    /// What is present: `WAL of 2 timelines`.
     pub there: String,
-    /// What it was compared with besides a baseline, in words: `safekeeper-1, safekeeper-2`. `None` if nothing.
+    /// What it was compared with besides a baseline: `safekeeper-1, safekeeper-2`. `None` if nothing.
     pub beside: Option<String>,
 }
 
-/// Something that is not there.
+/// Something that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Short {
     /// What.
     pub item: Item,
-    /// The same in words, with numbers.
+    /// The same as text, with numbers.
     pub line: String,
 }
 
-/// What may be missing of a component.
+/// What a component may lack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// WAL or layers of a timeline.
@@ -65,26 +65,26 @@ pub enum Item {
     StartUp,
 }
 
-/// How far a timeline is, and how far it should be, in bytes of WAL.
+/// The current and the required position of a timeline, in bytes of WAL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reach {
-    /// Up to where it is.
+    /// The current position.
     pub has: u64,
-    /// Up to where it should be.
+    /// The required position.
     pub needs: u64,
 }
 
-/// How far a timeline should be, and the words for it.
+/// The required position of a timeline, and the text for it.
 pub(super) struct Wanted<'w> {
     /// The timeline.
     pub(super) id: &'w TimelineId,
-    /// Up to where it should be.
+    /// The required position.
     pub(super) needs: u64,
-    /// Of what: `WAL of `, or nothing.
+    /// What is required: `WAL of `, or nothing.
     pub(super) of: &'w str,
     /// Who says so: `committed on safekeeper-1`.
     pub(super) whose: &'w str,
-    /// What a component does that gets there: `flushed`, `taken in`.
+    /// What a component does to get there: `flushed`, `ingested`.
     pub(super) verb: &'w str,
 }
 
@@ -95,35 +95,35 @@ impl fmt::Display for Wanted<'_> {
     }
 }
 
-/// How many are there, and how many there should be.
+/// How many are present, and how many should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// How many are there.
+    /// How many are present.
     pub has: u64,
     /// How many should be.
     pub needs: u64,
 }
 
-/// What is still to come.
+/// What is still missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
-    /// Bytes of WAL, of the timelines that are there.
+    /// Bytes of WAL, of the timelines that are present.
     pub bytes: u64,
     /// Timelines that these bytes are of.
     pub behind: u64,
-    /// Timelines that are not there.
+    /// Timelines that are missing.
     pub timelines: u64,
     /// Tenants that are not served.
     pub tenants: u64,
 }
 
 impl Found {
-    /// Notes something that is not there.
+    /// Records something that is missing.
     pub(super) fn lacks(&mut self, item: Item, line: impl Into<String>) {
         self.short.push(Short { item, line: line.into() });
     }
 
-    /// Compares the position that a component gives of a timeline, which it has, with the one that it should have.
+    /// Compares a component's position of a timeline that it has with the required one.
     pub(super) fn reaches(&mut self, wanted: &Wanted<'_>, has: Option<u64>) {
         let (id, needs) = (wanted.id, wanted.needs);
         match has {
@@ -137,7 +137,7 @@ impl Found {
         }
     }
 
-    /// What is still to come.
+    /// Returns what is still missing.
     pub fn left(&self) -> Left {
         let missing = |count: &Option<Count>| count.map_or(0, |count| count.needs.saturating_sub(count.has));
         Left {
@@ -148,7 +148,7 @@ impl Found {
         }
     }
 
-    /// Whether all that is not there is of a kind that comes by itself, by and by: WAL, timelines, tenants.
+    /// Returns whether everything that is missing is of a kind that arrives by itself: WAL, timelines, tenants.
     pub fn may_come(&self) -> bool {
         self.short.iter().all(|short| match short.item {
             Item::Timeline(_)
@@ -164,12 +164,12 @@ impl Found {
 }
 
 impl Left {
-    /// Whether there is nothing that can be counted.
+    /// Returns whether there is nothing to count.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
 
-    /// In words: `5,308,416 bytes of 1 timeline and 2 timelines`.
+    /// Formats it: `5,308,416 bytes of 1 timeline and 2 timelines`.
     pub fn words(&self) -> String {
         let mut parts = Vec::new();
         if self.bytes > 0 {

@@ -1,5 +1,5 @@
-//! What a safekeeper says of its timelines, idle ones too, to one who shows a token: the list, the status of each, and
-//! digests of their WAL. And of a pageserver's tenants.
+//! What a safekeeper reports to a client with a token about its timelines, including idle ones: the list, the status of
+//! each, and digests of their WAL. And the tenants of a pageserver.
 
 use super::digests::Extent;
 use super::facts::{TimelineId, Wal};
@@ -65,10 +65,10 @@ pub enum Malformed {
     Digest,
 }
 
-/// The timelines of `/v1/tenant/timeline`.
+/// Parses the timelines of `/v1/tenant/timeline`.
 ///
 /// # Errors
-/// It is no such list, in words.
+/// It is not such a list.
 pub fn list(text: &str) -> Result<Vec<TimelineId>, Malformed> {
     let listed: Vec<Listed> = parse(text, "a list of timelines")?;
     let named = listed.into_iter().map(|one| {
@@ -78,13 +78,13 @@ pub fn list(text: &str) -> Result<Vec<TimelineId>, Malformed> {
     named.collect::<Option<_>>().ok_or(Malformed::TimelineId)
 }
 
-/// The tenants of a pageserver's `/v1/tenant`, whatever their state.
+/// Parses the tenants of a pageserver's `/v1/tenant`, whatever their state.
 ///
 /// # Errors
-/// It is no such list, in words.
+/// It is not such a list.
 pub fn tenants(text: &str) -> Result<BTreeSet<String>, Malformed> {
     let listed: Vec<Tenant> = parse(text, "a list of tenants")?;
-    // One of a shard is called TENANT-SHARD.
+    // A shard's ID is TENANT-SHARD.
     let is_one = |tenant: &Tenant| tenant.id.split('-').all(is_name);
     match listed.iter().all(is_one) {
         true => Ok(listed.into_iter().map(|tenant| tenant.id).collect()),
@@ -97,44 +97,46 @@ fn parse<T: serde::de::DeserializeOwned>(text: &str, what: &'static str) -> Resu
     serde_json::from_str(text).map_err(|source| Malformed::Json { what, source })
 }
 
-/// Whether a name can be part of a path.
+/// Returns whether a name can be part of a path.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// The path of a timeline's status; `None` if its names are none that a path can have.
+/// Returns the path of a timeline's status; `None` if its names cannot be part of a path.
 pub fn path(id: &TimelineId) -> Option<String> {
     let tenant = id.tenant.as_deref().filter(|name| is_name(name))?;
     is_name(&id.timeline).then(|| format!("/v1/tenant/{tenant}/timeline/{}", id.timeline))
 }
 
-/// The WAL that a safekeeper has of a timeline, by the same page as [`status`]; `None` if it does not say all of it.
+/// Parses the WAL that a safekeeper has of a timeline, from the same response as [`status`]; `None` if it is
+/// incomplete.
 ///
 /// # Errors
-/// It is no such status, in words.
+/// It is not such a status.
 pub fn extent(text: &str) -> Result<Option<Extent>, Malformed> {
     let status: Status = parse(text, "the status of a timeline")?;
     let position = |text: Option<String>| text.as_deref().and_then(position);
-    // Both are where it begins: on its disk, and at all.
+    // Both are lower limits: on its disk, and of the timeline.
     let start = position(status.timeline_start_lsn).max(position(status.local_start_lsn));
     let known = start.zip(position(status.flush_lsn)).zip(position(status.commit_lsn));
     Ok(known.map(|((start, flush), commit)| Extent { start, flush, commit }))
 }
 
-/// The digest in the answer to the question for one.
+/// Parses a digest.
 ///
 /// # Errors
-/// It is no such answer, in words.
+/// It is not a digest.
 pub fn digest(text: &str) -> Result<String, Malformed> {
     let is_digest = |text: &str| text.len() == DIGEST && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let answer: Answer = parse(text, "a digest")?;
     Some(answer.sha256.to_ascii_lowercase()).filter(|digest| is_digest(digest)).ok_or(Malformed::Digest)
 }
 
-/// How far the timeline has got, by `/v1/tenant/TENANT/timeline/TIMELINE`. What is not there, or no position, is not known.
+/// Parses the positions of a timeline from `/v1/tenant/TENANT/timeline/TIMELINE`. A missing or invalid position is
+/// unknown.
 ///
 /// # Errors
-/// It is no such status, in words.
+/// It is not such a status.
 pub fn status(text: &str) -> Result<Wal, Malformed> {
     let status: Status = parse(text, "the status of a timeline")?;
     let position = |text: Option<String>| text.as_deref().and_then(position);
@@ -148,7 +150,7 @@ pub fn status(text: &str) -> Result<Wal, Malformed> {
     })
 }
 
-/// `0/2DDEA48`, as PostgreSQL writes positions.
+/// Parses `0/2DDEA48`, as PostgreSQL writes positions.
 fn position(text: &str) -> Option<u64> {
     let (high, low) = text.split_once('/')?;
     let part = |text: &str| u32::from_str_radix(text, 16).ok().filter(|_| !text.starts_with('+'));
@@ -197,7 +199,7 @@ mod tests {
         assert_eq!(extent(text).unwrap(), Some(whole));
         assert_eq!(extent(r#"{"flush_lsn":"0/2"}"#).unwrap(), None);
         assert!(extent("[]").is_err());
-        // On a new disk it begins later than at all.
+        // On a new disk it begins later than the timeline.
         let later = text.replace(r#""local_start_lsn":"0/14EE150""#, r#""local_start_lsn":"0/2000000""#);
         assert_eq!(extent(&later).unwrap().unwrap().start, 0x200_0000);
         let bare = r#"{"flush_lsn":"nonsense","commit_lsn":"0/+1","acceptor_state":{}}"#;

@@ -1,18 +1,18 @@
-//! What safekeepers and pageservers say of themselves, and what that means for the data. Pure: in goes what was read
-//! ([`facts`]), out come comparisons as values; nothing is asked, and no clock is looked at.
+//! What safekeepers and pageservers report about themselves, and what that means for the data. Pure: takes what was
+//! read ([`facts`]) and returns comparisons as values; sends nothing, and reads no clock.
 //!
 //! Each fact may be unknown (`None`), and an unknown fact is never a pass.
 //!
-//! - [`facts`]: what one component said; [`earlier_form`]: the form of older baselines;
-//!   [`idle`]: what a safekeeper says to one who shows a token
-//! - [`readings`]: what all of a namespace said
+//! - [`facts`]: what one component reported; [`earlier_form`]: the form of older baselines; [`idle`]: what a safekeeper
+//! reports to a client with a token
+//! - [`readings`]: what all components of a namespace reported
 //! - [`digests`]: whether they have the same bytes of the same WAL
-//! - [`peers`]: whether the other safekeepers hold all committed WAL, before one of them goes
+//! - [`peers`]: whether the other safekeepers hold all committed WAL, before one of them is replaced
 //! - [`safekeeper`], [`pageserver`]: whether a component that came back holds what it should; [`found`]: the result
 //! - [`pace`]: how fast it catches up
-//! - [`positions`]: how far each is, for a table
+//! - [`positions`]: the position of each, for a table
 //! - [`terms`]: whether an old safekeeper disk could vote twice
-//! - [`words`]: positions, bytes and rates in words
+//! - [`words`]: positions, bytes and rates as text
 
 pub mod digests;
 mod earlier_form;

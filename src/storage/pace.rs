@@ -1,4 +1,4 @@
-//! How fast a component catches up. Times are counted by the caller from any moment of its choice.
+//! Measures how fast a component catches up. The caller counts times from any moment of its choice.
 
 use super::found::{Count, Found};
 use super::words::rate;
@@ -6,7 +6,7 @@ use crate::duration::format_seconds;
 use crate::text::{counted, first_few};
 use std::time::Duration;
 
-/// What was seen of a component that catches up.
+/// What was observed of a component that catches up.
 #[derive(Clone, Debug, Default)]
 pub struct Pace {
     first: Option<Duration>,
@@ -17,7 +17,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Takes in what was found now, at `at`.
+    /// Records what was found at `at`.
     pub fn observe(&mut self, found: &Found, at: Duration) {
         self.first.get_or_insert(at);
         let fetched = self.last.as_ref().map_or(0, |last| fetched(last, found));
@@ -35,18 +35,18 @@ impl Pace {
         self.last = Some(found.clone());
     }
 
-    /// How long nothing has come any more: since the first answer, or since the last progress.
+    /// Returns how long nothing has arrived: since the first response, or since the last progress.
     pub fn still_for(&self, at: Duration) -> Duration {
         at.saturating_sub(self.progressed.unwrap_or(at))
     }
 
-    /// Whether something was seen to come.
+    /// Returns whether any progress was observed.
     pub fn moved(&self) -> bool {
         self.moved
     }
 
-    /// What is left, and how long it will take at the pace so far, in words: `5,308,416 bytes of 1 timeline left (1.4 MB/s,
-    /// about 4 s)`, `1 of 3 timelines`.
+    /// Returns what is left, and how long it will take at the current rate: `5,308,416 bytes of 1 timeline left (1.4
+    /// MB/s, about 4 s)`, `1 of 3 timelines`.
     pub fn words(&self, at: Duration) -> String {
         let Some(found) = &self.last else { return "no response yet".to_owned() };
         let left = found.left();
@@ -76,18 +76,19 @@ impl Pace {
     }
 }
 
-/// Bytes of WAL that came since: of timelines that lacked some, and not of those that a compute writes on.
+/// Returns the bytes of WAL that arrived since: of timelines that lacked some, not of those that a compute still
+/// writes.
 fn fetched(before: &Found, now: &Found) -> u64 {
     let of_one = |(id, then): (&super::TimelineId, &super::found::Reach)| match now.behind.get(id) {
         Some(now) => now.has.saturating_sub(then.has),
-        // It is level, or it is gone; gone it is counted among those that are not there.
+        // It is level, or it is gone; then it is counted among the missing ones.
         None if came_less(before.timelines, now.timelines) => 0,
         None => then.needs.saturating_sub(then.has),
     };
     before.behind.iter().map(of_one).sum()
 }
 
-/// Whether more are there than before; that none is lacking any more is progress, too.
+/// Returns whether more are present than before; that none is missing any more is progress, too.
 fn came(before: Option<Count>, now: Option<Count>) -> bool {
     match (before, now) {
         (Some(before), Some(now)) => now.has > before.has,
@@ -127,7 +128,7 @@ mod tests {
         Duration::from_secs(number)
     }
 
-    /// What was seen at each second, and how long nothing came by the last one.
+    /// What was observed at each second, and how long nothing had arrived by the last one.
     fn still(seen: &[(u64, Found)]) -> (u64, bool) {
         let mut pace = Pace::default();
         for (at, found) in seen {
@@ -143,12 +144,12 @@ mod tests {
             (vec![(0, behind(10)), (9, behind(10))], (9, false)),
             (vec![(0, behind(10)), (9, behind(11))], (0, true)),
             (vec![(0, behind(10)), (4, behind(11)), (9, behind(11))], (5, true)),
-            // Less than before is no progress.
+            // Less than before is not progress.
             (vec![(0, behind(10)), (9, behind(9))], (9, false)),
             (vec![(0, counts(0)), (9, counts(0))], (9, false)),
             (vec![(0, counts(0)), (9, counts(1))], (0, true)),
             (vec![(0, counts(1)), (9, counts(0))], (9, false)),
-            // One that is level does not lack anything any more.
+            // A timeline that is level no longer lacks anything.
             (vec![(0, behind(10)), (9, Found::default())], (0, true)),
         ] {
             assert_eq!(still(&seen), expected, "{seen:?}");

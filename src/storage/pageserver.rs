@@ -1,5 +1,5 @@
-//! Whether a pageserver holds what it should: before its disk goes, what only it and the safekeepers hold; afterwards what
-//! it held before, and what the safekeepers know of.
+//! Checks whether a pageserver holds what it should: before its disk is replaced, what only it and the safekeepers
+//! hold; afterwards, what it held before, and what the safekeepers have.
 
 use super::facts::{ACTIVE, Listed, PageFacts, PageserverFacts, TimelineId};
 use super::found::{Count, Found, Item, Short, Wanted};
@@ -10,25 +10,25 @@ use super::words::bytes;
 use crate::text::counted;
 use std::collections::BTreeSet;
 
-/// What it says of itself if it came up without data.
+/// The message if it started without data.
 const SUSPECTED: &str = "it may have lost its data: it started empty, although it had tenants";
 
-/// WAL of a timeline that is not in remote storage yet: safekeepers alone hold it once the pageserver's disk is gone.
+/// WAL of a timeline that is not in remote storage yet: only safekeepers hold it once the pageserver's disk is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnlyWal {
     /// The timeline.
     pub timeline: TimelineId,
     /// Bytes of it.
     pub bytes: u64,
-    /// Up to where the pageserver has taken it in.
+    /// Up to where the pageserver has ingested it.
     pub last_record: u64,
     /// Safekeepers that are known to have all of it.
     pub held_by: u64,
-    /// Safekeepers of which that is not known: they did not answer, or do not list the timeline.
+    /// Safekeepers for which that is unknown: they did not respond, or do not list the timeline.
     pub unknown: u64,
 }
 
-/// Returns the WAL that only safekeepers hold, timeline by timeline; `None` where the pageserver gives no positions.
+/// Returns the WAL that only safekeepers hold, by timeline; `None` if the pageserver reports no positions.
 pub fn only_wal(pageserver: &PageserverFacts, safekeepers: &[Reading]) -> Option<Vec<OnlyWal>> {
     let mut only = Vec::new();
     for (id, layers) in &pageserver.timelines {
@@ -51,7 +51,7 @@ pub fn only_wal(pageserver: &PageserverFacts, safekeepers: &[Reading]) -> Option
     Some(only)
 }
 
-/// Compares a pageserver with what it said before, if that is known, and with what the safekeepers know of. No active
+/// Compares a pageserver with what it reported before, if that is known, and with what the safekeepers have. No active
 /// tenant is never a pass.
 pub fn compare(before: Option<&PageFacts>, after: &PageFacts, safekeepers: &[&Reading]) -> Found {
     let mut found = Found::default();
@@ -81,7 +81,7 @@ pub fn compare(before: Option<&PageFacts>, after: &PageFacts, safekeepers: &[&Re
         without_baseline(before, facts, (safekeepers, known), &mut found);
     }
     if facts.data_loss_suspected == Some(true) {
-        // It stays suspected after all is attached again.
+        // The suspicion remains after everything is attached again.
         let all = most_timelines(safekeepers).zip(facts.active_timelines);
         let all = named || all.is_some_and(|((most, _), active)| most > 0 && active >= most);
         match found.short.first_mut() {
@@ -100,8 +100,8 @@ pub fn compare(before: Option<&PageFacts>, after: &PageFacts, safekeepers: &[&Re
     found
 }
 
-/// Why no tenant at all cannot be right, whoever says that he deleted the last one; `None` if nothing speaks against it: it
-/// does not suspect a loss, and each safekeeper says that it has no timeline either.
+/// Returns why no tenant at all cannot be right, even if a user says that the last one was deleted; `None` if nothing
+/// speaks against it: it does not suspect a loss, and each safekeeper reports that it has no timeline either.
 fn why_not_empty(facts: &PageserverFacts, safekeepers: &[&Reading]) -> Option<String> {
     if facts.data_loss_suspected == Some(true) {
         return Some(format!("no tenant is active, and {SUSPECTED}"));
@@ -141,7 +141,7 @@ fn tenants(then: Option<&PageserverFacts>, facts: &PageserverFacts, found: &mut 
     }
 }
 
-/// Tenants that are neither active nor broken, by the names of their states: `1 attaching, 2 stopping`.
+/// Formats tenants that are neither active nor broken, by the names of their states: `1 attaching, 2 stopping`.
 pub fn others(facts: &PageserverFacts) -> String {
     let others = facts
         .tenants
@@ -150,7 +150,7 @@ pub fn others(facts: &PageserverFacts) -> String {
     others.map(|(state, number)| format!("{number} {}", state.to_lowercase())).collect::<Vec<_>>().join(", ")
 }
 
-/// What it served, took in and had in remote storage before.
+/// Compares with what it served, had ingested and had in remote storage before.
 fn as_before(then: &PageserverFacts, facts: &PageserverFacts, found: &mut Found) {
     match (then.active_timelines, facts.active_timelines) {
         (Some(had), Some(has)) if has < had => {
@@ -182,7 +182,7 @@ fn as_before(then: &PageserverFacts, facts: &PageserverFacts, found: &mut Found)
     }
 }
 
-/// Another tenant is as many as the one that was lost.
+/// Another tenant makes up for the lost one in the count.
 fn by_name(then: &Listed, now: &Listed, found: &mut Found) {
     match (then, now) {
         (Listed::Tenants(then), Listed::Tenants(now)) => {
@@ -191,13 +191,13 @@ fn by_name(then: &Listed, now: &Listed, found: &mut Found) {
             }
         }
         (_, Listed::Unread(why)) => found.unknown.push(format!("the names of its tenants are unknown: {why}")),
-        // Without a token nobody asks.
+        // Without a token the list is not requested.
         (Listed::Unasked | Listed::Unread(_), _) | (Listed::Tenants(_), Listed::Unasked) => {}
     }
 }
 
-/// Each timeline that a safekeeper lists: it serves it, and has taken in what it told safekeepers to be in remote storage.
-/// Returns how many these are.
+/// Compares with each timeline that a safekeeper lists: it must serve it, and must have ingested what it told
+/// safekeepers to be in remote storage. Returns how many these are.
 fn beside(facts: &PageserverFacts, safekeepers: &[&Reading], found: &mut Found) -> usize {
     let mut known: BTreeSet<&TimelineId> = BTreeSet::new();
     let item = |short: &Short| if let Item::Timeline(id) = &short.item { Some(id.clone()) } else { None };
@@ -208,7 +208,7 @@ fn beside(facts: &PageserverFacts, safekeepers: &[&Reading], found: &mut Found) 
             if known.contains(id) || short.contains(id) {
                 continue;
             }
-            // One that gives no positions at all cannot be held to them.
+            // A pageserver that reports no positions at all cannot be compared with them.
             if facts.timelines.is_empty() && facts.active_timelines != Some(0) {
                 continue;
             }
@@ -233,7 +233,7 @@ fn beside(facts: &PageserverFacts, safekeepers: &[&Reading], found: &mut Found) 
     known.len()
 }
 
-/// It was down: the safekeepers and it itself are all there is to go by.
+/// It was down: only the safekeepers and its own report are left to judge by.
 fn without_baseline(
     before: Option<&PageFacts>,
     facts: &PageserverFacts,

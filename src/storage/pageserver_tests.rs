@@ -1,4 +1,4 @@
-//! A pageserver that came back, as it says it is, beside safekeepers.
+//! A pageserver that came back, by its own report, beside safekeepers.
 
 use super::*;
 use crate::storage::examples::{Ps, Sk, ps, sk};
@@ -59,7 +59,7 @@ fn it_serves_what_it_served() {
             super::tests::whole().change(|facts| facts.loading = Some(true)),
             "its start-up: it is still loading",
         ),
-        // It stays suspected after all is attached again.
+        // The suspicion remains after everything is attached again.
         (
             whole(),
             super::tests::whole().change(|facts| facts.data_loss_suspected = Some(true)),
@@ -93,7 +93,7 @@ fn it_serves_what_it_served() {
     }
 }
 
-/// It was down before: the ordinary use.
+/// It was down before: the usual case.
 #[test]
 fn without_a_baseline_the_safekeepers_and_it_itself_are_asked() {
     let none = "there is no baseline, and no safekeeper reports a timeline to compare it with";
@@ -125,7 +125,7 @@ fn without_a_baseline_the_safekeepers_and_it_itself_are_asked() {
             "unknown: safekeeper-0 has 2 timelines, and 1 are active here: whether it should serve all of them is unknown"
                 .to_owned(),
         ),
-        // It came up empty, and has as many as the safekeepers by now; or it has fewer.
+        // It started empty, and has as many as the safekeepers by now; or it has fewer.
         (
             whole().change(|facts| facts.data_loss_suspected = Some(true)),
             vec![safekeeper()],
@@ -168,7 +168,7 @@ fn wal_that_only_safekeepers_hold_must_be_on_them() {
     assert_eq!(only_wal(page.pageserver().unwrap(), &[]), None);
 }
 
-/// The number is the same, and the tenant is not.
+/// The number is the same, but the tenant is not.
 #[test]
 fn a_tenant_that_is_gone_is_missed_by_name_where_tenants_are_listed() {
     let listed = |names: &[&str]| {
@@ -183,7 +183,7 @@ fn a_tenant_that_is_gone_is_missed_by_name_where_tenants_are_listed() {
     let unread = ps(2).change(|facts| facts.listed = Listed::Unread("the token is refused".into())).page();
     let found = compare(Some(&before), &unread, &[]);
     assert_eq!(found.unknown, ["the names of its tenants are unknown: the token is refused"]);
-    // Who shows no token asks for no names.
+    // Without a token no names are requested.
     let found = compare(Some(&before), &ps(2).page(), &[]);
     assert!(found.short.is_empty() && found.unknown.is_empty(), "{found:?}");
 }

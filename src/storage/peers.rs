@@ -1,7 +1,7 @@
-//! Whether the other safekeepers hold all that is committed, before one of them loses its disk.
+//! Checks whether the other safekeepers hold all committed WAL, before one of them loses its disk.
 //!
-//! WAL is durable once a majority of a timeline's safekeepers has flushed it. One that lost its disk and one that lags are
-//! together a majority without committed WAL: a compute that is elected by these two writes over what the third has.
+//! WAL is durable once a quorum of a timeline's safekeepers has flushed it. One that lost its disk and one that lags
+//! are together a quorum without committed WAL: a compute that is elected by these two overwrites what the third has.
 
 use super::digests::OtherBytes;
 use super::facts::TimelineId;
@@ -11,59 +11,59 @@ use super::words::{bytes, lsn};
 use crate::text::counted;
 use std::fmt;
 
-/// Members of a timeline: where there are no more safekeepers than these, each timeline is on all of them.
+/// Members of a timeline: if there are no more safekeepers than these, each timeline is on all of them.
 pub(super) const MEMBERS: usize = 3;
 
-/// How one of the other safekeepers stands.
+/// The state of one of the other safekeepers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its pod.
     pub pod: String,
-    /// Whether it holds what is committed.
+    /// Whether it holds the committed WAL.
     pub standing: PeerState,
 }
 
-/// Whether a safekeeper holds what is committed.
+/// Whether a safekeeper holds the committed WAL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerState {
     /// All of it: in how many active timelines.
     Level(u64),
-    /// Not all of it, or nobody should count on it.
+    /// Not all of it, or it cannot be relied on.
     Short(Vec<Shortfall>),
-    /// That is not known, for this reason.
+    /// Unknown, for this reason.
     Unknown(String),
 }
 
 /// What a safekeeper lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shortfall {
-    /// It has not flushed what is committed.
+    /// It has not flushed the committed WAL.
     Behind {
         /// Of this timeline.
         timeline: TimelineId,
-        /// Up to where it has.
+        /// The position that it has flushed.
         flushed: u64,
-        /// Up to where it is committed.
+        /// The committed position.
         committed: u64,
-        /// The pod that says so.
+        /// The pod that reports it.
         on: String,
     },
-    /// Computes write a timeline, and it takes no part.
+    /// Computes write a timeline in which it does not participate.
     Absent {
         /// The timeline.
         timeline: TimelineId,
-        /// Up to where it is committed.
+        /// The committed position.
         committed: u64,
-        /// The pod that says so.
+        /// The pod that reports it.
         on: String,
     },
-    /// It lists all its timelines, and this is not among them.
+    /// It lists all its timelines, and this one is missing.
     Lacks {
         /// The timeline.
         timeline: TimelineId,
-        /// Up to where it is committed.
+        /// The committed position.
         committed: u64,
-        /// The pod that says so.
+        /// The pod that reports it.
         on: String,
     },
     /// It has fewer timelines than another one.
@@ -81,14 +81,14 @@ pub enum Shortfall {
         timeline: TimelineId,
         /// The last term that it voted in.
         term: u64,
-        /// The highest one.
+        /// The highest term.
         highest: u64,
-        /// The pod that says so.
+        /// The pod that reports it.
         on: String,
     },
-    /// It has other bytes of the same WAL.
+    /// It has different bytes of the same WAL.
     OtherBytes(OtherBytes),
-    /// It has the identity of another one, so that both count as one.
+    /// It has the identity of another one, so that the two count as one.
     SameIdentity {
         /// The identity.
         id: u64,
@@ -98,7 +98,7 @@ pub enum Shortfall {
 }
 
 impl Shortfall {
-    /// Bytes of committed WAL that it lacks, as far as they can be told.
+    /// Returns the bytes of committed WAL that it lacks, as far as known.
     pub fn lag(&self) -> Option<u64> {
         match self {
             Self::Behind { flushed, committed, .. } => Some(committed.saturating_sub(*flushed)),
@@ -135,7 +135,7 @@ impl fmt::Display for Shortfall {
     }
 }
 
-/// Returns how each safekeeper other than this one stands, by what all of them said.
+/// Returns the state of each safekeeper other than this one, from the reports of all.
 pub fn peers(target: &str, readings: &Readings) -> Vec<Peer> {
     let others = readings.safekeepers.iter().filter(|reading| reading.pod != target);
     others.map(|other| Peer { pod: other.pod.clone(), standing: standing(other, readings) }).collect()
@@ -181,7 +181,7 @@ fn standing(peer: &Reading, readings: &Readings) -> PeerState {
             None if facts.lists_all() => {
                 short.push(Shortfall::Lacks { timeline: timeline(), committed, on: on() });
             }
-            // What it does not list it has, and it is idle, if it has as many as the others; unless a compute writes it.
+            // A timeline that it does not list is idle, if it has as many as the others; unless a compute writes it.
             None if computes(&others, id).is_some_and(|computes| computes > 0) => {
                 short.push(Shortfall::Absent { timeline: timeline(), committed, on: on() });
             }
@@ -226,7 +226,7 @@ mod tests {
         sk(1).timeline("aa/11", 100, 100, 3)
     }
 
-    /// The first is the one that goes; what is said is of the second.
+    /// The first is the target; the text is about the second.
     fn text_of(target: Sk, second: Sk, third: Sk) -> String {
         let readings = readings([target.id(1), second, third]);
         match peers("safekeeper-0", &readings).remove(0).standing {
@@ -242,7 +242,7 @@ mod tests {
         let third = || level().id(3);
         for (target, second, third, expected) in [
             (level(), second(), third(), "level 1"),
-            // One that is ahead is not short.
+            // A safekeeper that is ahead is not short.
             (level(), second().timeline("aa/11", 110, 100, 3), third(), "level 1"),
             (
                 level(),
@@ -250,14 +250,14 @@ mod tests {
                 third(),
                 "8 bytes behind on timeline aa/11 (at 0/5C; safekeeper-0 has 0/64 committed)",
             ),
-            // Whoever says it, the target too, and also when it is the furthest alone.
+            // Whichever reports it, including the target, and also if only the target has it.
             (
                 level(),
                 second(),
                 third().timeline("aa/11", 5_308_516, 5_308_516, 3),
                 "5,308,416 bytes behind on timeline aa/11 (at 0/64; safekeeper-2 has 0/510064 committed)",
             ),
-            // The one that goes is down: the others are measured by each other.
+            // The target is down: the others are compared with each other.
             (
                 sk(1).down(),
                 second(),
@@ -312,16 +312,17 @@ mod tests {
         ] {
             assert_eq!(text_of(level(), second, third()), expected);
         }
-        // Terms that nobody says are not equal.
+        // Terms that none reports are not equal.
         let mute = |sk: Sk| sk.forget("aa/11", |wal| wal.term = None);
         assert_eq!(text_of(mute(level()), mute(level().id(2)), mute(third())), "unknown: it does not report its terms");
         // Short in one way and unknown in another is short.
         assert!(text_of(level(), level().without_id().timeline("aa/11", 1, 1, 3), third()).contains("99 bytes behind"));
     }
 
-    /// Who lists all of its timelines has no other, whatever the number; and an idle one has a position and a term.
+    /// A safekeeper that lists all of its timelines has no other, whatever the number; and an idle one has a position
+    /// and a term.
     #[test]
-    fn idle_timelines_are_compared_where_they_are_told() {
+    fn idle_timelines_are_compared_if_they_are_listed() {
         let listed = |sk: Sk| sk.timeline("bb/22", 50, 50, 2).idle(Idle::Listed);
         let other = level().id(2).timeline("cc/33", 50, 50, 2).idle(Idle::Listed);
         let third = || listed(level().id(3));
@@ -341,9 +342,9 @@ mod tests {
         }
     }
 
-    /// Where there are more than three, a timeline need not be on all of them.
+    /// With more than three safekeepers, a timeline need not be on all of them.
     #[test]
-    fn of_five_which_ones_hold_a_timeline_is_not_told() {
+    fn of_five_which_ones_hold_a_timeline_is_unknown() {
         let all = [level(), level().id(2).without("aa/11"), level().id(3), level().id(4), level().id(5)];
         let found = peers("safekeeper-0", &readings(all));
         let why = "whether it is a member of timeline aa/11 is unknown";

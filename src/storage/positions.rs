@@ -1,20 +1,20 @@
-//! How far each storage component is, in two numbers: its position, and what it lacks of what is committed.
+//! The position of each storage component, in two numbers: the position itself, and what it lacks of the committed WAL.
 
 use super::facts::TimelineId;
 use super::reading::Reading;
 use super::readings::{Readings, committed};
 use std::collections::BTreeMap;
 
-/// How far a component is.
+/// A component's position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The furthest position of its active timelines, in bytes of WAL; `None` if none is active.
     pub lsn: Option<u64>,
-    /// Bytes of committed WAL that it lacks, of all active timelines together; `None` where that is not known.
+    /// Bytes of committed WAL that it lacks, of all active timelines together; `None` if that is unknown.
     pub lag: Option<u64>,
 }
 
-/// Positions by `namespace/pod`, or why one is not known, in words. Empty where nobody was asked.
+/// Positions by `namespace/pod`, or why one is unknown. Empty if none was queried.
 pub type Positions = BTreeMap<String, Result<Position, String>>;
 
 /// Returns the position of each component of a namespace.
@@ -29,7 +29,7 @@ pub fn positions(namespace: &str, readings: &Readings) -> Positions {
     let of = |reading: &Reading| {
         if let Some((_, facts)) = reading.safekeeper() {
             let lsn = facts.timelines.values().filter_map(|wal| wal.flush_lsn).max();
-            // Of what it does not have, or does not say that it has, nobody knows the bytes.
+            // The bytes of what it does not have, or does not report, are unknown.
             let unknown = facts.idle_unread().is_some()
                 || facts.lists_all() && committed.keys().any(|id| facts.wal(id).is_none());
             let lag = lag(&|id| facts.wal(id)?.flush_lsn).filter(|_| !unknown);
@@ -65,12 +65,12 @@ mod tests {
         assert_eq!(found["n/pageserver-0"], at(70, 30));
         let idle = positions("n", &readings([sk(1).total(3)]));
         assert_eq!(idle["n/safekeeper-0"], Ok(Position { lsn: None, lag: Some(0) }));
-        // A timeline that it does not have, and idle ones that it does not tell: how much that is nobody knows.
+        // A timeline that it does not have, and idle ones that it does not report: their size is unknown.
         for idle in [Idle::Listed, Idle::Unread("the token is refused".into())] {
             let found = positions("n", &readings([level(1), sk(2).timeline("aa/11", 100, 100, 1).total(2).idle(idle)]));
             assert_eq!(found["n/safekeeper-1"], Ok(Position { lsn: Some(100), lag: None }));
         }
-        // Without a safekeeper nothing says what is committed.
+        // Without a safekeeper, the committed position is unknown.
         let alone = Readings { pageservers: vec![ps(1).timeline("aa/11", 70, 60).reading()], ..Readings::default() };
         assert_eq!(positions("n", &alone)["n/pageserver-0"], Ok(Position { lsn: Some(70), lag: None }));
     }

@@ -1,43 +1,43 @@
-//! What all storage components of a namespace said of themselves, and what follows from all of it together.
+//! What all storage components of a namespace reported about themselves, and what follows from all of it.
 
 use super::digests::Digests;
 use super::facts::{Metrics, PageFacts, TimelineId};
 use super::reading::Reading;
 use std::collections::BTreeMap;
 
-/// What all safekeepers and pageservers of a namespace said.
+/// What all safekeepers and pageservers of a namespace reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Readings {
     /// Every safekeeper that there should be.
     pub safekeepers: Vec<Reading>,
     /// Every pageserver that there should be.
     pub pageservers: Vec<Reading>,
-    /// What safekeepers said of the bytes that they have.
+    /// What safekeepers reported about the bytes that they have.
     pub digests: Digests,
 }
 
-/// The furthest position that any component gives, and who gives it.
+/// The furthest position that any component reports, and which one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Furthest<'r> {
     /// The position, in bytes of WAL.
     pub lsn: u64,
-    /// The pod that gives it.
+    /// The pod that reports it.
     pub pod: &'r str,
 }
 
 impl Readings {
-    /// The safekeepers besides this pod.
+    /// Returns the safekeepers besides this pod.
     pub fn other_safekeepers<'r>(&'r self, pod: &str) -> Vec<&'r Reading> {
         self.safekeepers.iter().filter(|reading| reading.pod != pod).collect()
     }
 
-    /// What a pod said; `None` if it is none of these.
+    /// Returns what a pod reported; `None` if it is none of these.
     pub fn of(&self, pod: &str) -> Option<&Reading> {
         self.safekeepers.iter().chain(&self.pageservers).find(|reading| reading.pod == pod)
     }
 }
 
-/// Returns how far each active timeline is committed, by the furthest that any of these safekeepers says.
+/// Returns the committed position of each active timeline, by the furthest that any of these safekeepers reports.
 pub fn committed<'r>(safekeepers: &[&'r Reading]) -> BTreeMap<&'r TimelineId, Furthest<'r>> {
     let mut committed: BTreeMap<&TimelineId, Furthest<'_>> = BTreeMap::new();
     for reading in safekeepers {
@@ -69,20 +69,21 @@ pub fn terms<'r>(safekeepers: &[&'r Reading]) -> BTreeMap<&'r TimelineId, (u64, 
     terms
 }
 
-/// Returns the largest number of timelines, idle ones too, that any of these safekeepers has; `None` if none says it.
+/// Returns the largest number of timelines, including idle ones, that any of these safekeepers has; `None` if none
+/// reports it.
 pub fn most_timelines<'r>(safekeepers: &[&'r Reading]) -> Option<(u64, &'r str)> {
     let totals = safekeepers.iter().filter_map(|reading| Some((reading.safekeeper()?.1.total?, reading.pod.as_str())));
     totals.reduce(|most, one| if one.0 > most.0 { one } else { most })
 }
 
-/// Returns how many computes are connected to any of these safekeepers for a timeline; `None` if none says it.
+/// Returns how many computes are connected to any of these safekeepers for a timeline; `None` if none reports it.
 pub fn computes(safekeepers: &[&Reading], id: &TimelineId) -> Option<u64> {
     safekeepers.iter().filter_map(|reading| reading.safekeeper()?.1.wal(id)?.computes).max()
 }
 
 impl Readings {
-    /// Joins two readings, one taken after the other: what was committed at the first must be flushed by the second. Read
-    /// at one moment, a safekeeper would look as if it was behind wherever a compute writes.
+    /// Joins two readings, one taken after the other: what was committed at the first must be flushed by the second. In
+    /// a single reading, a safekeeper would seem to be behind whenever a compute writes.
     pub fn then(&self, later: Self) -> Self {
         let joined = |reading: Reading| {
             let Some(first) = self.of(&reading.pod).and_then(Reading::safekeeper).map(|(_, facts)| facts.clone())
@@ -107,7 +108,7 @@ mod tests {
     use crate::storage::examples::{readings, sk};
     use crate::storage::peers::{PeerState, peers};
 
-    /// A compute writes all the while: what is read later is further.
+    /// A compute keeps writing: later readings are further.
     #[test]
     fn what_was_committed_first_must_be_flushed_later() {
         let at = |positions: [u64; 3]| {
@@ -119,7 +120,7 @@ mod tests {
         let first = at([100, 90, 110]);
         assert!(!level(&first));
         assert!(level(&first.then(at([150, 140, 160]))));
-        // One that really is behind stays behind.
+        // A safekeeper that really is behind stays behind.
         assert!(!level(&first.then(at([150, 100, 160]))));
         let lost = readings([sk(1).timeline("aa/11", 150, 150, 1), sk(2), sk(3).timeline("aa/11", 150, 150, 1)]);
         assert!(!level(&first.then(lost)));

@@ -1,4 +1,4 @@
-//! Whether a safekeeper that came back holds what it should: what it held before, and what the others hold.
+//! Checks whether a safekeeper that came back holds what it should: what it held before, and what the others hold.
 
 use super::facts::{PageFacts, SafekeeperFacts, TimelineId};
 use super::found::{Count, Found, Item, Wanted};
@@ -8,7 +8,7 @@ use super::readings::{Furthest, committed, computes, most_timelines, terms};
 use crate::text::counted;
 use std::collections::BTreeMap;
 
-/// Compares a safekeeper with what it said before, if that is known, and with the other safekeepers.
+/// Compares a safekeeper with what it reported before, if that is known, and with the other safekeepers.
 ///
 /// A timeline that it does not list is idle if it has as many as it should, and missing otherwise.
 pub fn compare(before: Option<&PageFacts>, after: &PageFacts, others: &[&Reading]) -> Found {
@@ -42,7 +42,7 @@ pub fn compare(before: Option<&PageFacts>, after: &PageFacts, others: &[&Reading
     found
 }
 
-/// Its identity is as before, and no other one has it.
+/// Its identity must be as before, and no other one may have it.
 pub(super) fn identity(before: Option<&PageFacts>, after: &PageFacts, others: &[&Reading], found: &mut Found) {
     let Some(id) = after.id else {
         if before.is_some_and(|before| before.id.is_some()) {
@@ -59,7 +59,7 @@ pub(super) fn identity(before: Option<&PageFacts>, after: &PageFacts, others: &[
     }
 }
 
-/// How many timelines it should have: as many as the others, if all of them say so, and as before otherwise.
+/// Returns how many timelines it should have: as many as the others, if all of them report it, and as before otherwise.
 fn number(
     then: Option<&SafekeeperFacts>,
     facts: &SafekeeperFacts,
@@ -92,7 +92,7 @@ fn number(
     Some(needed)
 }
 
-/// Each timeline that it, or another one, had a commit of. Returns how many it has idle.
+/// Compares each timeline that it, or another one, has committed. Returns how many it has idle.
 fn positions(
     then: Option<&SafekeeperFacts>,
     (facts, needed): (&SafekeeperFacts, Option<u64>),
@@ -102,7 +102,7 @@ fn positions(
     let mut wanted: BTreeMap<&TimelineId, Furthest<'_>> = committed(others);
     for (id, wal) in then.iter().flat_map(|then| &then.timelines) {
         let Some(lsn) = wal.commit_lsn else { continue };
-        // One of an older baseline has no tenant.
+        // A timeline of an older baseline has no tenant.
         let same = match &id.tenant {
             Some(_) => None,
             None => wanted.keys().copied().find(|known| known.is_same(id)),
@@ -118,15 +118,15 @@ fn positions(
         let wanted = Wanted { id, needs, of: "WAL of ", whose: &whose, verb: "flushed" };
         match facts.wal(id) {
             Some(wal) => found.reaches(&wanted, wal.flush_lsn),
-            // Those that list all of theirs have none either: it was deleted.
+            // Those that list all of their timelines do not have it either: it was deleted.
             None if !others.is_empty() && others.iter().all(|other| lists_all_without(other, id)) => {}
-            // Where there are more than a timeline's members, what others have need not be here.
+            // With more safekeepers than a timeline has members, what others have need not be here.
             None if facts.lists_all()
                 && (others.len() < MEMBERS || then.is_some_and(|then| then.wal(id).is_some())) =>
             {
                 found.lacks(Item::Timeline(id.clone()), format!("{wanted}; it has none"));
             }
-            // What it has as many of as it should, and does not list, is idle; unless a compute writes it.
+            // If it has as many as it should, an unlisted one is idle; unless a compute writes it.
             None if computes(others, id).is_some_and(|computes| computes > 0) && others.len() < MEMBERS => {
                 found.lacks(Item::Timeline(id.clone()), format!("{wanted}; it does not participate in it yet"));
             }
@@ -140,7 +140,7 @@ fn positions(
             }
         }
     }
-    // Without a number of all there are those that it lists.
+    // Without the total, only the listed ones count.
     if let (None, Some(count)) = (facts.total, &mut found.timelines) {
         let short = found.short.iter().filter(|short| matches!(short.item, Item::Timeline(_))).count() as u64;
         count.needs = count.has + short.saturating_sub(found.behind.len() as u64);
@@ -173,7 +173,7 @@ fn left_out(then: Option<&SafekeeperFacts>, facts: &SafekeeperFacts, found: &mut
     }
 }
 
-/// `WAL of 2 timelines`, `WAL of 1 timeline, 2 more idle`, `3 timelines, all idle`.
+/// Formats `WAL of 2 timelines`, `WAL of 1 timeline, 2 more idle`, `3 timelines, all idle`.
 pub fn there(facts: &SafekeeperFacts, idle: u64) -> String {
     let listed = facts.timelines.len() as u64;
     match (listed, idle) {
@@ -183,14 +183,14 @@ pub fn there(facts: &SafekeeperFacts, idle: u64) -> String {
     }
 }
 
-/// The others that gave something to compare with.
+/// Returns the others that can be compared with.
 fn beside(others: &[&Reading]) -> Option<String> {
     let names: Vec<&str> =
         others.iter().filter(|other| other.safekeeper().is_some()).map(|other| other.pod.as_str()).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-/// Why its metrics say nothing, for the end of a sentence.
+/// Returns why its metrics are missing, for the end of a sentence.
 pub(super) fn unread(after: &PageFacts) -> String {
     match &after.unread {
         _ if after.metrics.is_some() => "its metrics belong to another component".to_owned(),
@@ -199,7 +199,7 @@ pub(super) fn unread(after: &PageFacts) -> String {
     }
 }
 
-/// Why nothing could be compared.
+/// Returns why nothing could be compared.
 fn nothing(before: Option<&PageFacts>, others: &[&Reading]) -> String {
     let before = match before {
         None => "there is no baseline".to_owned(),

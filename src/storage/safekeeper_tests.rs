@@ -1,4 +1,4 @@
-//! A safekeeper that came back, as it says it is, beside two others.
+//! A safekeeper that came back, by its own report, beside two others.
 
 use super::*;
 use crate::storage::Idle;
@@ -14,7 +14,7 @@ fn compared(before: Option<Sk>, after: Sk, others: &[Sk]) -> Found {
     compare(before.as_ref(), &after.page(), &readings.iter().collect::<Vec<_>>())
 }
 
-/// What is short, then what is unknown, then why nothing was compared, then what is there.
+/// What is short, then what is unknown, then why nothing was compared, then what is present.
 fn text_of(before: Option<Sk>, after: Sk, others: &[Sk]) -> String {
     let found = compared(before, after, others);
     if !found.short.is_empty() {
@@ -41,7 +41,7 @@ fn it_holds_what_it_held_and_what_the_others_hold() {
             &[],
             "WAL of timeline aa/11 up to 0/64, committed before; it has 0/3C (40 bytes less)",
         ),
-        // The others went on since.
+        // The others continued since.
         (
             Some(level()),
             level().timeline("aa/11", 100, 100, 4),
@@ -71,7 +71,7 @@ fn it_holds_what_it_held_and_what_the_others_hold() {
         // One of several, with and without the others.
         (Some(level().total(3)), level().total(2), &[], "2 timelines: it had 3"),
         (None, level().total(2), &[level().id(2).total(3), level().id(3).total(3)], "2 timelines: safekeeper-1 has 3"),
-        // Deleted meanwhile: all others say so.
+        // Deleted in the meantime: all others agree.
         (
             Some(level().total(3)),
             level().total(2),
@@ -191,18 +191,18 @@ fn an_idle_timeline_that_is_not_listed_is_missing() {
     let others = [listed(level().id(2)), listed(level().id(3))];
     let another = level().timeline("cc/33", 50, 50, 2);
     assert_eq!(text_of(None, listed(level()), &others), "WAL of 2 timelines");
-    // Without its list as many are enough.
+    // Without its list the number is enough.
     assert_eq!(text_of(None, another.clone(), &others), "WAL of 2 timelines");
     let lost = "WAL of timeline bb/22 up to 0/32, committed on safekeeper-1; it has none";
     assert_eq!(text_of(None, another.clone().idle(Idle::Listed), &others), lost);
     // Alone it is compared with what it had.
     let lost = "WAL of timeline bb/22 up to 0/32, committed before; it has none";
     assert_eq!(text_of(Some(listed(level())), another.clone().idle(Idle::Listed), &[]), lost);
-    // One that nobody has any more was deleted.
+    // One that no safekeeper has any more was deleted.
     let without = |sk: Sk| sk.idle(Idle::Listed);
     let deleted = [without(level().id(2)), without(level().id(3))];
     assert_eq!(text_of(Some(listed(level())), without(level()), &deleted), "WAL of 1 timeline");
-    // Of five others three have it, and which ones is not told.
+    // Of five others three have it; which ones is unknown.
     let five = [2, 3, 4, 5].map(|id| listed(level().id(id)));
     assert_eq!(text_of(None, another.idle(Idle::Listed), &five), "WAL of 2 timelines");
     let behind = "WAL of timeline bb/22 up to 0/32, committed on safekeeper-1; it has 0/28 (10 bytes less)";

@@ -1,7 +1,7 @@
-//! Whether a safekeeper's old disk, put back, could vote twice in one term.
+//! Checks whether a safekeeper's old disk could vote twice in one term if it is restored.
 //!
-//! A safekeeper votes once in each term, and remembers that on its disk. An old disk does not remember what was voted
-//! since it was set aside.
+//! A safekeeper votes once in each term, and stores that on its disk. An old disk does not contain the votes since it
+//! was retained.
 
 use super::facts::TimelineId;
 use super::reading::Reading;
@@ -14,32 +14,32 @@ const MOST: usize = 100;
 /// Terms by timeline.
 pub type Terms = BTreeMap<TimelineId, u64>;
 
-/// What was voted since a disk was set aside.
+/// The votes since a disk was retained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// Nothing: each timeline is in the term in which it was.
+    /// None: each timeline is in the same term.
     Nothing,
     /// These timelines are in a higher term.
     Voted(Vec<Vote>),
-    /// That is not known, for this reason.
+    /// Unknown, for this reason.
     Unknown(String),
 }
 
-/// A timeline whose term is higher than it was.
+/// A timeline whose term is higher than before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vote {
     /// The timeline.
     pub timeline: TimelineId,
-    /// Its term when the disk was set aside; `None` if it was not active then.
+    /// Its term when the disk was retained; `None` if it was not active then.
     pub then: Option<u64>,
     /// Its term now.
     pub now: u64,
-    /// The pod that says so.
+    /// The pod that reports it.
     pub on: String,
 }
 
-/// Returns the highest term of each timeline, as these safekeepers say it, to be kept with the record of an operation;
-/// `None` if one of them does not say it, or if there are too many.
+/// Returns the highest term of each timeline that these safekeepers report, to be stored in the record of an operation;
+/// `None` if one of them does not report it, or if there are too many.
 pub fn now(safekeepers: &[Reading]) -> Option<Terms> {
     let all: Vec<&Reading> = safekeepers.iter().filter(|reading| reading.safekeeper().is_some()).collect();
     let complete = |reading: &&Reading| {
@@ -51,7 +51,7 @@ pub fn now(safekeepers: &[Reading]) -> Option<Terms> {
     (known && terms.len() <= MOST).then_some(terms)
 }
 
-/// Compares the terms on record with those of the other safekeepers now.
+/// Compares the recorded terms with the current ones of the other safekeepers.
 pub fn since(recorded: Option<&Terms>, others: &[&Reading]) -> Since {
     let Some(recorded) = recorded else {
         return Since::Unknown("the terms of that time were not recorded".to_owned());
@@ -73,7 +73,7 @@ pub fn since(recorded: Option<&Terms>, others: &[&Reading]) -> Since {
     if let Some((other, why)) = others.iter().find_map(|other| Some((other, other.unread()?))) {
         return Since::Unknown(format!("{} does not report its terms: {why}", other.pod));
     }
-    // An idle timeline gives no term: a compute may have come and gone.
+    // An idle timeline reports no term: a compute may have connected and left.
     let idle = |id: &&TimelineId| !now.keys().any(|known| known.is_same(id));
     let all = others.iter().filter_map(|other| other.safekeeper()?.1.total).max();
     match recorded.keys().find(idle) {
@@ -106,7 +106,7 @@ mod tests {
         for (then, others, expected) in [
             (recorded(3), vec![level(3), level(3)], Since::Nothing),
             (recorded(3), vec![level(4)], Since::Voted(vec![vote(Some(3), 4)])),
-            // One that is higher is enough, whatever the other says.
+            // One higher term is enough, whatever the other safekeeper reports.
             (recorded(3), vec![level(4), sk(2).down()], Since::Voted(vec![vote(Some(3), 4)])),
             (Some(Terms::new()), vec![level(1)], Since::Voted(vec![vote(None, 1)])),
             (None, vec![level(3)], unknown("the terms of that time were not recorded")),

@@ -1,11 +1,11 @@
-//! Positions, bytes and rates in words.
+//! Formats positions, bytes and rates.
 
-/// A log sequence number as PostgreSQL writes it: `0/2A55E98`.
+/// Formats a log sequence number as PostgreSQL does: `0/2A55E98`.
 pub fn lsn(position: u64) -> String {
     format!("{:X}/{:X}", position >> 32, position & 0xFFFF_FFFF)
 }
 
-/// `1 byte`, `5,308,416 bytes`.
+/// Formats `1 byte`, `5,308,416 bytes`.
 pub fn bytes(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -18,7 +18,7 @@ pub fn bytes(number: u64) -> String {
     format!("{text} byte{}", if number == 1 { "" } else { "s" })
 }
 
-/// Bytes a second: `0 B/s`, `26 kB/s`, `1.4 MB/s`.
+/// Formats bytes per second: `0 B/s`, `26 kB/s`, `1.4 MB/s`.
 pub fn rate(bytes: u64) -> String {
     match bytes {
         ..1_000 => format!("{bytes} B/s"),

@@ -1,5 +1,5 @@
-//! Which volume a claim gets: one table for the plugin's own answer (`topology::binding`) and for the practice cluster's
-//! (`practice_cluster::volume_match`), which were written apart.
+//! Which volume a claim gets: one table for the plugin's own answer (`topology::binding`) and for the practice
+//! cluster's (`practice_cluster::volume_match`), which were written independently.
 
 use crate::topology::binding::{Misfit, Wanted, chosen, misfit};
 use crate::topology::placement;
@@ -22,7 +22,7 @@ fn free(name: &str, changes: &str) -> Value {
     volume
 }
 
-/// A claim a/c that asks for 10Gi, with these changes.
+/// A claim a/c that requests 10Gi, with these changes.
 fn asks(changes: &str) -> Value {
     let mut claim = json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim",
@@ -35,7 +35,7 @@ fn asks(changes: &str) -> Value {
     claim
 }
 
-/// node-1 takes pods, node-2 is not Ready.
+/// node-1 accepts pods, node-2 is not Ready.
 fn nodes() -> Vec<Value> {
     let node = |name: &str, ready: &str| {
         json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
@@ -48,7 +48,7 @@ fn read<T: serde::de::DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-/// The plugin's answer: of each volume why it does not fit, and the one that the claim gets.
+/// The plugin's answer: why each volume does not fit, and the one that the claim gets.
 fn ours(volumes: &[Value], claim: &Value) -> (Vec<Option<Misfit>>, Option<String>) {
     let claim: PersistentVolumeClaim = read(claim);
     let nodes: Vec<Node> = nodes().iter().map(read).collect();
@@ -61,7 +61,7 @@ fn ours(volumes: &[Value], claim: &Value) -> (Vec<Option<Misfit>>, Option<String
     (misfits, chosen(&volumes, &wanted, Some(&facts), &[]).map(|volume| volume.name.clone()))
 }
 
-/// The practice cluster's: the volume that the claim gets on the node that takes pods.
+/// The practice cluster's: the volume that the claim gets on the node that accepts pods.
 fn theirs(volumes: &[Value], claim: &Value) -> Option<String> {
     let volumes: Vec<Arc<Value>> = volumes.iter().cloned().map(Arc::new).collect();
     let found = volume_match::find(&volumes, claim, Some(&nodes()[0]), false);
@@ -95,7 +95,7 @@ fn a_volume_fits_as_kubernetes_sees_it() {
         ("{spec: {capacity: {storage: '1e10'}}}", "{}", small("1e10")),
         ("{spec: {capacity: {storage: '2e10'}}}", "{}", None),
         ("{spec: {capacity: null}}", "{}", Some(Misfit::TooSmall(None))),
-        // Class: the old annotation comes first, and "" is none as well as an absent one.
+        // Class: the old annotation takes precedence, and "" means none as well as an absent one.
         ("{spec: {storageClassName: other}}", "{}", class("other")),
         ("{spec: {storageClassName: null}}", "{}", class("")),
         ("{spec: {storageClassName: null}}", "{spec: {storageClassName: ''}}", None),
@@ -117,7 +117,7 @@ fn a_volume_fits_as_kubernetes_sees_it() {
         ("{spec: {volumeMode: null}}", "{}", None),
         ("{spec: {volumeMode: Block}}", "{spec: {volumeMode: Block}}", None),
         ("{}", "{spec: {volumeMode: Block}}", Some(Misfit::Mode(VolumeMode::Filesystem))),
-        // Ways to mount: it may have more.
+        // Access modes: it may have more.
         ("{spec: {accessModes: [ReadWriteOnce, ReadOnlyMany]}}", "{}", None),
         (
             "{}",
@@ -140,11 +140,11 @@ fn a_volume_fits_as_kubernetes_sees_it() {
         (near.as_str(), "{}", None),
         (far.as_str(), "{}", Some(Misfit::Nodes(vec!["node-2".into()]))),
         (kept_far.as_str(), "{}", Some(Misfit::Nodes(vec!["node-2".into()]))),
-        // Other claims'.
+        // Other claims' volumes.
         ("{spec: {claimRef: {namespace: b, name: c}}}", "{}", Some(of("b", "c", None))),
         ("{spec: {claimRef: {namespace: a, name: d}}}", "{}", Some(of("a", "d", None))),
         ("{spec: {claimRef: {namespace: a, name: c, uid: u0}}}", "{}", Some(of("a", "c", Some("u0")))),
-        // Kept for this one: class and labels do not matter, all else does.
+        // Reserved for this one: class and labels do not matter, everything else does.
         (kept, "{}", None),
         ("{spec: {claimRef: {namespace: a, name: c, uid: u1}}}", "{}", None),
         (&kept_and("storageClassName: other"), "{}", None),
@@ -172,7 +172,7 @@ fn the_reserved_one_comes_first_and_then_the_smallest() {
             Some("small"),
         ),
         (vec![free("small", "{}"), free("kept", &format!("{{{kept}}}"))], Some("kept")),
-        // One that is kept for it and does not fit is passed over.
+        // A volume that is reserved for it and does not fit is skipped.
         (
             vec![
                 free("free", "{}"),
@@ -187,7 +187,7 @@ fn the_reserved_one_comes_first_and_then_the_smallest() {
         let expected = expected.map(str::to_owned);
         assert_eq!((own, theirs(&volumes, &asks("{}"))), (expected.clone(), expected));
     }
-    // One that is kept for it on a node which takes no pods: Kubernetes looks at no other.
+    // A volume that is reserved for it on a node that accepts no pods: Kubernetes considers no other.
     let far = free(
         "kept",
         "{spec: {claimRef: {namespace: a, name: c}, nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: \

@@ -1,4 +1,4 @@
-//! What runs in a cluster that a layout can be learned from, as unit tests of several layers see it.
+//! The contents of a cluster from which a layout can be learned, for unit tests of several layers.
 
 use crate::cluster::observe::Observation;
 use crate::cluster::snapshot::Read;
@@ -42,7 +42,7 @@ pub(crate) fn observed(sets: Vec<StatefulSet>) -> Observation {
     Observation { pods: Read::Known(pods), stateful_sets: Read::Known(sets), services: Read::Known(Vec::new()) }
 }
 
-/// A release that calls everything otherwise.
+/// A release with different names.
 pub(crate) fn another_release() -> Vec<StatefulSet> {
     let of = |component: &str, name: &str| json!({"db.acme/component": component, "db.acme/name": name});
     vec![

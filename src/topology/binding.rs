@@ -1,7 +1,9 @@
-//! Which volume Kubernetes binds to a claim: the volume controller's and the scheduler's own rules (`findByClaim` of
-//! `pkg/controller/volume/persistentvolume`, `FindMatchingVolume` of `k8s.io/component-helpers/storage/volume`, with
-//! VolumeAttributesClasses). A volume that is reserved for the claim (`spec.claimRef` without a UID, or with the claim's) comes before all
-//! others, and neither its class nor its labels are looked at; of the others it is the smallest that fits.
+//! Determines which volume Kubernetes binds to a claim, by the rules of the volume controller and the scheduler
+//! (`findByClaim` of `pkg/controller/volume/persistentvolume`, `FindMatchingVolume` of
+//! `k8s.io/component-helpers/storage/volume`, with VolumeAttributesClasses). A volume that is reserved for the claim
+//! (`spec.claimRef` without a UID, or with the claim's) takes precedence, and neither its class nor its labels are
+//! checked; of the others it is the smallest
+//! that fits.
 
 use super::claim_spec::{ClaimSpec, VolumeMode};
 use super::model::{ClaimReference, Volume, VolumePhase};
@@ -9,16 +11,16 @@ use super::placement::{NodeFacts, Place};
 use super::quantity::Quantity;
 use super::selector;
 
-/// A claim that is to be bound.
+/// A claim to bind.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'w> {
     /// Its namespace.
     pub namespace: &'w str,
     /// Its name.
     pub name: &'w str,
-    /// Its UID; `None` of one that is yet to be created.
+    /// Its UID; `None` for one that does not exist yet.
     pub uid: Option<&'w str>,
-    /// What it asks for.
+    /// What it requests.
     pub spec: &'w ClaimSpec,
     /// The class that it has in the end: its own, or the cluster's default. Empty for none.
     pub class: &'w str,
@@ -27,29 +29,29 @@ pub struct Wanted<'w> {
 /// Why a volume is not bound to a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Misfit {
-    /// It is another claim's, or reserved for one.
+    /// It belongs to another claim, or is reserved for one.
     Taken(ClaimReference),
-    /// It is smaller than asked for. Kubernetes quantities; `None` where the volume names no size.
+    /// It is smaller than requested. Kubernetes quantities; `None` if the volume names no size.
     TooSmall(Option<String>),
-    /// It is of this mode, and another one is asked for.
+    /// It has this mode, and another one is requested.
     Mode(VolumeMode),
     /// It is being deleted.
     Terminating,
-    /// It cannot be mounted in these ways, which are asked for.
+    /// It does not support these requested access modes.
     AccessModes(Vec<String>),
-    /// It has this VolumeAttributesClass, or none, and another one is asked for.
+    /// It has this VolumeAttributesClass, or none, and another one is requested.
     AttributesClass(Option<String>),
-    /// It is not Available, but this.
+    /// It is not Available, but in this phase.
     Phase(VolumePhase),
-    /// It lacks labels that are asked for.
+    /// It lacks requested labels.
     Labels,
-    /// It is of this class, empty for none, and another one is asked for.
+    /// It has this class, empty for none, and another one is requested.
     Class(String),
-    /// It can be mounted on these nodes only, and none of them takes pods.
+    /// It can be mounted on these nodes only, and none of them accepts pods.
     Nodes(Vec<String>),
 }
 
-/// Whether a volume is kept for this very claim, or is the claim's already.
+/// Returns whether a volume is reserved for this very claim, or bound to it.
 pub fn reserved(volume: &Volume, wanted: &Wanted<'_>) -> bool {
     volume.claim.as_ref().is_some_and(|reference| {
         reference.namespace == wanted.namespace
@@ -58,7 +60,8 @@ pub fn reserved(volume: &Volume, wanted: &Wanted<'_>) -> bool {
     })
 }
 
-/// Why a volume would not be bound to a claim; `None` where it would be. `nodes`: those that there are; not known, any
+/// Returns why a volume would not be bound to a claim; `None` if it would be. `nodes` are all nodes; if they are
+/// unknown, any node will do.
 /// node is as good as another.
 pub fn misfit(volume: &Volume, wanted: &Wanted<'_>, nodes: Option<&[NodeFacts]>) -> Option<Misfit> {
     let own = reserved(volume, wanted);
@@ -85,8 +88,8 @@ pub fn misfit(volume: &Volume, wanted: &Wanted<'_>, nodes: Option<&[NodeFacts]>)
     out_of_reach(volume, nodes).map(Misfit::Nodes)
 }
 
-/// Why a volume cannot be what a claim asks for, whoever it is reserved for: its size, its mode, its VolumeAttributesClass
-/// or the ways in which it can be mounted.
+/// Returns why a volume cannot satisfy a claim, whatever it is reserved for: its size, mode, VolumeAttributesClass or
+/// access modes.
 pub fn unlike(volume: &Volume, wanted: &ClaimSpec) -> Option<Misfit> {
     let size = |text: &Option<String>| text.as_deref().map_or(Some(Quantity::ZERO), Quantity::parse);
     // A size that cannot be read is not large enough.
@@ -105,15 +108,15 @@ pub fn unlike(volume: &Volume, wanted: &ClaimSpec) -> Option<Misfit> {
     (!lacks.is_empty()).then_some(Misfit::AccessModes(lacks))
 }
 
-/// The nodes that a volume is tied to, where none of them takes pods.
+/// Returns the nodes that a volume is tied to, if none of them accepts pods.
 fn out_of_reach(volume: &Volume, nodes: Option<&[NodeFacts]>) -> Option<Vec<String>> {
     let (Place::Nodes(tied), Some(nodes)) = (&volume.place, nodes) else { return None };
     let usable = |name: &String| nodes.iter().any(|node| node.name == *name && node.usable());
     (!tied.iter().any(usable)).then(|| tied.clone())
 }
 
-/// The volume that is bound to a claim, of those that are not `taken` by another one; `None` where none is, and one has to
-/// be made.
+/// Returns the volume that is bound to a claim, of those that are not `taken` by another one; `None` if none is, and a
+/// new one has to be provisioned.
 pub fn chosen<'v>(
     volumes: &'v [Volume],
     wanted: &Wanted<'_>,
@@ -124,7 +127,7 @@ pub fn chosen<'v>(
     for own in left().filter(|volume| reserved(volume, wanted)) {
         match misfit(own, wanted, nodes) {
             None => return Some(own),
-            // Kubernetes looks at no other then.
+            // Then Kubernetes considers no other.
             Some(Misfit::Nodes(_)) => return None,
             Some(_) => {}
         }

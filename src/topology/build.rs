@@ -1,5 +1,5 @@
-//! Snapshot in, topology out. The only place where the names, labels and phases of Kubernetes
-//! objects are matched as strings.
+//! Turns a snapshot into a topology. The only place that matches the names, labels and phases of Kubernetes objects as
+//! strings.
 
 use super::annotations::SQL_SKIPPED_ANNOTATION;
 use super::claims::{self, Mounted};
@@ -18,10 +18,11 @@ use k8s_openapi::api::core::v1::{Node, PersistentVolume, Pod};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Label of a pod that names the version of its StatefulSet's template.
+/// Label of a pod that names the revision of its StatefulSet's template.
 const REVISION_LABEL: &str = "controller-revision-hash";
 
-/// Reads a snapshot as a SynxDB installation. A namespace that the layout does not know counts as an
+/// Interprets a snapshot as a SynxDB installation. A namespace that the layout does not know counts as an account's:
+/// the user named it.
 /// account's: the user named it.
 pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
     let spaces = snapshot.namespaces.iter().map(|objects| space(objects, snapshot, layout));
@@ -61,18 +62,18 @@ pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
     }
 }
 
-/// Whether it was not read because the user may not: then it says nothing of the cluster's health.
+/// Returns whether it was not read because the user may not: then it says nothing about the cluster's health.
 fn forbidden<T>(read: &Read<T>) -> bool {
     matches!(read, Read::Unknown(part) if part.cause == Cause::Forbidden)
 }
 
-/// Whether a namespace is SynxDB's: for its name, because the user named it, or for what is in it.
+/// Returns whether a namespace belongs to SynxDB: by its name, because the user named it, or by its contents.
 fn is_ours(space: &Space, layout: &Layout) -> bool {
     let by_name = layout.is_certain(&space.namespace) || layout.space_kind(&space.namespace).is_none();
     by_name || !(space.components.is_empty() && space.unrecognized.is_empty() && space.gaps.is_empty())
 }
 
-/// What a part that was read comes to.
+/// Converts a part that was read.
 fn known<T, F>(read: &Read<Vec<T>>, facts: impl FnOnce(&[T]) -> F) -> Known<F> {
     match read {
         Read::Known(items) => Known::Is(facts(items)),
@@ -130,7 +131,7 @@ fn space(objects: &NamespaceObjects, snapshot: &Snapshot, layout: &Layout) -> Sp
     Space { namespace: objects.namespace.clone(), kind, terminating, components, strangers, unrecognized, gaps }
 }
 
-/// What all members of a component have in common.
+/// What all pods of a component have in common.
 #[derive(Clone)]
 struct Place {
     role: Role,
@@ -145,7 +146,7 @@ struct Context<'s> {
     layout: &'s Layout,
     /// The roles of all components of the namespace.
     roles: Vec<Role>,
-    /// Whether the namespace is called like one of SynxDB's, or the user named it: more than its pods' labels say it.
+    /// Whether the namespace is named like one of SynxDB's, or the user named it: more evidence than its pods' labels.
     vouched: bool,
 }
 
@@ -217,7 +218,7 @@ impl Context<'_> {
         Member { namespace, name, role, warehouse, pod: Some(facts), claims, budgets }
     }
 
-    /// A member whose pod does not exist: its claims are those its StatefulSet would give it.
+    /// Returns a member whose pod does not exist: its claims are those its StatefulSet would create.
     fn absent(&self, name: String, set: &Workload, place: &Place) -> Member {
         let kept = set.templates.iter().map(|template| Mounted::kept(claim_name(&template.name, &name)));
         let made_with_it = set.ephemeral.iter().map(|template| Mounted::ephemeral(&template.name, &name));
@@ -235,7 +236,8 @@ impl Context<'_> {
     }
 }
 
-/// A claim as it was made, without what the cluster added: name, labels, annotations and spec. `None` where it could
+/// Returns a claim as it was created, without what the cluster added: name, labels, annotations and spec. `None` if it
+/// could not be read.
 /// not be read.
 pub fn manifest_of_claim(snapshot: &Snapshot, namespace: &str, name: &str) -> Option<Value> {
     let objects = snapshot.namespaces.iter().find(|objects| objects.namespace == namespace)?;
@@ -275,7 +277,7 @@ fn pod_facts(pod: &Pod) -> PodFacts {
     }
 }
 
-/// The number a pod's name ends with; `u64::MAX` where there is none.
+/// Returns the number at the end of a pod's name; `u64::MAX` if there is none.
 fn ordinal(name: &str) -> u64 {
     name.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(u64::MAX)
 }

@@ -1,27 +1,27 @@
-//! What a claim, or a template of one, asks of its volume.
+//! What a claim, or a template of one, requests of its volume.
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaimSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use std::fmt;
 
-/// The class of a claim or a volume before `spec.storageClassName` was there. It still comes first
+/// The class of a claim or a volume before `spec.storageClassName` existed. It still takes precedence
 /// (`GetPersistentVolumeClaimClass`).
 const BETA_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 
-/// What a claim asks of its volume.
+/// What a claim requests of its volume.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClaimSpec {
     /// Its storage class: empty for none, `None` for the cluster's default one.
     pub class: Option<String>,
     /// Its size, as a Kubernetes quantity.
     pub size: Option<String>,
-    /// How it is to be mounted: `ReadWriteOnce`, ….
+    /// Its access modes: `ReadWriteOnce`, ….
     pub access_modes: Vec<String>,
     /// What the pod sees.
     pub mode: VolumeMode,
     /// Its VolumeAttributesClass; `None` for none.
     pub attributes_class: Option<String>,
-    /// The labels that a volume must have that is not made for it.
+    /// The labels that an existing volume must have.
     pub selector: Option<LabelSelector>,
 }
 
@@ -36,7 +36,7 @@ pub enum VolumeMode {
 }
 
 impl VolumeMode {
-    /// From `spec.volumeMode`; without one it is a file system.
+    /// Parses `spec.volumeMode`; without one it is a file system.
     pub(super) fn of(text: Option<&str>) -> Self {
         if text == Some("Block") { Self::Block } else { Self::Filesystem }
     }
@@ -51,13 +51,13 @@ impl fmt::Display for VolumeMode {
     }
 }
 
-/// The class that an object names: by the old annotation, or by its field. Empty for none.
+/// Returns the class that an object names: by the old annotation, or by its field. Empty for none.
 pub(super) fn class(metadata: Option<&ObjectMeta>, field: Option<&String>) -> Option<String> {
     let annotations = metadata.and_then(|metadata| metadata.annotations.as_ref());
     annotations.and_then(|all| all.get(BETA_CLASS)).or(field).cloned()
 }
 
-/// A field that is empty says the same as one that is absent.
+/// An empty field means the same as an absent one.
 pub(super) fn given(field: Option<&String>) -> Option<String> {
     field.filter(|text| !text.is_empty()).cloned()
 }

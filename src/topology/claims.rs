@@ -1,7 +1,7 @@
-//! The claims of a pod, and whose a volume is.
+//! The claims of a pod, and the claim that a volume belongs to.
 //!
-//! A claim's `spec.volumeName` is a wish until the volume agrees: its `spec.claimRef` must name the claim by UID. A claim
-//! may name the volume of somebody else, and stays Pending, or becomes Lost.
+//! A claim's `spec.volumeName` is only a request until the volume agrees: its `spec.claimRef` must name the claim by
+//! UID. A claim may name another claim's volume, and stays Pending, or becomes Lost.
 
 use super::claim_spec::{self, VolumeMode, claim_spec, given};
 use super::model::{Claim, ClaimReference, ClaimState, Known, NotIts, Volume};
@@ -16,23 +16,23 @@ use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, 
 pub(super) struct Mounted {
     /// Its name.
     pub(super) name: String,
-    /// Whether it is made with the pod and goes with it.
+    /// Whether it is created and deleted with the pod.
     pub(super) ephemeral: bool,
 }
 
 impl Mounted {
-    /// One that outlives the pod.
+    /// Returns one that outlives the pod.
     pub(super) fn kept(name: String) -> Self {
         Self { name, ephemeral: false }
     }
 
-    /// That of a generic ephemeral volume of a pod.
+    /// Returns that of a generic ephemeral volume of a pod.
     pub(super) fn ephemeral(volume: &str, pod: &str) -> Self {
         Self { name: ephemeral_claim_name(volume, pod), ephemeral: true }
     }
 }
 
-/// The claims that a pod mounts, in the order of its volumes.
+/// Returns the claims that a pod mounts, in the order of its volumes.
 pub(super) fn of_pod(pod: &Pod) -> Vec<Mounted> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_ref()).into_iter().flatten();
@@ -44,7 +44,7 @@ pub(super) fn of_pod(pod: &Pod) -> Vec<Mounted> {
     mounted.collect()
 }
 
-/// A claim that a pod mounts, as far as claims and volumes could be read.
+/// Returns a claim that a pod mounts, as far as claims and volumes could be read.
 pub(super) fn claim(
     mounted: &Mounted,
     claims: &Read<Vec<PersistentVolumeClaim>>,
@@ -109,7 +109,7 @@ pub(super) fn claim(
     facts
 }
 
-/// Whether a volume is bound to this claim: it names it, by its UID.
+/// Returns whether a volume is bound to this claim: it names the claim by UID.
 fn is_of(volume: &PersistentVolume, claim: &PersistentVolumeClaim) -> bool {
     let reference = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
     reference.is_some_and(|reference| {
@@ -120,8 +120,8 @@ fn is_of(volume: &PersistentVolume, claim: &PersistentVolumeClaim) -> bool {
     })
 }
 
-/// A claim that is Bound to a volume which is not its own is what the volume controller makes of it: Lost where the volume
-/// is another claim's; otherwise the two were read at different moments, and nothing is bound for sure.
+/// Corrects a claim that is Bound to a volume which is not its own, as the volume controller does: it is Lost if the
+/// volume belongs to another claim; otherwise the two were read at different moments, and it is not known to be bound.
 fn state(claim: &PersistentVolumeClaim, not_its: Option<&NotIts>) -> ClaimState {
     let phase = claim.status.as_ref().and_then(|status| status.phase.as_deref());
     match (phase, not_its) {
@@ -142,7 +142,7 @@ fn capacity(claim: &PersistentVolumeClaim) -> Option<String> {
     bound.or(wanted)?.get("storage").map(|quantity| quantity.0.clone())
 }
 
-/// The volumes that no claim has.
+/// Returns the volumes without a claim.
 pub(super) fn unbound(volumes: &[PersistentVolume], nodes: &[Node]) -> Vec<Volume> {
     let without_claim = |volume: &&PersistentVolume| {
         let reference = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
@@ -156,7 +156,7 @@ pub(crate) fn volume(volume: &PersistentVolume, nodes: &[Node]) -> Volume {
     Volume {
         name: volume.metadata.name.clone().unwrap_or_default(),
         uid: volume.metadata.uid.clone().unwrap_or_default(),
-        // Kubernetes' own default for a volume that does not say.
+        // Kubernetes' default for a volume without one.
         reclaim_policy: spec
             .and_then(|spec| spec.persistent_volume_reclaim_policy.clone())
             .unwrap_or_else(|| "Retain".into()),

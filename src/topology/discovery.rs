@@ -1,5 +1,5 @@
-//! What of SynxDB's there is in namespaces of any name: accounts, by what their pods say that they are, and what looks
-//! like SynxDB's and is in no namespace of its.
+//! Finds SynxDB in namespaces of any name: accounts, by the component labels of their pods, and objects that look like
+//! SynxDB's in other namespaces.
 
 use super::layout::{Layout, LookalikeEvidence, Recognized, RecognizedBy, SpaceKind};
 use super::model::Unrecognized;
@@ -7,8 +7,8 @@ use super::recognition::name_of_workload;
 use crate::cluster::snapshot::{ObjectFacts, Snapshot};
 use std::collections::BTreeMap;
 
-/// Returns the namespaces in which a pod says that it is one of an account's components, each once. The system's is
-/// none, whatever is in it.
+/// Returns the namespaces in which a pod's label names one of an account's components, each once. The system namespace
+/// is never an account.
 pub fn accounts(layout: &Layout, pods: &[ObjectFacts]) -> Vec<String> {
     let says_so = |pod: &&ObjectFacts| {
         pod.namespace != layout.system_namespace && layout.knows_label(SpaceKind::Account, &pod.labels)
@@ -19,7 +19,7 @@ pub fn accounts(layout: &Layout, pods: &[ObjectFacts]) -> Vec<String> {
     found
 }
 
-/// Returns what looks like SynxDB's in the namespaces that were not looked into, by namespace and workload.
+/// Returns what looks like SynxDB's in the namespaces that were not read, by namespace and workload.
 pub(super) fn elsewhere(snapshot: &Snapshot, layout: &Layout) -> Vec<Unrecognized> {
     let looked_into = |name: &String| {
         snapshot.namespaces.iter().any(|objects| objects.namespace == *name) || snapshot.terminating.contains(name)
@@ -32,7 +32,7 @@ pub(super) fn elsewhere(snapshot: &Snapshot, layout: &Layout) -> Vec<Unrecognize
     }
     for pod in snapshot.labelled_pods.items().iter().filter(|pod| !looked_into(&pod.namespace)) {
         let owner = pod.controller.as_ref().map(|(kind, name)| (kind.as_str(), name.as_str()));
-        // What a Job's pod does ends.
+        // A Job's pod ends.
         if owner.is_some_and(|(kind, _)| kind == "Job") {
             continue;
         }
@@ -47,7 +47,7 @@ pub(super) fn elsewhere(snapshot: &Snapshot, layout: &Layout) -> Vec<Unrecognize
 }
 
 impl Layout {
-    /// Whether a rule for this kind of namespace knows what the component label says.
+    /// Returns whether a rule for this kind of namespace knows the component label's value.
     fn knows_label(&self, kind: SpaceKind, labels: &BTreeMap<String, String>) -> bool {
         match self.recognize(kind, "", labels) {
             Recognized::As(_, RecognizedBy::Label) => true,
@@ -95,7 +95,7 @@ mod tests {
         assert!(layout.only_by_labels("sales") && !layout.only_by_labels("synxdb-system"));
     }
 
-    /// Wherever it is: status does not say healthy of what it does not know.
+    /// Wherever it is: status does not report as healthy what it does not know.
     #[test]
     fn what_looks_like_synxdb_elsewhere_is_not_passed_over() {
         let layout = Layout::shipped().unwrap();
@@ -112,7 +112,7 @@ mod tests {
             (vec![], vec![object("prod", "safekeeper", None, None)], "safekeeper"),
             (vec![], vec![object("prod", "wh-1-segment", None, None)], "wh-1-segment"),
             (vec![], vec![object("prod", "x", Some(("enterprise.dbaas/name", "wh-1")), None)], "x"),
-            // A set and its pods are one.
+            // A set and its pods count as one.
             (
                 vec![object("p", "w-0", Some((COMPONENT, "w")), Some(("StatefulSet", "w")))],
                 vec![object("p", "w", Some((COMPONENT, "w")), None)],
@@ -131,10 +131,10 @@ mod tests {
         }
     }
 
-    /// Who may not list all pods knows accounts by their namespaces' names alone, and is told so; who gets no answer
-    /// does not know which accounts there are.
+    /// A user who may not list all pods finds accounts by their namespaces' names alone, and is told so; without a
+    /// response it is unknown which accounts there are.
     #[test]
-    fn who_may_not_look_everywhere_is_told() {
+    fn a_missing_right_to_list_everywhere_is_reported() {
         let layout = Layout::shipped().unwrap();
         for (cause, health, alone) in
             [(Cause::Forbidden, Health::Healthy, true), (Cause::TimedOut, Health::Unknown, false)]
@@ -147,8 +147,8 @@ mod tests {
         }
     }
 
-    /// Whoever may label a pod in any namespace makes an account of it: none that gets a password, until the user says
-    /// that it is his.
+    /// A client that may label a pod in any namespace can make it look like an account: it gets no password until the
+    /// user confirms it.
     #[test]
     fn an_account_by_labels_alone_is_trusted_with_no_password() {
         let account = ACCOUNT.replace("cloud007-513d75d5-3033-4649-b913-07f6115ec41a", "sales");

@@ -1,19 +1,19 @@
-//! Where a member is asked how it is: by its own endpoint, or through the component that answers for it.
+//! Where a member is queried: at its own endpoint, or through another component.
 
 use super::health::wanted;
 use super::layout::{Role, SqlEndpoint, StatusEndpoint};
 use super::model::{Component, Member, Topology};
 use serde::Serialize;
 
-/// A warehouse of an account, as far as its sessions are concerned.
+/// A warehouse of an account, as its sessions see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Warehouse {
-    /// Its name: what a session chooses.
+    /// Its name, which a session selects.
     pub name: String,
-    /// Its nodes, as many as there should be.
+    /// The number of its nodes.
     pub nodes: usize,
-    /// Whether its account has no other, so that what is dispatched reaches its nodes and no others.
+    /// Whether its account has no other, so that a dispatched query reaches its nodes and no others.
     #[serde(rename = "onlyWarehouse")]
     pub only: bool,
     /// Whether it will be verified that its nodes answer. Otherwise sessions are in it only to read.
@@ -21,19 +21,19 @@ pub struct Warehouse {
     pub proven: bool,
 }
 
-/// How a member can be asked.
+/// How a member can be queried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// By SQL, through this pod.
     Sql {
-        /// Pod that takes the session: the member's own, or the one that answers for it.
+        /// Pod that takes the session: the member's own, or the one in front of it.
         pod: String,
         /// Port, user and database.
         endpoint: SqlEndpoint,
-        /// The warehouse that sessions are to be in; `None` where it has none that is up.
+        /// The warehouse for the sessions; `None` if none is up.
         warehouse: Option<Warehouse>,
     },
-    /// By its own status page.
+    /// By its own status endpoint.
     Page {
         /// The pod.
         pod: String,
@@ -45,7 +45,7 @@ pub enum Endpoint {
 }
 
 impl Topology {
-    /// The endpoint of a member. Nothing is asked; a pod that is not there has its endpoint all the same.
+    /// Returns the endpoint of a member. Sends nothing; a missing pod has its endpoint all the same.
     pub fn endpoint(&self, member: &Member) -> Endpoint {
         let Some(component) = self.component_of(member) else {
             return Endpoint::Silent("its component is unknown".into());
@@ -82,8 +82,8 @@ impl Topology {
         }
     }
 
-    /// The warehouse whose nodes are a component's pods, and those of other components that are part of it; `proven` where
-    /// that they answer is what is asked about.
+    /// Returns the warehouse whose nodes are a component's pods, and those of other components that are part of it;
+    /// `proven` if it is to be verified that they respond.
     pub fn warehouse(&self, component: &Component, namespace: &str, proven: bool) -> Option<Warehouse> {
         let space = self.space(namespace).filter(|_| component.role == Role::WarehouseNode)?;
         let name = component.warehouse_name();
@@ -93,7 +93,8 @@ impl Topology {
         Some(Warehouse { name: name.to_owned(), nodes, only, proven })
     }
 
-    /// The first warehouse of an account all of whose nodes are Ready: what is asked of the account as a whole is asked in it.
+    /// Returns the first warehouse of an account all of whose nodes are Ready: queries about the account as a whole run
+    /// in it.
     pub fn running_warehouse(&self, namespace: &str) -> Option<Warehouse> {
         let all = || self.space(namespace).into_iter().flat_map(|space| &space.components);
         let all = || all().filter(|component| component.role == Role::WarehouseNode);
@@ -104,7 +105,7 @@ impl Topology {
         self.warehouse(all().find(runs)?, namespace, false)
     }
 
-    /// The component that answers for a member which does not do so itself.
+    /// Returns the component to connect through for a member that accepts no connections itself.
     pub fn answering(&self, member: &Member) -> Option<&Component> {
         let role = self.component_of(member)?.answers_through?;
         self.space(&member.namespace)?.component(role)

@@ -1,40 +1,40 @@
-//! Which pod fits which rule of the layout, and which fits none.
+//! Matches pods with the rules of the layout.
 
 use super::layout::{LookalikeEvidence, RecognizedBy, Role};
 use super::model::{Space, Topology};
 
-/// A pod, or a workload without one, and what the layout says of it.
+/// A pod, or a workload without one, and its match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fitting<'t> {
     /// Its namespace.
     pub namespace: &'t str,
-    /// The pod; of a workload without one, the workload.
+    /// The pod, or the workload without one.
     pub name: &'t str,
-    /// What the layout says of it.
+    /// Its match.
     pub fit: Fit<'t>,
 }
 
-/// What a layout says of a pod.
+/// The match of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fit<'t> {
     /// It is a member of this component.
     Member {
         /// What the component does.
         role: Role,
-        /// By what it was recognized.
+        /// What it was recognized by.
         by: RecognizedBy,
         /// Its warehouse, if it is a node of one.
         warehouse: Option<&'t str>,
     },
-    /// It looks like SynxDB's, and fits no rule.
+    /// It looks like SynxDB's, but matches no rule.
     Unrecognized(&'t LookalikeEvidence),
-    /// It passes itself off as this, and is not, for this reason.
+    /// It is named like this role but is not SynxDB's, for this reason.
     Poses(Role, &'t str),
-    /// It is none of SynxDB's.
+    /// It does not belong to SynxDB.
     Unrelated,
 }
 
-/// Returns every pod of the namespaces that were looked into, and what looks like SynxDB's elsewhere: members first.
+/// Returns every pod of the namespaces that were read, and what looks like SynxDB's elsewhere: members first.
 pub fn fittings(topology: &Topology) -> Vec<Fitting<'_>> {
     let mut all: Vec<Fitting<'_>> = topology.spaces.iter().flat_map(members).collect();
     for one in topology.unrecognized() {

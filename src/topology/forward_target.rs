@@ -1,35 +1,35 @@
-//! Which pod a way to a component leads to, while pods come and go.
+//! Determines which pod a forward leads to, while pods are created and deleted.
 
 use super::model::{Component, Member, Owner, Topology};
 
-/// What is led to.
+/// The target of a forward.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardTarget {
     namespace: String,
     pod: String,
-    /// Name of the component, where its pods do not keep their names.
+    /// Name of the component, if its pods do not keep their names.
     component: Option<String>,
-    /// UID of the StatefulSet that makes the pod, where it does: a pod of the same name and of another owner is none of
-    /// its successors.
+    /// UID of the StatefulSet that creates the pod, if one does: a pod of the same name with another owner is not its
+    /// successor.
     owner: Option<String>,
 }
 
-/// Where it leads at the moment.
+/// Where the forward leads now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ForwardState {
-    /// To this pod, which is Ready and stays.
+    /// To this pod, which is Ready and not terminating.
     Ready {
         /// Its name.
         pod: String,
         /// Its UID.
         uid: String,
     },
-    /// Nowhere, and why, in words.
+    /// To no pod, and why.
     NotReady(String),
 }
 
 impl ForwardTarget {
-    /// To this member, or, where no StatefulSet keeps its name, to any Ready member of its component.
+    /// Returns the forward to this member, or, if no StatefulSet keeps its name, to any Ready pod of its component.
     pub fn to(topology: &Topology, member: &Member) -> Self {
         let owner = member.pod.as_ref().and_then(|pod| pod.owner.as_ref());
         let renamed = owner.is_some_and(|owner| !owner.is_stateful_set());
@@ -43,12 +43,12 @@ impl ForwardTarget {
         Self { namespace: member.namespace.clone(), pod: member.name.clone(), component, owner }
     }
 
-    /// The one pod that has to be watched; `None`: all of the namespace.
+    /// Returns the one pod that has to be watched; `None`: all of the namespace.
     pub fn only(&self) -> Option<&str> {
         self.component.is_none().then_some(self.pod.as_str())
     }
 
-    /// Where it leads. It stays with the pod that it led to last while that is Ready.
+    /// Returns where it leads. It stays with the last pod while that is Ready.
     pub fn now(&mut self, topology: &Topology) -> ForwardState {
         let same = topology.member(&self.namespace, &self.pod);
         let owner_of = |member: &Member| member.pod.as_ref().and_then(|pod| Some(pod.owner.as_ref()?.uid.clone()));
@@ -105,7 +105,7 @@ mod tests {
         let other = "{name: cloudberry-proxy-1, set: cloudberry-proxy, uid: other, ready: true}";
         for (now, expected) in [
             (first, "cloudberry-proxy-0 old"),
-            // Ready and going: who connects now will not stay connected.
+            // Ready but terminating: a new connection would not last.
             (pod("uid: old, ready: true, terminating: true"), "the pod is Terminating"),
             (world(other), "the pod is gone"),
             (pod("uid: new, phase: Pending"), "the pod is not Ready (Pending)"),
@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    /// Whoever may create pods may take the name while the pod is away.
+    /// A client that may create pods may take the name while the pod is away.
     #[test]
     fn a_pod_of_the_same_name_and_another_owner_is_not_led_to() {
         let pod = |owner: &str| world(&format!("{{name: cloudberry-proxy-0, {owner}, uid: u, ready: true}}"));
@@ -125,7 +125,7 @@ mod tests {
             (pod("set: cloudberry-proxy"), "cloudberry-proxy-0 u"),
             (pod("set: cloudberry-proxy, owner: forged"), "a pod with its name exists but has another owner"),
             (pod("replicaSet: mine-0"), "the pod is gone"),
-            // Without an owner it is no member at all.
+            // Without an owner it is not a member at all.
             (world("{name: cloudberry-proxy-0, uid: u, ready: true}"), "the pod is gone"),
         ] {
             assert_eq!(text_of(ForwardTarget::to(&first, first.members().next().unwrap()).now(&now)), expected);
@@ -146,7 +146,7 @@ mod tests {
             text_of(lead.now(&world(&[pod("aaa", false), pod("bbb", true)].join(", ")))),
             "cloudberry-proxy-7d9-bbb bbb"
         );
-        // It does not go back while there is no need to.
+        // It does not switch back without need.
         assert_eq!(
             text_of(lead.now(&world(&[pod("aaa", true), pod("bbb", true)].join(", ")))),
             "cloudberry-proxy-7d9-bbb bbb"

@@ -1,4 +1,4 @@
-//! Is SynxDB well? Topology in, judgement out.
+//! Judges the health of SynxDB from a topology.
 
 use super::layout::{LookalikeEvidence, Role, SpaceKind};
 use super::model::{Component, Gap, Known, Member, Part, Space, Stranger, Topology, Unrecognized};
@@ -11,19 +11,19 @@ use serde::Serialize;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// All members are Ready, and all that should be known is.
+    /// All pods are Ready, and everything that should be known is.
     Healthy,
-    /// At least one member is not Ready, one claim not Bound, or a namespace that was looked into is being deleted.
+    /// At least one pod is not Ready, one claim is not Bound, or a namespace that was read is being deleted.
     Degraded,
-    /// No problem was found, and something that should be known is not.
+    /// No problem was found, but something that should be known is not.
     Unknown,
-    /// All that was looked at is suspended: scaled to 0.
+    /// Everything that was read is suspended: scaled to 0.
     Suspended,
     /// No SynxDB component was found.
     Absent,
 }
 
-/// Why it is not healthy: one entry a member.
+/// Why it is not healthy: one entry per member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// Namespace of the member.
@@ -32,47 +32,47 @@ pub struct Trouble {
     pub member: String,
     /// Its role.
     pub role: Role,
-    /// What is wrong, in words.
+    /// The problem.
     pub because: String,
     /// What may help.
     pub remedy: Remedy,
 }
 
-/// What may help against a trouble.
+/// What may fix a problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Nothing that this plugin does.
     None,
     /// A failover of the member.
     Failover,
-    /// The command that finishes what was begun.
+    /// The command that finishes an operation.
     Finish(String),
 }
 
-/// The judgement with its numbers.
+/// The health with its numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// In one word.
+    /// The health.
     pub health: Health,
-    /// Ready members and all members.
+    /// Ready pods and all pods.
     pub members: (usize, usize),
-    /// Ready safekeepers and all of them, per the system namespace; `None` where there are none.
+    /// Ready safekeepers and all of them, per system namespace; `None` if there are none.
     pub safekeepers: Option<(usize, usize)>,
-    /// What is wrong, the worst role first.
+    /// The problems, the worst role first.
     pub troubles: Vec<Trouble>,
-    /// Accounts and warehouses that are suspended: no trouble, and no members that should be Ready.
+    /// Accounts and warehouses that are suspended: not a problem, and without pods that should be Ready.
     pub suspended: Vec<Suspended>,
-    /// What is not known.
+    /// What is unknown.
     pub gaps: Vec<Gap>,
-    /// What looks like SynxDB's and fits no rule of the layout: each is among the gaps, too.
+    /// What looks like SynxDB's but matches no rule of the layout: each is among the gaps, too.
     pub unrecognized: Vec<Unrecognized>,
-    /// Namespaces that were looked into and are being deleted.
+    /// Namespaces that were read and are being deleted.
     pub terminating: Vec<String>,
-    /// Namespaces that are being deleted and were not looked into: they are no part of the judgement.
+    /// Namespaces that are being deleted and were skipped: not part of the judgement.
     pub passed_over: Vec<String>,
-    /// Whether accounts are known by their namespaces' names alone: others may be there.
+    /// Whether accounts are known by their namespaces' names alone: there may be others.
     pub by_names_alone: bool,
-    /// Pods that have a member's name and are none, in words: no part of the judgement either.
+    /// Pods that have a member's name but are not SynxDB's: not part of the judgement either.
     pub strangers: Vec<String>,
 }
 
@@ -136,7 +136,7 @@ pub fn judge(topology: &Topology) -> Report {
     }
 }
 
-/// The members that should be Ready: all but those that a suspension ends.
+/// Returns the members that should be Ready: all but the suspended ones.
 fn expected(topology: &Topology) -> impl Iterator<Item = &Member> {
     let components = topology
         .spaces
@@ -145,13 +145,13 @@ fn expected(topology: &Topology) -> impl Iterator<Item = &Member> {
     components.flat_map(|component| &component.members)
 }
 
-/// What is wrong with a component that is scaled to 0 while its namespace needs it.
+/// Returns the problem of a component that is scaled to 0 while its namespace needs it.
 fn idle(space: &Space, component: &Component) -> Option<Trouble> {
-    // Of an account that could not be read as a whole it is not known whether it is suspended.
+    // Whether an account that could not be read completely is suspended is unknown.
     let known = space.kind == SpaceKind::System || space.gaps.is_empty();
     let needed = match component.role {
         Role::MetadataProxy | Role::Safekeeper | Role::Pageserver | Role::Coordinator | Role::WarehouseProxy => true,
-        // A warehouse is suspended by itself, and what is optional may be at rest.
+        // A warehouse can be suspended alone, and an optional component may be stopped.
         Role::WarehouseNode | Role::FoundationDb | Role::StorageController | Role::StorageBroker | Role::Console => {
             false
         }
@@ -166,7 +166,7 @@ fn idle(space: &Space, component: &Component) -> Option<Trouble> {
     })
 }
 
-/// What is not known where something looks like SynxDB's and fits no rule.
+/// Returns what is unknown if something looks like SynxDB's but matches no rule.
 pub fn not_recognized(unrecognized: &Unrecognized) -> Gap {
     let Unrecognized { namespace, workload, pods, evidence } = unrecognized;
     let what = match pods.as_slice() {
@@ -192,21 +192,22 @@ pub fn not_recognized(unrecognized: &Unrecognized) -> Gap {
     }
 }
 
-/// Said where the user may not list all pods.
+/// Shown if the user may not list all pods.
 pub const BY_NAMES_ALONE: &str =
     "missing permission: list pods and StatefulSets in all namespaces; accounts are found by namespace name only";
 
-/// In words, that a namespace goes.
+/// Returns that a namespace is being deleted.
 pub fn being_deleted(namespace: &str) -> String {
     format!("namespace {namespace} is being deleted")
 }
 
-/// The same of one that was not looked into for it.
+/// Returns that a namespace was skipped because it is being deleted.
 pub fn not_looked_into(namespace: &str) -> String {
     format!("{}: skipped", being_deleted(namespace))
 }
 
-/// That a member's word is old: it is Ready as far as its node said, which has said nothing for a while.
+/// Returns that a member's state may be outdated: it is Ready according to its node, which has not reported for a
+/// while.
 fn silence(topology: &Topology, member: &Member) -> Option<Gap> {
     let node = member.pod.as_ref().filter(|_| member.ready())?.node.as_ref()?;
     let seconds = topology.silent_nodes.get(node)?;
@@ -217,7 +218,7 @@ fn silence(topology: &Topology, member: &Member) -> Option<Gap> {
     })
 }
 
-/// What is wrong with a member, if anything.
+/// Returns the problem of a member, if it has one.
 pub fn trouble(member: &Member) -> Option<Trouble> {
     let (because, remedy) = match &member.pod {
         None => ("its pod does not exist".to_owned(), Remedy::None),
@@ -240,19 +241,19 @@ pub fn trouble(member: &Member) -> Option<Trouble> {
     })
 }
 
-/// Safekeepers that hold a majority: WAL is durable once more than half have flushed it
-/// (Neon's docs/walservice.md).
+/// Returns how many safekeepers are a quorum: WAL is durable once more than half have flushed it (Neon's
+/// docs/walservice.md).
 pub fn majority(of: usize) -> usize {
     of / 2 + 1
 }
 
-/// In words, why a pod is not created: see [`keeps_away`](super::model::Component::keeps_away).
+/// Returns why a pod is not created: see [`keeps_away`](super::model::Component::keeps_away).
 pub fn minds_its_order(set: &str, lower: &Member) -> String {
     format!("StatefulSet {set} creates its pods in order, and {} is not Ready", lower.name)
 }
 
-/// How many members a component should have: its StatefulSet's replicas, or the members seen where
-/// that is not known.
+/// Returns how many pods a component should have: its StatefulSet's replicas, or the pods that were seen if that is
+/// unknown.
 pub fn wanted(component: &super::model::Component) -> usize {
     match &component.workload {
         Known::Is(Some(workload)) => usize::try_from(workload.replicas).unwrap_or(0).max(component.members.len()),

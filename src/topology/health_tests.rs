@@ -1,4 +1,4 @@
-//! What counts as trouble, member by member.
+//! What counts as a problem, member by member.
 
 use super::*;
 use crate::testing::{snapshot, unreadable};
@@ -14,7 +14,7 @@ fn world(pod: &str, claim: &str) -> crate::cluster::snapshot::Snapshot {
     )])
 }
 
-/// Ready says what is now: a pod that is being deleted is on its way out, and none of these is healthy.
+/// Ready is the current state: a terminating pod will be gone, and none of these is healthy.
 #[test]
 fn a_ready_pod_is_not_healthy_by_that_alone() {
     let pod = |with: &str| POD.replace("ready: true", with);
@@ -52,7 +52,7 @@ fn a_ready_pod_is_not_healthy_by_that_alone() {
     }
 }
 
-/// A claim that may not be read is a gap, and no trouble that somebody has seen.
+/// A claim that may not be read is a gap, and not a problem.
 #[test]
 fn a_claim_that_cannot_be_read_is_a_gap() {
     let mut read = world(POD, CLAIM);
@@ -68,7 +68,7 @@ fn a_majority_is_more_than_half() {
     }
 }
 
-/// Replicas that are not there yet are wanted, and members beyond them count, too.
+/// Missing replicas are wanted, and members beyond them count, too.
 #[test]
 fn as_many_are_wanted_as_the_set_asks_for_or_as_there_are() {
     let wanted_of = |replicas: u32, pods: u32, read: bool| {
@@ -89,7 +89,7 @@ fn as_many_are_wanted_as_the_set_asks_for_or_as_there_are() {
     assert_eq!(wanted_of(5, 2, false), 2);
 }
 
-/// A member is Ready as far as its node said: while that says nothing, it is not known, and nothing is healthy by it.
+/// A member is Ready according to its node: while that is silent, its state is unknown, and not healthy.
 #[test]
 fn what_a_silent_node_said_last_is_old() {
     let judged = |pod: &str, silent: &str| {
@@ -101,14 +101,13 @@ fn what_a_silent_node_said_last_is_old() {
     assert_eq!((report.health, report.gaps.len()), (Health::Unknown, 1));
     assert_eq!(report.gaps[0].part.to_string(), "readiness of pageserver-0");
     assert_eq!(report.gaps[0].why, "its node node-1 has not reported for 45 s");
-    // Another node's silence says nothing of it; and what is not Ready is known to be in trouble.
+    // Another node's silence does not matter; and a member that is not Ready is known to have a problem.
     assert_eq!(judged(POD, "node-2").health, Health::Healthy);
     let report = judged(&POD.replace("ready: true", "phase: Running"), "node-1");
     assert_eq!((report.health, report.gaps.len()), (Health::Degraded, 0));
 }
 
-/// The name of a pod that is not there may be taken by anybody: only the stranger that has this very name is one to be told
-/// of, and to be given no password.
+/// Any client may take the name of a missing pod: only the pod with this very name is reported, and gets no password.
 #[test]
 fn a_stranger_is_one_by_the_name_of_the_member_that_is_missing() {
     let of = |pods: &str| {
@@ -129,7 +128,7 @@ fn a_stranger_is_one_by_the_name_of_the_member_that_is_missing() {
     assert_eq!(of("{name: pageserver-0, set: pageserver, ready: true}, {name: pageserver-1}"), (None, Ok(())));
 }
 
-/// What follows a pod across its replacement goes by a name that stays.
+/// What follows a pod across its replacement uses a name that stays.
 #[test]
 fn the_name_that_stays_is_the_pods_own_or_its_components() {
     let yaml = "
@@ -143,7 +142,7 @@ pods:
     for (pod, expected) in [
         ("pageserver-0", "pageserver-0"),
         ("cloudberry-proxy-5d9c-abcde", "cloudberry-proxy"),
-        ("somebody-0", "somebody-0"),
+        ("stranger-0", "stranger-0"),
     ] {
         assert_eq!(topology.lasting_name("synxdb-system", pod), expected);
     }

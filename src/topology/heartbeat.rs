@@ -1,23 +1,23 @@
-//! Nodes that went silent a moment ago: their pods still say Ready, because nobody is left to say otherwise, and the node
-//! controller waits for most of a minute before it does. Pure.
+//! Finds nodes that went silent recently: their pods still look Ready, and the node controller waits for most of a
+//! minute before it changes that. Pure.
 
 use k8s_openapi::api::coordination::v1::Lease;
 use std::collections::BTreeMap;
 
 /// Namespace of the Leases that kubelets renew.
 const NODE_LEASES: &str = "kube-node-lease";
-/// Namespace of those of the control plane.
+/// Namespace of the control plane's Leases.
 const CONTROL_PLANE: &str = "kube-system";
-/// A kubelet renews its Lease this many times in the time that it is valid for (`nodeLeaseRenewIntervalFraction`).
+/// A kubelet renews its Lease this many times during its validity (`nodeLeaseRenewIntervalFraction`).
 const RENEWALS: f64 = 4.0;
-/// One renewal and a half: a renewal that is a little late is no silence.
+/// One and a half intervals: a slightly late renewal is not silence.
 const MISSED: f64 = 1.5;
-/// How long a Lease is valid for that does not say, in seconds.
+/// Validity of a Lease that names none, in seconds.
 const DURATION: i32 = 40;
 
-/// Returns the nodes that have missed a renewal, with the seconds since their last one. The newest renewal of a node or of
-/// the control plane is taken for now: no clock of ours is compared with theirs. So one node alone, in a cluster with no
-/// other Lease, is never silent.
+/// Returns the nodes that have missed a renewal, with the seconds since their last one. The newest renewal of a node or
+/// of the control plane counts as now: this machine's clock is not compared with theirs. So a single node, in a cluster
+/// with no other Lease, is never silent.
 pub(super) fn silent(leases: &[Lease]) -> BTreeMap<String, i64> {
     let renewed = |lease: &Lease| lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0);
     let within = |namespace: &'static str| {
@@ -53,14 +53,14 @@ mod tests {
         for (leases, expected) in [
             (vec![], vec![]),
             (vec![node("a", 0)], vec![]),
-            // Ten seconds is how often they are renewed.
+            // They are renewed every ten seconds.
             (vec![node("a", 0), node("b", 10)], vec![]),
             (vec![node("a", 0), node("b", 15)], vec![]),
             (vec![node("a", 0), node("b", 16)], vec![("a", 16)]),
-            // The API server's own Lease is the clock of a cluster of one node.
+            // The API server's own Lease is the clock of a cluster with one node.
             (vec![node("a", 0), lease("kube-system", "apiserver-x", 20)], vec![("a", 20)]),
             (vec![node("a", 20), lease("kube-system", "scheduler", 0)], vec![]),
-            // Whose clock that is nobody knows: a failover's is its user's.
+            // Its clock is unknown: a failover's Lease is written by its user's machine.
             (vec![node("a", 0), lease("synxdb-system", "kubectl-synxdb", 99)], vec![]),
         ] {
             let found = silent(&leases);

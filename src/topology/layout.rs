@@ -1,4 +1,4 @@
-//! What SynxDB calls its namespaces, workloads and ports: `layout.yaml`, or the user's own. A workload is recognized by
+//! The names of SynxDB's namespaces, workloads and ports: `layout.yaml`, or the user's own. A workload is recognized by
 //! the labels of its pods first, and by its name second.
 
 pub use super::layout_source::LayoutSource;
@@ -14,10 +14,10 @@ pub const CONFIG_MAP: &str = "kubectl-synxdb-layout";
 /// The layout that ships with the plugin, as text.
 pub const DEFAULT_LAYOUT: &str = include_str!("layout.yaml");
 
-/// The database that a server has from the beginning.
+/// The database that every server has.
 const MAINTENANCE: &str = "postgres";
 
-/// Where a component takes SQL.
+/// Where a component accepts SQL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -26,45 +26,45 @@ pub struct SqlEndpoint {
     pub port: u16,
     /// User to log in as.
     pub user: String,
-    /// Database that must be there.
+    /// Database that must exist.
     pub database: String,
-    /// Database to log in to for what concerns the whole server; `postgres` by default. If it takes no session, another is
-    /// tried.
+    /// Database to log in to for queries about the server as a whole; `postgres` by default. If it accepts no session,
+    /// another is tried.
     #[serde(default, rename = "loginDatabase", skip_serializing_if = "Option::is_none")]
     pub login_database: Option<String>,
 }
 
 impl SqlEndpoint {
-    /// The database to log in to first, and the one to try after it.
+    /// Returns the database to log in to first, and the one to try after it.
     pub fn logins(&self) -> (String, Vec<String>) {
         let first = self.login_database.clone().unwrap_or_else(|| MAINTENANCE.to_owned());
         (first, vec![self.database.clone(), MAINTENANCE.to_owned()])
     }
 }
 
-/// Where a component serves its status page.
+/// Where a component serves its status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StatusEndpoint {
     /// Port in the pod.
     pub port: u16,
-    /// Path of the page.
+    /// Path of the status endpoint.
     pub path: String,
-    /// Whether it is served over HTTPS; over HTTP by default. Absent if it is HTTP.
+    /// Whether it is served over HTTPS; over HTTP by default. Absent for HTTP.
     #[serde(default, skip_serializing_if = "Scheme::is_http")]
     pub scheme: Scheme,
 }
 
-/// How a status page is served.
+/// How a status endpoint is served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
-    /// In the clear.
+    /// Unencrypted.
     #[default]
     Http,
-    /// Over TLS: the server's certificate is verified, or nothing is asked.
+    /// Over TLS: the server's certificate is verified, or nothing is requested.
     Https,
 }
 
@@ -75,7 +75,7 @@ impl Scheme {
     }
 }
 
-/// One role, or several of which the first that exists counts.
+/// One role, or several of which the first that exists applies.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum OneOrSeveral {
@@ -115,7 +115,7 @@ struct RawLayout {
     management: Vec<RawComponent>,
 }
 
-/// The keys of the labels by which SynxDB's pods tell what they are. None of them in a release that has no such labels.
+/// The keys of the labels that identify SynxDB's pods. All absent in a release without such labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelKeys {
@@ -128,12 +128,12 @@ pub struct LabelKeys {
 }
 
 impl LabelKeys {
-    /// The label by which pods are found in the whole cluster, if there is one.
+    /// Returns the label by which pods are found in the whole cluster, if there is one.
     pub fn any(&self) -> Option<&str> {
         self.component.as_ref().or(self.warehouse.as_ref()).or(self.instance.as_ref()).map(String::as_str)
     }
 
-    /// The label of these by which something shows that it is SynxDB's: what it says it is before whose it is.
+    /// Returns the label of these that identifies SynxDB: the component's before the others.
     fn of<'l>(&self, labels: &'l BTreeMap<String, String>) -> Option<(&'l str, &'l str)> {
         let keys = [&self.component, &self.warehouse, &self.instance];
         let found = keys.into_iter().flatten().find_map(|key| labels.get_key_value(key));
@@ -141,27 +141,27 @@ impl LabelKeys {
     }
 }
 
-/// How a component is recognized, and where it answers.
+/// How a component is recognized, and its endpoints.
 #[derive(Clone, Debug)]
 pub struct ComponentLayout {
     /// What it does.
     pub role: Role,
-    /// The value of its pods' component label, where that is known.
+    /// The value of its pods' component label, if that is known.
     component: Option<Regex>,
     workload: Regex,
-    /// Its endpoint for SQL, where it has one.
+    /// Its endpoint for SQL, if it has one.
     pub sql: Option<SqlEndpoint>,
-    /// Its status page, where it has one.
+    /// Its status endpoint, if it has one.
     pub page: Option<StatusEndpoint>,
-    /// The components that answer for it where it does not answer for itself: the first of them that exists.
+    /// The components to connect through if it accepts no connections itself: the first of them that exists.
     pub answers_through: Vec<Role>,
-    /// Where its namespace has a component of this role, that takes SQL in its place.
+    /// If its namespace has a component of this role, that accepts SQL in its place.
     pub yields_to: Option<Role>,
-    /// Whether it keeps its data in remote storage, so that its disk can be replaced; `None` where that is not known.
+    /// Whether it keeps its data in remote storage, so that its disk can be replaced; `None` if that is unknown.
     pub remote_storage: Option<bool>,
 }
 
-/// Which namespace this is.
+/// The kind of a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -170,11 +170,11 @@ pub enum SpaceKind {
     System,
     /// An account's namespace.
     Account,
-    /// A namespace of what SynxDB is managed by.
+    /// A namespace that SynxDB is managed from.
     Management,
 }
 
-/// By what a component was recognized.
+/// What a component was recognized by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -195,37 +195,37 @@ pub enum LookalikeEvidence {
         /// Its value.
         value: String,
     },
-    /// Its workload is called like one of SynxDB's.
+    /// Its workload is named like one of SynxDB's.
     Name(String),
-    /// Its namespace is called like one of SynxDB's, and nothing in it is recognized.
+    /// Its namespace is named like one of SynxDB's, and nothing in it is recognized.
     Namespace,
 }
 
-/// What a workload is, as far as the layout knows.
+/// A workload's match with the layout.
 #[derive(Clone, Debug)]
 pub enum Recognized<'l> {
     /// This component.
     As(&'l ComponentLayout, RecognizedBy),
-    /// It looks like SynxDB's, and no rule says what it is.
+    /// It looks like SynxDB's, but no rule matches.
     Not(LookalikeEvidence),
-    /// It is none of SynxDB's.
+    /// It does not belong to SynxDB.
     Unrelated,
 }
 
-/// A layout, ready to match names against.
+/// A layout, ready for matching names.
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// Name of the system namespace.
     pub system_namespace: String,
-    /// The labels that tell what a pod is.
+    /// The labels that identify a pod.
     pub labels: LabelKeys,
     account_namespaces: Vec<Regex>,
     possible_account_namespaces: Vec<Regex>,
     management_namespaces: Vec<Regex>,
     lookalikes: Vec<Regex>,
-    /// Where it is from.
+    /// Where it comes from.
     pub source: LayoutSource,
-    /// Namespaces that are known to be accounts', whatever they are called.
+    /// Namespaces that are known to be accounts', whatever their names.
     accounts: Vec<String>,
     system: Vec<ComponentLayout>,
     account: Vec<ComponentLayout>,
@@ -233,10 +233,10 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Reads a layout from YAML.
+    /// Parses a layout from YAML.
     ///
     /// # Errors
-    /// A usage error that names the line or the pattern that cannot be understood.
+    /// A usage error that names the invalid line or pattern.
     pub fn parse(text: &str) -> Result<Self> {
         let raw: RawLayout = serde_saphyr::from_str(text)
             .map_err(|error| Error::usage("cannot read the layout").because(first_line(&error.to_string())))?;
@@ -259,7 +259,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// A rule by the component label is no use without that label's key.
+    /// A rule by the component label requires that label's key.
     fn labels_are_named(&self) -> Result<()> {
         let rules = self.system.iter().chain(&self.account).chain(&self.management);
         match rules.into_iter().find(|rule| rule.component.is_some() && self.labels.component.is_none()) {
@@ -269,7 +269,7 @@ impl Layout {
         }
     }
 
-    /// The layout that ships with the plugin.
+    /// Returns the layout that ships with the plugin.
     ///
     /// # Errors
     /// None in a released binary: a test reads it.
@@ -277,20 +277,20 @@ impl Layout {
         Self::parse(DEFAULT_LAYOUT)
     }
 
-    /// Returns the layout, which knows where it is from.
+    /// Returns the layout with its source.
     #[must_use]
     pub fn from_source(self, source: LayoutSource) -> Self {
         Self { source, ..self }
     }
 
-    /// Returns the layout that also knows these namespaces for accounts', as what is in them shows.
+    /// Returns the layout that also treats these namespaces as accounts', because of their contents.
     #[must_use]
     pub fn with_accounts(mut self, namespaces: &[String]) -> Self {
         self.accounts = namespaces.to_vec();
         self
     }
 
-    /// Which kind of SynxDB namespace this name is, if any.
+    /// Returns which kind of SynxDB namespace has this name, if any.
     pub fn space_kind(&self, namespace: &str) -> Option<SpaceKind> {
         let any = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(namespace));
         if namespace == self.system_namespace {
@@ -306,14 +306,15 @@ impl Layout {
         }
     }
 
-    /// Whether a namespace is SynxDB's for its name alone. What is called like `space_kind` knows and is not certain
+    /// Returns whether a namespace is SynxDB's by its name alone. A name that `space_kind` knows without being certain
+    /// counts if a component is in it.
     /// counts if a component is in it.
     pub fn is_certain(&self, namespace: &str) -> bool {
         let named = self.account_namespaces.iter().any(|pattern| pattern.is_match(namespace));
         namespace == self.system_namespace || named || self.accounts.iter().any(|name| name == namespace)
     }
 
-    /// Whether a namespace is an account's for what its pods say alone: nobody has called it like one.
+    /// Returns whether a namespace is an account's only by its pods' labels: its name is not one.
     pub fn only_by_labels(&self, namespace: &str) -> bool {
         let named = self.account_namespaces.iter().chain(&self.possible_account_namespaces);
         namespace != self.system_namespace
@@ -336,7 +337,7 @@ impl Layout {
         self.account_namespaces.iter().position(|pattern| pattern.is_match(namespace))
     }
 
-    /// The components a namespace of this kind holds, in the order they are shown.
+    /// Returns the components of a namespace of this kind, in display order.
     pub fn components(&self, kind: SpaceKind) -> &[ComponentLayout] {
         match kind {
             SpaceKind::System => &self.system,
@@ -345,9 +346,9 @@ impl Layout {
         }
     }
 
-    /// Returns what a workload is, from the labels of its pods and its name. The component label decides where a rule
-    /// knows its value. The name decides where there is no such label, or where the layout does not know what label the
-    /// component of that name carries.
+    /// Matches a workload by the labels of its pods and its name. The component label decides if a rule knows its
+    /// value. The name decides if there is no such label, or if the layout does not know the label of the component of
+    /// that name.
     pub fn recognize(&self, kind: SpaceKind, workload: &str, labels: &BTreeMap<String, String>) -> Recognized<'_> {
         let rules = self.components(kind);
         let value = self.labels.component.as_ref().and_then(|key| labels.get(key));
@@ -367,7 +368,7 @@ impl Layout {
         }
     }
 
-    /// Returns why a workload looks like SynxDB's, wherever it is; `None` where it does not.
+    /// Returns why a workload looks like SynxDB's, wherever it is; `None` if it does not.
     pub fn evidence(&self, workload: &str, labels: &BTreeMap<String, String>) -> Option<LookalikeEvidence> {
         let label = self.labels.of(labels);
         let label = label.map(|(key, value)| LookalikeEvidence::Label { key: key.to_owned(), value: value.to_owned() });
@@ -377,18 +378,18 @@ impl Layout {
 }
 
 impl ComponentLayout {
-    /// Whether the name of a workload fits it.
+    /// Returns whether a workload's name matches.
     pub fn fits(&self, workload: &str) -> bool {
         self.workload.is_match(workload)
     }
 
-    /// The pattern of its workloads' names, as it was written.
+    /// Returns the pattern of its workloads' names, as it was written.
     pub fn written_workload(&self) -> &str {
         as_written(&self.workload)
     }
 }
 
-/// A pattern without what makes it match the whole.
+/// Returns a pattern without its anchors.
 fn as_written(pattern: &Regex) -> &str {
     let text = pattern.as_str();
     text.strip_prefix("^(?:").and_then(|text| text.strip_suffix(")$")).unwrap_or(text)

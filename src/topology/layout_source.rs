@@ -1,16 +1,16 @@
-//! Where the layout in force is from.
+//! The source of the current layout.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where the layout in force is from.
+/// The source of the current layout.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LayoutSource {
-    /// A file that `--layout` names.
+    /// A file set by `--layout`.
     Flag(PathBuf),
-    /// A file that `$KUBECTL_SYNXDB_LAYOUT` names.
+    /// A file set by `$KUBECTL_SYNXDB_LAYOUT`.
     Environment(PathBuf),
-    /// The user's own, in his folder of settings.
+    /// The user's own, in the settings directory.
     File(PathBuf),
     /// The cluster's own.
     ConfigMap {

@@ -1,4 +1,4 @@
-//! Names, labels and what they say; files that say nothing.
+//! Names, labels and their meaning; files without content.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn namespaces_are_told_apart() {
     ] {
         assert_eq!(layout.space_kind(name), kind, "{name}");
     }
-    // Much is called like these.
+    // Many things are named like these.
     for name in ["hashdata-fe-team-07e5674f", "dbaas", "kube-system"] {
         assert!(!layout.is_certain(name), "{name}");
     }
@@ -31,7 +31,7 @@ fn labels(of: &[(&str, &str)]) -> BTreeMap<String, String> {
     of.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-/// What the shipped layout says of a workload, in short.
+/// The shipped layout's match of a workload, in short.
 fn text_of(kind: SpaceKind, workload: &str, of: &[(&str, &str)]) -> String {
     match Layout::shipped().unwrap().recognize(kind, workload, &labels(of)) {
         Recognized::As(rule, by) => format!("{} by {by:?}", rule.role),
@@ -63,7 +63,7 @@ fn workloads_are_recognized_in_their_own_kind_of_namespace_only() {
         (Account, "whoami", "unrelated"),
         (Management, "synxdb-dbaas-integration", "console by Name"),
         (Management, "mysql", "unrelated"),
-        // In the wrong place they are not what they seem, and not nothing either.
+        // In the wrong place they are not members, and not nothing either.
         (System, "wh9527", "called wh9527"),
         (System, "wh-1-segment", "called wh-1-segment"),
         (Account, "safekeeper", "called safekeeper"),
@@ -73,7 +73,7 @@ fn workloads_are_recognized_in_their_own_kind_of_namespace_only() {
     }
 }
 
-/// The component label is first, where a rule knows its value; a name that says otherwise does not count.
+/// The component label takes precedence if a rule knows its value; a different name does not count.
 #[test]
 fn labels_decide_before_names() {
     const COMPONENT: &str = "enterprise.dbaas/component";
@@ -84,10 +84,10 @@ fn labels_decide_before_names() {
         (Account, "any", &[(COMPONENT, "coordinator")], "coordinator by Label"),
         (Account, "wh-1", &[(COMPONENT, "coordinator")], "coordinator by Label"),
         (Account, "coordinator", &[(COMPONENT, "warehouse")], "warehouse node by Label"),
-        // A rule that knows its label is not met by its name alone where the label says something else.
+        // A rule with a known label does not match by name alone if the label differs.
         (Account, "wh-1-backup", &[(COMPONENT, "backup")], "label enterprise.dbaas/component=backup"),
         (Account, "coordinator", &[(COMPONENT, "")], "label enterprise.dbaas/component="),
-        // Which label a safekeeper has is not known.
+        // The label of a safekeeper is unknown.
         (System, "safekeeper", &[(COMPONENT, "unionstore")], "safekeeper by Name"),
         (System, "any", &[(COMPONENT, "warehouse")], "label enterprise.dbaas/component=warehouse"),
         (Account, "wh-1-segment", &[(NAME, "wh-1")], "warehouse node by Name"),
@@ -99,7 +99,7 @@ fn labels_decide_before_names() {
     }
 }
 
-/// A layout of before has no labels, one role that answers, and none of the new lists.
+/// An older layout has no labels, one role to connect through, and none of the new lists.
 #[test]
 fn a_layout_without_labels_knows_names_alone() {
     let old = "systemNamespace: s

@@ -1,5 +1,5 @@
-//! A layout from what runs in a cluster: each workload is guessed at from its labels, names, images and ports. Every guess
-//! keeps its reasons, and what was not guessed is kept, too.
+//! Derives a layout from what runs in a cluster: each workload is guessed from its labels, names, images and ports.
+//! Every guess keeps its reasons, and workloads without a guess are kept, too.
 
 use super::layout::{Layout, Recognized, RecognizedBy, Role, SpaceKind};
 pub use super::seen::{Seen, seen};
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Why a workload is taken for something.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// The layout in force says so.
+    /// The current layout says so.
     InForce,
     /// A label of its pods.
     Label(String, String),
@@ -20,12 +20,12 @@ pub enum Reason {
     Image(String),
     /// A port that a container declares.
     Port(u16),
-    /// A port that a Service leads to.
+    /// A port of a Service.
     ServicePort(u16),
 }
 
 impl Reason {
-    /// How much it says.
+    /// Returns its weight.
     fn weight(&self) -> u32 {
         match self {
             Self::InForce => 5,
@@ -37,28 +37,28 @@ impl Reason {
     }
 }
 
-/// A rule that is proposed.
+/// A proposed rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProposedRule {
-    /// In which kind of namespace.
+    /// The kind of namespace.
     pub kind: SpaceKind,
     /// What the component does.
     pub role: Role,
-    /// The value of its component label, where all its workloads have the same and no other component has it.
+    /// The value of its component label, if all its workloads have the same and no other component has it.
     pub component: Option<String>,
     /// The pattern of its workloads' names.
     pub workload: String,
-    /// Whether that pattern is the layout's in force.
+    /// Whether that pattern is the current layout's.
     pub pattern_in_force: bool,
     /// Port of its SQL, and whether it was seen.
     pub sql: Option<(u16, bool)>,
-    /// Port of its status page, and whether it was seen.
+    /// Port of its status endpoint, and whether it was seen.
     pub page: Option<(u16, bool)>,
-    /// Who answers for it.
+    /// The components to connect through.
     pub answers_through: Vec<Role>,
-    /// The role that takes SQL in its place.
+    /// The role that accepts SQL in its place.
     pub yields_to: Option<Role>,
-    /// The workloads that it is for, as `namespace/name`.
+    /// Its workloads, as `namespace/name`.
     pub workloads: Vec<String>,
     /// Why they are taken for this.
     pub reasons: Vec<Reason>,
@@ -69,16 +69,16 @@ pub struct ProposedRule {
 pub struct ProposedPattern {
     /// The pattern.
     pub pattern: String,
-    /// The namespaces that it is from.
+    /// The namespaces that it is derived from.
     pub namespaces: Vec<String>,
-    /// Whether the layout in force has it.
+    /// Whether the current layout has it.
     pub in_force: bool,
 }
 
-/// A layout that is proposed.
+/// A proposed layout.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proposal {
-    /// The system namespace, where one was found.
+    /// The system namespace, if one was found.
     pub system_namespace: Option<String>,
     /// The namespaces of accounts.
     pub accounts: Vec<ProposedPattern>,
@@ -86,13 +86,13 @@ pub struct Proposal {
     pub management: Vec<String>,
     /// The keys of the labels for component, warehouse and instance.
     pub labels: Option<(String, Option<String>, Option<String>)>,
-    /// The rules, in the order in which a layout has them.
+    /// The rules, in the order of a layout.
     pub rules: Vec<ProposedRule>,
-    /// What is in these namespaces and was not guessed.
+    /// Workloads of these namespaces without a guess.
     pub left: Vec<Seen>,
 }
 
-/// What a role is known by: words in names, and ports that nothing else has.
+/// How a role is recognized: words in names, and ports that nothing else has.
 struct Clue {
     role: Role,
     words: &'static [&'static str],
@@ -115,10 +115,10 @@ const CLUES: [Clue; 9] = [
     Clue { role: Role::Console, words: &["dbaas", "console"], ports: &[8030] },
 ];
 
-/// What a guess needs at least.
+/// The least weight of a guess.
 const ENOUGH: u32 = 3;
 
-/// Whether a text has a word: as a part between dashes, with digits behind it or without.
+/// Returns whether a text contains a word: as a part between dashes, with or without digits after it.
 fn has_word(text: &str, word: &str) -> bool {
     let text = format!("-{}-", text.replace(['_', '.', '/', ':'], "-"));
     let wanted = format!("-{word}");
@@ -129,7 +129,7 @@ fn has_word(text: &str, word: &str) -> bool {
 }
 
 impl Seen {
-    /// What it is taken for, and why.
+    /// Guesses what it is, and why.
     fn guess(&self, layout: &Layout, key: Option<&str>) -> Option<(Role, Vec<Reason>)> {
         let mut best: Option<(u32, Role, Vec<Reason>)> = None;
         for clue in &CLUES {
@@ -169,7 +169,7 @@ impl Seen {
     }
 }
 
-/// The label that tells components apart: the layout's in force if it was seen, else one of that name.
+/// Returns the label that distinguishes components: the current layout's if it was seen, else one of that name.
 fn component_key(all: &[Seen], layout: &Layout) -> Option<String> {
     let in_force = layout.labels.component.as_ref().filter(|key| all.iter().any(|one| one.labels.contains_key(*key)));
     if let Some(key) = in_force {
@@ -184,7 +184,7 @@ fn component_key(all: &[Seen], layout: &Layout) -> Option<String> {
     counts.into_iter().max_by_key(|(_, count)| *count).map(|(key, _)| key.clone())
 }
 
-/// Proposes a layout for what was seen. What one in force knows is kept.
+/// Proposes a layout for what was seen. What the current layout knows is kept.
 pub fn propose(all: &[Seen], layout: &Layout) -> Proposal {
     let key = component_key(all, layout);
     let mut guesses: Vec<(&Seen, Role, Vec<Reason>)> = all
@@ -221,7 +221,7 @@ pub fn propose(all: &[Seen], layout: &Layout) -> Proposal {
     for (one, role, reasons) in guesses {
         if let Some(kind) = kind_of(one, role).filter(|kind| fits(*kind, role)) {
             known.insert(one.path());
-            // A proxy that may speak HTTP is a rule of its own.
+            // A proxy that may speak HTTP is a separate rule.
             let http = role == Role::WarehouseProxy && has_word(&one.name, "coordinator-proxy");
             groups.entry((kind, role, http)).or_default().push((one, reasons));
         }
@@ -251,7 +251,7 @@ pub fn propose(all: &[Seen], layout: &Layout) -> Proposal {
     Proposal { system_namespace, accounts, management: management.into_iter().collect(), labels, rules, left }
 }
 
-/// The namespace with most of what only a system has; the layout's in force before others.
+/// Returns the namespace with most of what only a system has; the current layout's takes precedence.
 fn system_namespace(guesses: &[(&Seen, Role, Vec<Reason>)], layout: &Layout) -> Option<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (one, role, _) in guesses {
@@ -265,7 +265,7 @@ fn system_namespace(guesses: &[(&Seen, Role, Vec<Reason>)], layout: &Layout) -> 
     counts.into_iter().max_by_key(|(_, count)| *count).map(|(name, _)| name.to_owned())
 }
 
-/// The namespaces of accounts: called like one, or with something in them that only an account has.
+/// Returns the namespaces of accounts: named like one, or with something in them that only an account has.
 fn account_namespaces(
     guesses: &[(&Seen, Role, Vec<Reason>)],
     layout: &Layout,
@@ -310,7 +310,7 @@ fn literal(name: &str) -> String {
     name.replace('.', "\\.")
 }
 
-/// The keys beside the component's: the layout's in force, else those of the same family.
+/// Returns the keys beside the component's: the current layout's, else those of the same family.
 fn label_keys(key: String, of: &[&Seen], layout: &Layout) -> (String, Option<String>, Option<String>) {
     let seen = |key: &String| of.iter().any(|one| one.labels.contains_key(key));
     let family = key.rsplit_once('/').map_or("", |(family, _)| family);
@@ -377,7 +377,7 @@ fn rule(
     }
 }
 
-/// A name in which each number stands for any.
+/// Returns a name as a pattern in which each number stands for any.
 fn without_numbers(name: &str) -> String {
     let mut pattern = String::new();
     let mut in_number = false;
@@ -396,7 +396,7 @@ fn without_numbers(name: &str) -> String {
 }
 
 impl Layout {
-    /// The pattern of this role that fits all these names, as it was written, if nothing but names decides there.
+    /// Returns the pattern of this role that matches all these names, as it was written, if only names decide there.
     fn pattern_in_force(&self, kind: SpaceKind, role: Role, names: &BTreeSet<&str>) -> Option<String> {
         let none = BTreeMap::new();
         let fits = |name: &&&str| {

@@ -1,10 +1,10 @@
-//! What is learned from a cluster keeps what is known.
+//! Learning a layout from a cluster keeps what is known.
 
 use super::*;
 use crate::testing::observed::{observed, set};
 use serde_json::json;
 
-/// What the layout in force knows is kept as it is there.
+/// What the current layout knows is kept as it is there.
 #[test]
 fn what_is_known_is_kept() {
     let app = |name: &str| json!({"app": name});
@@ -25,7 +25,7 @@ fn what_is_known_is_kept() {
         [
             (Role::MetadataProxy, true, None),
             (Role::Safekeeper, true, Some((7676, true))),
-            // Nothing shows this port: it is kept, and said to be a guess.
+            // Nothing shows this port: it is kept, and marked as a guess.
             (Role::Pageserver, true, Some((9898, false))),
             (Role::WarehouseProxy, true, None),
             (Role::WarehouseNode, true, None),
@@ -34,7 +34,7 @@ fn what_is_known_is_kept() {
     assert!(proposal.left.is_empty(), "{proposal:?}");
 }
 
-/// Words are parts between dashes: a `whisper` is no warehouse.
+/// Words are parts between dashes: a `whisper` is not a warehouse.
 #[test]
 fn words_are_parts_of_names() {
     for (text, word, expected) in [

@@ -1,4 +1,4 @@
-//! What the cluster's objects mean in SynxDB's terms. Pure: a snapshot in, a topology out.
+//! What the cluster's objects mean in SynxDB's terms. Pure: turns a snapshot into a topology.
 
 mod annotations;
 pub mod binding;

@@ -1,5 +1,5 @@
-//! A SynxDB installation as it stands, in its own terms. Closed enums and plain facts; what could
-//! not be read is `Known::Unknown` with the reason, never a default.
+//! A SynxDB installation as it was read, in its own terms. Closed enums and plain facts; what could not be read is
+//! `Known::Unknown` with the reason, never a default.
 
 use super::claim_spec::{ClaimSpec, VolumeMode};
 use super::layout::{LayoutSource, LookalikeEvidence, RecognizedBy, Role, SpaceKind, SqlEndpoint, StatusEndpoint};
@@ -9,17 +9,17 @@ use super::workload::{Budget, Workload};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// A fact, or why it is not known.
+/// A fact, or why it is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known<T> {
     /// The fact.
     Is(T),
-    /// Why it is not known, in words.
+    /// Why it is unknown.
     Unknown(String),
 }
 
 impl<T> Known<T> {
-    /// The fact, where it is known.
+    /// Returns the fact, if it is known.
     pub fn as_known(&self) -> Option<&T> {
         match self {
             Self::Is(value) => Some(value),
@@ -28,21 +28,21 @@ impl<T> Known<T> {
     }
 }
 
-/// All that was looked at.
+/// Everything that was read.
 #[derive(Clone, Debug)]
 pub struct Topology {
-    /// The system namespace first, then the accounts' by name.
+    /// The system namespaces first, then the accounts' by name.
     pub spaces: Vec<Space>,
     /// Volumes that carry the record of a failover or an undo, whatever they are bound to.
     pub recorded: Vec<Volume>,
     /// Nodes that are known not to be Ready.
     pub lost_nodes: Vec<String>,
-    /// Nodes that are not known to be lost and have missed a renewal of their Lease, with the seconds since their last one.
-    /// Empty where that was not looked at.
+    /// Nodes that are not known to be lost but have missed a renewal of their Lease, with the seconds since their last
+    /// one. Empty if that was not checked.
     pub silent_nodes: BTreeMap<String, i64>,
-    /// Namespaces that were not looked into, as they are being deleted.
+    /// Namespaces that were skipped because they are being deleted.
     pub passed_over: Vec<String>,
-    /// Where the layout is from by which all this was recognized.
+    /// The source of the layout that all this was recognized by.
     pub layout: LayoutSource,
     /// What looks like SynxDB's in namespaces that are not known to be SynxDB's.
     pub unrecognized_elsewhere: Vec<Unrecognized>,
@@ -52,7 +52,7 @@ pub struct Topology {
     pub nodes: Known<Vec<NodeFacts>>,
     /// All storage classes.
     pub classes: Known<Vec<StorageClassFacts>>,
-    /// Volumes that no claim has: free for any, or reserved for one by its name.
+    /// Volumes without a claim: free for any, or reserved for one by its name.
     pub unbound_volumes: Known<Vec<Volume>>,
     /// What could not be read besides the spaces' own gaps: namespaces, volumes, nodes.
     pub gaps: Vec<Gap>,
@@ -61,25 +61,25 @@ pub struct Topology {
 /// A part that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// What.
+    /// The part.
     pub part: Part,
-    /// Why, in words.
+    /// The reason.
     pub why: String,
-    /// Whether the next attempt may well read it: the server was late, away or out of order, and no right is missing.
+    /// Whether the next attempt may succeed: the server was late, unreachable or had trouble, and no right is missing.
     pub transient: bool,
 }
 
-/// What could not be read.
+/// A part of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Volumes, and with them what is on record there.
+    /// Volumes, and with them the records.
     Volumes,
     /// The claims of a namespace.
     Claims {
         /// Its name.
         namespace: String,
     },
-    /// Something else, in words: `pods in namespace synxdb-system`.
+    /// Something else: `pods in namespace synxdb-system`.
     Other(String),
 }
 
@@ -98,7 +98,7 @@ impl std::fmt::Display for Part {
 pub struct Space {
     /// Its name.
     pub namespace: String,
-    /// What it holds.
+    /// Its kind.
     pub kind: SpaceKind,
     /// Whether it is known to be being deleted.
     pub terminating: bool,
@@ -106,7 +106,7 @@ pub struct Space {
     pub components: Vec<Component>,
     /// Its pods that belong to no component.
     pub strangers: Vec<Stranger>,
-    /// What looks like SynxDB's in it, and fits no rule of the layout.
+    /// What looks like SynxDB's in it but matches no rule of the layout.
     pub unrecognized: Vec<Unrecognized>,
     /// What could not be read of it.
     pub gaps: Vec<Gap>,
@@ -117,18 +117,18 @@ pub struct Space {
 pub struct Stranger {
     /// Its name.
     pub name: String,
-    /// What it is called like, where it has a member's name, and why it is none, in words.
+    /// The role that its name stands for, if it is a member's name, and why it is not SynxDB's.
     pub poses: Option<(Role, String)>,
 }
 
-/// A workload that looks like SynxDB's, and fits no rule of the layout: what it is, and how it is, is not known.
+/// A workload that looks like SynxDB's but matches no rule of the layout: its role and health are unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unrecognized {
     /// Its namespace.
     pub namespace: String,
     /// Name of the workload.
     pub workload: String,
-    /// Its pods; those that finished are not among them.
+    /// Its pods, without finished ones.
     pub pods: Vec<String>,
     /// Why it looks like SynxDB's.
     pub evidence: LookalikeEvidence,
@@ -141,30 +141,30 @@ pub struct Component {
     pub role: Role,
     /// Name of its workload: `safekeeper`, `wh9527`, `wh-1-segment`.
     pub name: String,
-    /// By what it was recognized.
+    /// What it was recognized by.
     pub recognized_by: RecognizedBy,
-    /// For the nodes of a warehouse, the warehouse's name: as its pods' label says it, else the workload's name.
+    /// For the nodes of a warehouse, the warehouse's name: from its pods' label, else the workload's name.
     pub warehouse: Option<String>,
-    /// The account's instance, where its pods' label says it.
+    /// The account's instance, if its pods' label tells it.
     pub instance: Option<String>,
     /// Its StatefulSet.
     pub workload: Known<Option<Workload>>,
-    /// Its members, by ordinal; one that should be there and has no pod is listed without.
+    /// Its members, by ordinal; a missing one is listed without a pod.
     pub members: Vec<Member>,
-    /// Where it takes SQL.
+    /// Where it accepts SQL.
     pub sql: Option<SqlEndpoint>,
-    /// Where it serves its status page.
+    /// Where it serves its status.
     pub page: Option<StatusEndpoint>,
-    /// Where its namespace has a component of this role, which takes SQL in its place: it speaks HTTP, and is asked
-    /// nothing.
+    /// If its namespace has a component of this role, which accepts SQL in its place: it speaks HTTP, and is not
+    /// queried.
     pub yields_to: Option<Role>,
-    /// Who answers for it.
+    /// The components to connect through.
     pub answers_through: Option<Role>,
-    /// Whether it keeps its data in remote storage, where the layout says.
+    /// Whether it keeps its data in remote storage, if the layout says.
     pub remote_storage: Option<bool>,
 }
 
-/// One pod of a component, or the place where one should be.
+/// One pod of a component, or its place while the pod is missing.
 #[derive(Clone, Debug)]
 pub struct Member {
     /// Namespace.
@@ -175,7 +175,7 @@ pub struct Member {
     pub role: Role,
     /// For a node of a warehouse, the warehouse's name.
     pub warehouse: Option<String>,
-    /// The pod, where there is one.
+    /// The pod, if there is one.
     pub pod: Option<PodFacts>,
     /// The claims that its pod mounts, or that its templates name, in the order of the pod's volumes.
     pub claims: Vec<Claim>,
@@ -184,7 +184,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// Whether its pod is Ready and stays (not terminating).
+    /// Returns whether its pod is Ready and not terminating.
     pub fn ready(&self) -> bool {
         self.pod.as_ref().is_some_and(|pod| pod.ready && pod.terminating.is_none())
     }
@@ -194,16 +194,16 @@ impl Member {
         format!("{}/{}", self.namespace, self.name)
     }
 
-    /// The number its name ends with, where a StatefulSet gave it one.
+    /// Returns the number at the end of its name, if a StatefulSet gave it one.
     pub fn ordinal(&self) -> Option<i64> {
         self.name.rsplit_once('-').and_then(|(_, number)| number.parse().ok())
     }
 }
 
-/// Who controls a pod, from its ownerReferences.
+/// The controller of a pod, from its ownerReferences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// `StatefulSet`; of another group than Kubernetes' own, with that: `StatefulSet.apps.kruise.io`.
+    /// `StatefulSet`; of another group than Kubernetes' own, with the group: `StatefulSet.apps.kruise.io`.
     pub kind: String,
     /// Its name.
     pub name: String,
@@ -212,24 +212,24 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Whether it is a StatefulSet of Kubernetes' own.
+    /// Returns whether it is a StatefulSet of Kubernetes' own.
     pub fn is_stateful_set(&self) -> bool {
         self.kind == "StatefulSet"
     }
 }
 
-/// A pod, as far as a failover is concerned with it.
+/// What a failover needs to know of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodFacts {
     /// Its UID.
     pub uid: String,
-    /// Which of its versions this is (resourceVersion).
+    /// Its version (resourceVersion).
     pub version: String,
-    /// Status in one word, as `kubectl get pods` words it.
+    /// Status in one word, as in `kubectl get pods`.
     pub status: String,
     /// The Ready condition.
     pub ready: bool,
-    /// Since when, and how that is found out.
+    /// Since when, and how that is determined.
     pub readiness: Readiness,
     /// Ready containers and all containers.
     pub containers: (usize, usize),
@@ -239,25 +239,25 @@ pub struct PodFacts {
     pub terminating: Option<Timestamp>,
     /// The grace period that its deletion left it, in seconds.
     pub grace_seconds: Option<i64>,
-    /// The node it was scheduled to.
+    /// The node that it was scheduled to.
     pub node: Option<String>,
     /// When it was created.
     pub created: Option<Timestamp>,
-    /// Who controls it.
+    /// Its controller.
     pub owner: Option<Owner>,
-    /// Why it is not certain that the layout's workload owns it, in words; `None` where it does.
+    /// Why it is not certain that the layout's workload owns it; `None` if it does.
     pub unconfirmed: Option<String>,
     /// Claims that it mounts.
     pub claims: Vec<String>,
     /// Whether its phase is Pending.
     pub pending: bool,
-    /// Why it is not Ready, from its conditions and container states, in words.
+    /// Why it is not Ready, from its conditions and container states.
     pub trouble: Option<String>,
-    /// Revision of its controller's template that it was made from.
+    /// Revision of its controller's template that it was created from.
     pub revision: Option<String>,
     /// Finalizers that are not Kubernetes' own.
     pub foreign_finalizers: Vec<String>,
-    /// Its own word that SQL is not to be asked of it (annotation `kubectl-synxdb/sql-skipped`), with the reason.
+    /// The reason why SQL to it is disabled (annotation `kubectl-synxdb/sql-skipped`).
     pub sql_skipped: Option<String>,
 }
 
@@ -270,17 +270,17 @@ pub struct Claim {
     pub state: ClaimState,
     /// Whether it is being deleted.
     pub terminating: bool,
-    /// Its UID, where it exists and could be read.
+    /// Its UID, if it exists and could be read.
     pub uid: Option<String>,
-    /// Name of its volume, where it has one. One that is known to be another's is none.
+    /// Name of its volume, if it has one. `None` if the volume is known to belong to another claim.
     pub volume_name: Option<String>,
-    /// Its volume, where volumes could be read: the one that names this claim by its UID, and no other.
+    /// Its volume, if volumes could be read: the one that names this claim by its UID.
     pub volume: Known<Option<Volume>>,
-    /// A volume that it names (`spec.volumeName`) and that is not its own.
+    /// A volume that it names (`spec.volumeName`) but that is not its own.
     pub not_its: Option<NotIts>,
-    /// Whether it is of a generic ephemeral volume: made for the pod, owned by it, and deleted with it.
+    /// Whether it belongs to a generic ephemeral volume: created for the pod, owned by it, and deleted with it.
     pub ephemeral: bool,
-    /// What it asks of its volume.
+    /// What it requests of its volume.
     pub spec: ClaimSpec,
     /// Its capacity, or what it requests, as a Kubernetes quantity.
     pub capacity: Option<String>,
@@ -288,16 +288,16 @@ pub struct Claim {
     pub created: Option<Timestamp>,
     /// Finalizers that are not Kubernetes' own.
     pub foreign_finalizers: Vec<String>,
-    /// Pods that mount it, other than this member's.
+    /// Other pods that mount it.
     pub shared_with: Vec<String>,
 }
 
-/// A volume that a claim names, and that is not bound to it.
+/// A volume that a claim names but that is not bound to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotIts {
     /// Name of the volume.
     pub volume: String,
-    /// The claim that it is bound to, or reserved for; `None` where there is none.
+    /// The claim that it is bound to, or reserved for; `None` if there is none.
     pub of: Option<ClaimReference>,
 }
 
@@ -310,14 +310,14 @@ pub enum ClaimState {
     Pending,
     /// Its volume vanished.
     Lost,
-    /// The pod names it, and it does not exist.
+    /// The pod names it, but it does not exist.
     Missing,
     /// Claims could not be read.
     Unknown(String),
 }
 
 impl Claim {
-    /// Its state in one word, as kubectl words it.
+    /// Returns its state in one word, as kubectl does.
     pub fn status(&self) -> &str {
         match (&self.state, self.terminating) {
             (ClaimState::Unknown(_), _) => "<unknown>",
@@ -329,7 +329,7 @@ impl Claim {
         }
     }
 
-    /// Whether it is bound and stays.
+    /// Returns whether it is bound and not terminating.
     pub fn bound(&self) -> bool {
         self.state == ClaimState::Bound && !self.terminating
     }
@@ -338,18 +338,18 @@ impl Claim {
 /// Phase of a PersistentVolume (kubernetes.io, "Persistent Volumes", "Phase").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VolumePhase {
-    /// No claim has it.
+    /// It has no claim.
     Available,
-    /// A claim has it.
+    /// It has a claim.
     Bound,
-    /// The claim that had it is gone.
+    /// Its claim was deleted.
     Released,
-    /// Another one, as the API server writes it: `Pending`, `Failed`; empty where it writes none.
+    /// Another one, as the API server writes it: `Pending`, `Failed`; empty if it writes none.
     Other(String),
 }
 
 impl VolumePhase {
-    /// As the API server writes it.
+    /// Returns it as the API server writes it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Available => "Available",
@@ -386,7 +386,7 @@ pub struct Volume {
     pub uid: String,
     /// `Delete`, `Retain` or `Recycle`.
     pub reclaim_policy: String,
-    /// How it stands between volume controller and claims.
+    /// Its phase.
     pub phase: VolumePhase,
     /// Where it can be mounted.
     pub place: Place,
@@ -396,28 +396,28 @@ pub struct Volume {
     pub storage_class: String,
     /// What a pod sees of it.
     pub mode: VolumeMode,
-    /// How it can be mounted: `ReadWriteOnce`, ….
+    /// Its access modes: `ReadWriteOnce`, ….
     pub access_modes: Vec<String>,
     /// Its VolumeAttributesClass; `None` for none.
     pub attributes_class: Option<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// The claim that it is bound to or kept for (`spec.claimRef`).
+    /// The claim that it is bound to or reserved for (`spec.claimRef`).
     pub claim: Option<ClaimReference>,
     /// Whether it is being deleted.
     pub terminating: bool,
-    /// The records that were written on it (annotations), one of each failover and undo it took part in.
+    /// The records on it (annotations), one for each failover and undo it took part in.
     pub records: Vec<String>,
 }
 
-/// Which claim a volume is for.
+/// The claim of a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimReference {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Its UID; none where the volume is kept for whichever claim of this name comes.
+    /// Its UID; none if the volume is reserved for the next claim of this name.
     pub uid: Option<String>,
 }
 
@@ -439,27 +439,27 @@ pub enum Untrusted {
 }
 
 impl Topology {
-    /// Why volumes, and what is on record there, are not known; `None` if they could be read.
+    /// Returns why volumes and records are unknown; `None` if they could be read.
     pub fn unread_volumes(&self) -> Option<&Gap> {
         self.gaps.iter().find(|gap| gap.part == Part::Volumes)
     }
 
-    /// All members, space by space.
+    /// Returns all members, space by space.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.spaces.iter().flat_map(Space::members)
     }
 
-    /// The space of this namespace.
+    /// Returns the space of this namespace.
     pub fn space(&self, namespace: &str) -> Option<&Space> {
         self.spaces.iter().find(|space| space.namespace == namespace)
     }
 
-    /// The member of this name in this namespace.
+    /// Returns the member of this name in this namespace.
     pub fn member(&self, namespace: &str, name: &str) -> Option<&Member> {
         self.space(namespace)?.members().find(|member| member.name == name)
     }
 
-    /// The component that this member belongs to.
+    /// Returns the component of this member.
     pub fn component_of(&self, member: &Member) -> Option<&Component> {
         self.space(&member.namespace)?
             .components
@@ -467,8 +467,8 @@ impl Topology {
             .find(|component| component.members.iter().any(|other| other.name == member.name))
     }
 
-    /// Returns the name that stays when a pod is replaced: the pod's own, or that of its component if no StatefulSet keeps
-    /// the pod's.
+    /// Returns the name that stays when a pod is replaced: the pod's own, or that of its component if no StatefulSet
+    /// keeps the pod's.
     pub fn lasting_name(&self, namespace: &str, pod: &str) -> String {
         let member = self.member(namespace, pod);
         let owner = member.and_then(|member| member.pod.as_ref()?.owner.as_ref());
@@ -485,7 +485,7 @@ impl Topology {
     pub fn trusted(&self, member: &Member) -> Result<(), Untrusted> {
         match &member.pod {
             Some(pod) => pod.unconfirmed.clone().map_or(Ok(()), |why| Err(Untrusted::Unconfirmed(why))),
-            // There is none yet: the one that its StatefulSet makes.
+            // There is no pod yet: its StatefulSet will create it.
             None => match (self.usurper(member), self.component_of(member).and_then(Component::set)) {
                 (Some(why), _) => Err(Untrusted::Stranger(why.to_owned())),
                 (None, Some(_)) => Ok(()),
@@ -494,14 +494,14 @@ impl Topology {
         }
     }
 
-    /// Why the pod that has the name of a member without a pod is a stranger, in words; `None` where there is none.
+    /// Returns why the pod that has the name of a member without a pod is not SynxDB's; `None` if there is no such pod.
     pub fn usurper(&self, member: &Member) -> Option<&str> {
         let mut strangers = self.space(&member.namespace)?.strangers.iter();
         let stranger = strangers.find(|stranger| member.pod.is_none() && stranger.name == member.name)?;
         stranger.poses.as_ref().map(|(_, why)| why.as_str())
     }
 
-    /// What looks like SynxDB's and fits no rule, namespace by namespace.
+    /// Returns what looks like SynxDB's but matches no rule, by namespace.
     pub fn unrecognized(&self) -> impl Iterator<Item = &Unrecognized> {
         self.spaces.iter().flat_map(|space| &space.unrecognized).chain(&self.unrecognized_elsewhere)
     }
@@ -511,30 +511,30 @@ impl Topology {
         self.space(namespace)?.gaps.iter().find(|gap| matches!(gap.part, Part::Claims { .. }))
     }
 
-    /// Everything that could not be read.
+    /// Returns everything that could not be read.
     pub fn all_gaps(&self) -> impl Iterator<Item = &Gap> {
         self.spaces.iter().flat_map(|space| &space.gaps).chain(&self.gaps)
     }
 }
 
 impl Component {
-    /// Whether the layout names nothing by which it could be asked, of itself or of another.
+    /// Returns whether the layout defines no way to query it, directly or through another component.
     pub fn is_never_asked(&self) -> bool {
         self.sql.is_none() && self.page.is_none() && self.answers_through.is_none()
     }
 
-    /// Returns the name of the warehouse that its pods are nodes of: what a session chooses.
+    /// Returns the name of the warehouse that its pods are nodes of, which a session selects.
     pub fn warehouse_name(&self) -> &str {
         self.warehouse.as_deref().unwrap_or(&self.name)
     }
 
-    /// Its StatefulSet, where it is known to have one.
+    /// Returns its StatefulSet, if it is known to have one.
     pub fn set(&self) -> Option<&Workload> {
         self.workload.as_known()?.as_ref()
     }
 
-    /// Whether this member, were its pod gone, would stay away: its StatefulSet creates pods in order, and one of a lower
-    /// ordinal is not Ready. The set's name and the first such member.
+    /// Returns whether this member would not be recreated if its pod were deleted: its StatefulSet creates pods in
+    /// order, and one with a lower ordinal is not Ready. The set's name and the first such member.
     pub fn keeps_away<'c>(&'c self, member: &Member) -> Option<(&'c str, &'c Member)> {
         let ordered = matches!(&self.workload, Known::Is(Some(workload)) if workload.ordered);
         let mut lower = self.members.iter().take_while(|other| other.name != member.name);
@@ -543,12 +543,12 @@ impl Component {
 }
 
 impl Space {
-    /// All members of the space.
+    /// Returns all members of the space.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.components.iter().flat_map(|component| &component.members)
     }
 
-    /// The space's component of this role, the first by name.
+    /// Returns the space's component of this role, the first by name.
     pub fn component(&self, role: Role) -> Option<&Component> {
         self.components.iter().find(|component| component.role == role)
     }

@@ -1,5 +1,6 @@
-//! Whether a pod is the layout's workload's own. A name says nothing: whoever may create pods in a namespace may call one
-//! as he likes, and name any owner. So the owner must be there, by UID, select the pod, and give pods such a name.
+//! Checks whether a pod belongs to the layout's workload. A name proves nothing: a client that may create pods in a
+//! namespace can choose any name and any owner. So the owner must exist, by UID, select the pod, and give pods such a
+//! name.
 
 use super::model::Owner;
 use super::selector;
@@ -10,15 +11,15 @@ use k8s_openapi::api::core::v1::Pod;
 /// What is known of a pod's owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ownership {
-    /// A StatefulSet that is there made it.
+    /// An existing StatefulSet created it.
     Confirmed,
-    /// It may be what it seems: its owner could not be looked at, for this reason, in words.
+    /// Unknown, since its owner could not be checked, for this reason.
     Unconfirmed(String),
-    /// It is not what it seems, for this reason, in words.
+    /// It does not belong to the workload, for this reason.
     Refuted(String),
 }
 
-/// Looks a pod's owner up among the StatefulSets of its namespace.
+/// Looks up a pod's owner among the StatefulSets of its namespace.
 pub(super) fn ownership(pod: &Pod, owner: Option<&Owner>, sets: &Read<Vec<StatefulSet>>) -> Ownership {
     let Some(owner) = owner else { return Ownership::Refuted("no controller owns it".into()) };
     let Owner { kind, name, uid, .. } = owner;

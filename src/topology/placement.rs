@@ -1,12 +1,12 @@
-//! What a cluster offers a new pod: nodes, storage classes, volumes that are free, and where a volume can be mounted.
+//! What a cluster offers a new pod: nodes, storage classes, free volumes, and where a volume can be mounted.
 
 use super::selector;
 use k8s_openapi::api::core::v1::{Node, PersistentVolume};
 use k8s_openapi::api::storage::v1::StorageClass;
 
-/// The provisioner of classes that make no volumes.
+/// The provisioner of classes that provision no volumes.
 const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
-/// Annotation of the class that claims without one get.
+/// Annotation of the default class.
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
 /// A node.
@@ -16,12 +16,12 @@ pub struct NodeFacts {
     pub name: String,
     /// Its Ready condition.
     pub ready: bool,
-    /// Whether it takes no new pods: `spec.unschedulable`.
+    /// Whether it accepts no new pods: `spec.unschedulable`.
     pub cordoned: bool,
 }
 
 impl NodeFacts {
-    /// Whether it takes new pods.
+    /// Returns whether it accepts new pods.
     pub fn usable(&self) -> bool {
         self.ready && !self.cordoned
     }
@@ -32,9 +32,9 @@ impl NodeFacts {
 pub enum Place {
     /// On any node.
     Anywhere,
-    /// On these nodes only, of those that could be read.
+    /// Only on these nodes, of those that could be read.
     Nodes(Vec<String>),
-    /// On any node, but what it holds is there on one: a folder of the machine (hostPath).
+    /// On any node, but its data is on one: a folder of the machine (hostPath).
     Folder,
 }
 
@@ -43,13 +43,13 @@ pub enum Place {
 pub struct StorageClassFacts {
     /// Its name.
     pub name: String,
-    /// Whether it makes volumes; otherwise somebody does.
+    /// Whether it provisions volumes; otherwise an administrator creates them.
     pub provisions: bool,
-    /// Whether claims that name no class get this one.
+    /// Whether claims without a class get this one.
     pub default: bool,
     /// `WaitForFirstConsumer` or `Immediate`.
     pub binding_mode: String,
-    /// What becomes of its volumes when their claims are deleted.
+    /// What happens to its volumes when their claims are deleted.
     pub reclaim_policy: String,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn classes(classes: &[StorageClass]) -> Vec<StorageClassFacts> {
     let said_default = |class: &&StorageClass| {
         class.metadata.annotations.as_ref().and_then(|all| all.get(DEFAULT_CLASS)).is_some_and(|value| value == "true")
     };
-    // Of several the newest, and of these the first by name, as Kubernetes takes it.
+    // Of several the newest, and of these the first by name, as in Kubernetes.
     let default = classes.iter().filter(said_default).max_by(|a, b| {
         let created = |class: &StorageClass| class.metadata.creation_timestamp.as_ref().map(|time| time.0);
         created(a).cmp(&created(b)).then_with(|| b.metadata.name.cmp(&a.metadata.name))
@@ -87,7 +87,7 @@ pub(super) fn classes(classes: &[StorageClass]) -> Vec<StorageClassFacts> {
     classes.iter().map(facts).collect()
 }
 
-/// Where a volume can be mounted, given the nodes that there are.
+/// Returns where a volume can be mounted, given the nodes of the cluster.
 pub(super) fn place(volume: &PersistentVolume, nodes: &[Node]) -> Place {
     let Some(spec) = &volume.spec else { return Place::Anywhere };
     match spec.node_affinity.as_ref().and_then(|affinity| affinity.required.as_ref()) {
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    /// The name of the class that claims without one get.
+    /// Returns the name of the default class.
     fn default(objects: &[(&str, &str, Option<&str>)]) -> Option<String> {
         let class = |(name, created, annotation): &(&str, &str, Option<&str>)| {
             let annotations = annotation.map(|value| json!({DEFAULT_CLASS: value}));
@@ -120,7 +120,7 @@ mod tests {
         first
     }
 
-    /// A claim that names no class gets one of these, and the wrong one would be another kind of disk.
+    /// A claim without a class gets one of these, and the wrong one would be another kind of disk.
     #[test]
     fn the_default_class_is_the_newest_that_says_so() {
         let (old, new) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
@@ -153,7 +153,7 @@ mod tests {
         );
     }
 
-    /// Only a folder of the machine is on one node without saying so.
+    /// Only a folder of the machine is on one node without naming it.
     #[test]
     fn where_a_volume_is_follows_from_its_affinity_or_its_kind() {
         let node = |name: &str| serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
@@ -176,7 +176,7 @@ mod tests {
         }
     }
 
-    /// A node takes pods if it is Ready and not cordoned, and only its Ready condition says the first.
+    /// A node accepts pods if it is Ready and not cordoned, and only its Ready condition tells the first.
     #[test]
     fn a_node_that_is_ready_and_open_takes_pods() {
         for (conditions, unschedulable, usable) in [

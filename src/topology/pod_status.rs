@@ -1,5 +1,5 @@
-//! A pod's state in kubectl's words. The rules are those of `kubectl get pods`' STATUS column
-//! (Kubernetes' `printPod`), so that both tools tell the same story.
+//! A pod's state in kubectl's words, by the rules of `kubectl get pods`' STATUS column (Kubernetes' `printPod`), so
+//! that both tools agree.
 
 use crate::cluster::cut;
 use crate::text;
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-/// The STATUS column of `kubectl get pods` for this pod.
+/// Returns the STATUS column of `kubectl get pods` for this pod.
 pub fn status(pod: &Pod) -> String {
     let empty = Vec::new();
     let status = pod.status.as_ref();
@@ -48,8 +48,8 @@ pub fn status(pod: &Pod) -> String {
     word
 }
 
-/// Why a pod is not Ready, in words: what a container waits for, why it ended, or the condition
-/// that is not met. `None` for a Ready pod and where the pod says nothing.
+/// Returns why a pod is not Ready: what a container waits for, why it ended, or the condition that is not met. `None`
+/// for a Ready pod, and if the pod tells nothing.
 pub fn trouble(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
     if condition(pod, "Ready").is_some_and(|c| c.0 == "True") {
@@ -60,7 +60,7 @@ pub fn trouble(pod: &Pod) -> Option<String> {
         let Some(state) = &container.state else { continue };
         if let Some(waiting) = &state.waiting {
             let reason = waiting.reason.as_deref().unwrap_or("Waiting");
-            // These two are steps on the way, not trouble.
+            // These two are part of a normal start.
             if matches!(reason, "ContainerCreating" | "PodInitializing") {
                 continue;
             }
@@ -99,21 +99,21 @@ pub fn trouble(pod: &Pod) -> Option<String> {
     status.message.as_deref().map(one_line)
 }
 
-/// Value, reason and message of a condition.
+/// Returns value, reason and message of a condition.
 pub fn condition<'p>(pod: &'p Pod, name: &str) -> Option<(&'p str, Option<&'p str>, Option<&'p str>)> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let found = conditions.iter().find(|condition| condition.type_ == name)?;
     Some((found.status.as_str(), found.reason.as_deref(), found.message.as_deref()))
 }
 
-/// When a condition last changed, as its writer's clock says.
+/// Returns when a condition last changed, by its writer's clock.
 pub fn condition_since(pod: &Pod, name: &str) -> Option<Timestamp> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let found = conditions.iter().find(|condition| condition.type_ == name)?;
     found.last_transition_time.as_ref().map(|time| time.0)
 }
 
-/// Finalizers that none of Kubernetes' own controllers removes.
+/// Returns finalizers that none of Kubernetes' own controllers removes.
 pub fn foreign_finalizers(metadata: &ObjectMeta) -> Vec<String> {
     let own = |name: &str| {
         let domain = name.split_once('/').map(|(domain, _)| domain);
@@ -126,12 +126,12 @@ pub fn foreign_finalizers(metadata: &ObjectMeta) -> Vec<String> {
     metadata.finalizers.iter().flatten().filter(|name| !own(name)).cloned().collect()
 }
 
-/// A text of a server on one line, without control characters and not without end: it may come from anywhere.
+/// Returns a server's text on one line, without control characters and with a limit: it may come from anywhere.
 pub fn one_line(text: &str) -> String {
     cut(text::one_line(&text.replace(char::is_control, " ")).trim_end_matches('.'))
 }
 
-/// A scheduler's reason without what it adds about preemption: that explains nothing to a reader.
+/// Returns a scheduler's reason without its part about preemption, which explains nothing to a reader.
 pub fn without_preemption(text: &str) -> &str {
     let at = [" preemption: ", " no new claims to deallocate"].into_iter().filter_map(|word| text.find(word)).min();
     at.map_or(text, |at| text[..at].trim_end_matches(['.', ',', ' ']))
@@ -156,7 +156,7 @@ fn container_word(state: Option<&ContainerState>) -> Option<String> {
     })
 }
 
-/// `Init:…` while an init container is not through; a restartable one (sidecar) is through once started.
+/// Returns `Init:…` until the init containers are done; a restartable one (sidecar) is done once started.
 fn init_word(pod: &Pod, statuses: &[ContainerStatus]) -> Option<String> {
     let spec = pod.spec.as_ref()?;
     let init = spec.init_containers.as_deref().unwrap_or_default();
@@ -234,7 +234,7 @@ mod tests {
         serde_json::json!({"name": name, "image": "", "imageID": "", "ready": ready, "restartCount": 0, "state": state})
     }
 
-    /// Of several containers one that runs decides, as `printPod` has it: what has completed beside it is no end.
+    /// Of several containers a running one decides, as in `printPod`: a completed one beside it does not.
     #[test]
     fn a_pod_runs_while_one_of_its_containers_does() {
         use serde_json::json;
@@ -260,7 +260,7 @@ mod tests {
         }
     }
 
-    /// `Init:` with what the first one that is not through does; a sidecar is through once it has started.
+    /// `Init:` with the state of the first one that is not done; a sidecar is done once it has started.
     #[test]
     fn init_containers_are_told_until_they_are_through() {
         use serde_json::{Value, json};
@@ -282,7 +282,7 @@ mod tests {
             // A sidecar, which runs beside the others from then on.
             (vec![runs("i", true)], "i", "Running"),
             (vec![runs("i", false)], "i", "Init:0/2"),
-            // Another one of them is the sidecar.
+            // Another of them is the sidecar.
             (vec![runs("i", true)], "j", "Init:0/2"),
             (vec![through(), runs("j", true)], "i", "Init:1/2"),
         ] {
@@ -297,7 +297,7 @@ mod tests {
         }
     }
 
-    /// How a container ended that now waits to be started again, and a condition whose message is empty.
+    /// How a container ended that now waits to be restarted, and a condition with an empty message.
     #[test]
     fn trouble_is_told_by_the_last_end_and_never_by_nothing() {
         use serde_json::json;

@@ -1,7 +1,7 @@
-//! Kubernetes quantities, such as `10Gi`, `1.5Gi`, `1e3` and `500m`: which of two is larger.
+//! Compares Kubernetes quantities, such as `10Gi`, `1.5Gi`, `1e3` and `500m`.
 //!
-//! The grammar is that of `k8s.io/apimachinery/pkg/api/resource`: a decimal number and a suffix, which is binary
-//! (`Ki` to `Ei`), decimal (`n` to `E`) or an exponent. What is finer than a nano is rounded up, as there.
+//! The grammar is that of `k8s.io/apimachinery/pkg/api/resource`: a decimal number and a suffix, which is binary (`Ki`
+//! to `Ei`), decimal (`n` to `E`) or an exponent. Fractions of a nano are rounded up, as there.
 
 /// A quantity, in billionths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,10 +11,10 @@ pub struct Quantity(i128);
 const NANO: i128 = 1_000_000_000;
 
 impl Quantity {
-    /// What an object has that names no quantity.
+    /// An object without a quantity has this.
     pub const ZERO: Self = Self(0);
 
-    /// Reads a quantity. `None` if it is none, or too large to be compared.
+    /// Parses a quantity. `None` if it is invalid, or too large to compare.
     pub fn parse(text: &str) -> Option<Self> {
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -42,7 +42,7 @@ impl Quantity {
     }
 }
 
-/// What a suffix multiplies by: a factor, and a power of ten.
+/// Returns the multiplier of a suffix: a factor, and a power of ten.
 fn scale(suffix: &str) -> Option<(i128, i32)> {
     let plain = |exponent| Some((1, exponent));
     match suffix {
@@ -88,7 +88,7 @@ mod tests {
             ("1Ti", "1024Gi"),
             ("1Pi", "1024Ti"),
             ("1Ei", "1024Pi"),
-            // Nothing is nothing, however small its unit.
+            // Zero is zero, however small its unit.
             ("0", "0e-100"),
         ] {
             let (one, many) = (Quantity::parse(one), Quantity::parse(many));

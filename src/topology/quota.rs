@@ -1,10 +1,10 @@
-//! What pods and claims take of a namespace's ResourceQuotas, in numbers. Pure.
+//! Computes what pods and claims use of a namespace's ResourceQuotas. Pure.
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, ResourceQuota, ResourceQuotaSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
 
-/// Suffixes of quantities and what they stand for, in thousandths; the longer ones first.
+/// Suffixes of quantities and their values, in thousandths; the longer ones first.
 const SUFFIXES: [(&str, i128); 13] = [
     ("Ki", 1000 << 10),
     ("Mi", 1000 << 20),
@@ -21,7 +21,7 @@ const SUFFIXES: [(&str, i128); 13] = [
     ("E", 1_000_000_000_000_000_000_000),
 ];
 
-/// A Kubernetes quantity in thousandths; `None` where it is none that is known here.
+/// Parses a Kubernetes quantity into thousandths; `None` if its form is unknown.
 pub fn thousandths(quantity: &str) -> Option<i128> {
     let suffix = SUFFIXES.iter().find_map(|(suffix, factor)| Some((quantity.strip_suffix(suffix)?, *factor)));
     let (number, factor) = suffix.unwrap_or((quantity, 1000));
@@ -31,33 +31,33 @@ pub fn thousandths(quantity: &str) -> Option<i128> {
     Some(digits.checked_mul(factor)? / scale)
 }
 
-/// What begins the words of the quota admission plugin (k8s.io/apiserver, plugin/resourcequota/controller.go). They name
-/// one quota, though several may be full, so that nothing else is taken from them.
+/// The beginning of messages of the quota admission plugin (k8s.io/apiserver, plugin/resourcequota/controller.go). They
+/// name one quota, though several may be full, so nothing else is parsed from them.
 const EXCEEDED: &str = "exceeded quota: ";
 
-/// Whether a refusal is a quota's. A quota is asked last, once nobody else refused.
+/// Returns whether a refusal is a quota's. Quotas are checked last, after all other admission.
 pub fn refused_by_quota(words: &str) -> bool {
     words.contains(EXCEEDED)
 }
 
-/// What several objects take together, by the names that quotas have for it, in thousandths.
+/// What several objects use together, by quota names, in thousandths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage(Vec<Taken>);
 
-/// What one object takes, and what decides whether a quota with scopes counts it.
+/// What one object uses, and what decides whether a quota with scopes counts it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Taken {
     amounts: BTreeMap<String, i128>,
-    /// `None` for a claim: no scope that is known here is about claims.
+    /// `None` for a claim: no known scope is about claims.
     pod: Option<PodScopes>,
 }
 
-/// What scopes ask of a pod.
+/// What scopes check of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct PodScopes {
     /// It has an `activeDeadlineSeconds`.
     has_deadline: bool,
-    /// It asks for no CPU and no memory.
+    /// It requests no CPU and no memory.
     best_effort: bool,
     priority_class: Option<String>,
 }
@@ -67,9 +67,9 @@ struct PodScopes {
 pub struct Quota {
     /// Its name.
     pub name: String,
-    /// Each bound: what it is of, the most, and what is taken, in thousandths and as the server writes them.
+    /// Each limit: its name, its value, and what is used, in thousandths and as the server writes them.
     bounds: Vec<Bound>,
-    /// It counts only what is in all of these.
+    /// It counts only objects in all of these scopes.
     scopes: Vec<Scope>,
 }
 
@@ -78,9 +78,9 @@ pub struct Quota {
 enum Scope {
     Terminating(bool),
     BestEffort(bool),
-    /// The operator, and what it is about.
+    /// The operator, and its subject.
     PriorityClass(String, Vec<String>),
-    /// Whether it counts an object is not known here.
+    /// Whether it counts an object is unknown.
     Other,
 }
 
@@ -91,26 +91,26 @@ struct Bound {
     used: (i128, String),
 }
 
-/// Whether a quota has room for what comes, once what goes is gone.
+/// Whether a quota has room for the new objects, once the old ones are deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Room {
     /// There is room now.
     Now,
-    /// There is none now, and there will be: which bound is full, with its numbers.
+    /// There is none now, but there will be: which limit is full, with its numbers.
     Then(String),
-    /// There will be none: which bound, with its numbers.
+    /// There will be none: which limit, with its numbers.
     Never(String),
 }
 
 impl Usage {
-    /// What a pod takes.
+    /// Returns what a pod uses.
     pub fn of_pod(pod: &Pod) -> Self {
         let mut usage = Self::default();
         usage.add_pod(pod);
         usage
     }
 
-    /// What a claim takes.
+    /// Returns what a claim uses.
     pub fn of_claim(claim: &PersistentVolumeClaim) -> Self {
         let mut usage = Self::default();
         usage.add_claim(claim);
@@ -124,7 +124,7 @@ impl Usage {
         taken.add("count/pods", 1000);
         for container in pod.spec.iter().flat_map(|spec| &spec.containers) {
             let Some(resources) = &container.resources else { continue };
-            // A limit is the request where none is given.
+            // The limit is the default of the request.
             let mut requests = resources.limits.clone().unwrap_or_default();
             requests.extend(resources.requests.clone().unwrap_or_default());
             for (name, quantity) in &requests {
@@ -156,7 +156,7 @@ impl Usage {
         self.0.push(taken);
     }
 
-    /// How much of a resource a quota with these scopes counts.
+    /// Returns how much of a resource a quota with these scopes counts.
     fn of(&self, name: &str, scopes: &[Scope]) -> i128 {
         let counted = self.0.iter().filter(|taken| scopes.iter().all(|scope| scope.may_count(taken)));
         counted.filter_map(|taken| taken.amounts.get(name)).sum()
@@ -191,7 +191,7 @@ impl PodScopes {
 }
 
 impl Scope {
-    /// The scopes of a quota, given in either of the two ways.
+    /// Returns the scopes of a quota, from either of its two fields.
     fn all_of(spec: Option<&ResourceQuotaSpec>) -> Vec<Self> {
         let named = spec.and_then(|spec| spec.scopes.as_ref()).into_iter().flatten();
         let named = named.map(|name| Self::of(name, "Exists", &[]));
@@ -213,14 +213,14 @@ impl Scope {
         }
     }
 
-    /// Whether it may count an object: what is not known is counted, so that it excuses nothing.
+    /// Returns whether it may count an object: an unknown scope counts, so that it excuses nothing.
     fn may_count(&self, taken: &Taken) -> bool {
         let Some(pod) = &taken.pod else { return true };
         match self {
             Self::Terminating(deadline) => pod.has_deadline == *deadline,
             Self::BestEffort(nothing) => pod.best_effort == *nothing,
             Self::PriorityClass(operator, values) => {
-                // Admission may have given it a default one.
+                // Admission may have set a default class.
                 let Some(class) = &pod.priority_class else { return true };
                 match operator.as_str() {
                     "In" => values.contains(class),
@@ -234,7 +234,7 @@ impl Scope {
     }
 }
 
-/// The quotas as facts; what a quota says in a way that is not known here is left out.
+/// Returns the quotas as facts; parts of a quota in an unknown form are left out.
 pub fn quotas(objects: &[ResourceQuota]) -> Vec<Quota> {
     let quota = |object: &ResourceQuota| {
         let status = object.status.as_ref();
@@ -255,7 +255,8 @@ pub fn quotas(objects: &[ResourceQuota]) -> Vec<Quota> {
 }
 
 impl Quota {
-    /// Whether it has room for `one` of those that come: by the bounds that it takes of, with all that goes and comes.
+    /// Returns whether it has room for `one` of the new objects: by the limits that it uses, with everything that is
+    /// deleted and created.
     pub fn room(&self, one: &Usage, goes: &Usage, comes: &Usage) -> Room {
         let amount = |usage: &Usage, bound: &Bound| usage.of(&bound.of, &self.scopes);
         let full = |bound: &&Bound, goes: i128| {
@@ -326,7 +327,7 @@ mod tests {
         usage
     }
 
-    /// What goes makes room for what comes; a quota that is exactly full is no reason to refuse.
+    /// Deleted objects make room for new ones; a quota that is exactly full is not a reason to refuse.
     #[test]
     fn room_is_counted_with_what_goes() {
         for (of, hard, used, goes, comes, expected) in [
@@ -365,7 +366,7 @@ mod tests {
                 claims(&["2Gi"]),
                 Room::Never("fast.storageclass.storage.k8s.io/requests.storage: 1Gi of 1Gi are used".into()),
             ),
-            // Of another kind: it may be over-full, and has nothing to do with this.
+            // Of another kind: it may be over-full without affecting this.
             ("services", "1", "2", pods(&["1Gi"]), pods(&["1Gi"]), Room::Now),
         ] {
             let object =
@@ -374,7 +375,7 @@ mod tests {
             assert_eq!(found[0].room(&comes, &goes, &comes), expected, "{of} {hard} {used}");
         }
     }
-    /// A quota with scopes counts the pods that are in all of them, and says nothing of others.
+    /// A quota with scopes counts the pods that are in all of them, and no others.
     #[test]
     fn a_quota_with_scopes_counts_only_what_is_in_them() {
         let pod = |spec: serde_json::Value| Usage::of_pod(&serde_json::from_value(json!({"spec": spec})).unwrap());
@@ -410,7 +411,7 @@ mod tests {
             (of_class("NotIn", &["high"]), class("low"), true),
             (of_class("Exists", &[]), class("low"), true),
             (of_class("DoesNotExist", &[]), class("low"), false),
-            // A default class may be given to it; and a scope that is not known here may be about it.
+            // It may get a default class; and an unknown scope may be about it.
             (of_class("In", &["high"]), plain(), true),
             (scopes(&["PriorityClass"]), plain(), true),
             (scopes(&["CrossNamespacePodAffinity"]), plain(), true),
@@ -421,7 +422,7 @@ mod tests {
             let never = matches!(found[0].room(&usage, &usage, &usage), Room::Never(_));
             assert_eq!(never, counts, "{scoped} {usage:?}");
         }
-        // What goes makes room only in a quota that counted it.
+        // A deleted object makes room only in a quota that counted it.
         let object =
             json!({"spec": {"hard": {"pods": "1"}, "scopes": ["NotTerminating"]}, "status": {"used": {"pods": "1"}}});
         let found = quotas(&[serde_json::from_value(object).unwrap()]);

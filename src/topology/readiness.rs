@@ -1,20 +1,20 @@
-//! How a pod came to be Ready, and for how long it may be trusted to be: its condition, its probes, its restarts.
+//! How a pod became Ready, and how far that can be trusted: its condition, its probes, its restarts.
 
 use super::pod_status::condition_since;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
-/// Periods of a readiness probe that does not say (Kubernetes' default), in seconds.
+/// Default period of a readiness probe (Kubernetes), in seconds.
 const DEFAULT_PERIOD: i32 = 10;
 
 /// A pod's readiness beyond the condition itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
-    /// When its Ready condition last changed, by the clock of who wrote it: to be compared with nothing but itself.
+    /// When its Ready condition last changed, by its writer's clock: to be compared only with itself.
     pub since: Option<Timestamp>,
-    /// The longest period of its containers' readiness probes, in seconds; `None` where it has none.
+    /// The longest period of its containers' readiness probes, in seconds; `None` if it has none.
     pub period_seconds: Option<i32>,
-    /// How the container that was restarted last ended before, in words.
+    /// How the container that was restarted last ended before.
     pub last_end: Option<String>,
 }
 
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    /// Only an end that a restart followed says how a restart came about, and of several containers the last one.
+    /// Only an end before a restart explains a restart, and of several containers the last one.
     #[test]
     fn how_the_container_ended_that_was_restarted_last() {
         let container = |name: &str, restarts: i32, code: i32, at: &str| {

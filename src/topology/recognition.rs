@@ -1,4 +1,4 @@
-//! Which components a namespace holds: its StatefulSets and pods, each looked up in the layout by its labels and its name.
+//! Recognizes the components of a namespace: looks up its StatefulSets and pods in the layout by labels and name.
 
 use super::layout::{ComponentLayout, Layout, LookalikeEvidence, Recognized, RecognizedBy, SpaceKind};
 use super::model::{Owner, Stranger, Unrecognized};
@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use std::collections::BTreeMap;
 
-/// Labels, as Kubernetes has them.
+/// Kubernetes labels.
 pub(super) type Labels = BTreeMap<String, String>;
 
 /// What was found in a namespace.
@@ -18,15 +18,15 @@ pub(super) struct Recognition<'s> {
     pub(super) workloads: BTreeMap<String, Found<'s>>,
     /// Pods that belong to no component.
     pub(super) strangers: Vec<Stranger>,
-    /// What looks like SynxDB's and fits no rule, by the name of its workload.
+    /// What looks like SynxDB's but matches no rule, by the name of its workload.
     pub(super) unrecognized: Vec<Unrecognized>,
 }
 
 /// A workload that the layout recognizes.
 pub(super) struct Found<'s> {
-    /// The rule that it fits.
+    /// The rule that it matches.
     pub(super) rule: &'s ComponentLayout,
-    /// By what it was recognized.
+    /// What it was recognized by.
     pub(super) by: RecognizedBy,
     /// The labels of its pods.
     pub(super) labels: Labels,
@@ -36,8 +36,8 @@ pub(super) struct Found<'s> {
 
 /// Looks up everything in a namespace of this kind.
 ///
-/// A pod is what its StatefulSet is: whoever may change a pod's own labels makes no member of it. Its own labels count
-/// if it has no StatefulSet that could be read.
+/// A pod is what its StatefulSet is: a client that may change a pod's own labels cannot make it a member. Its own
+/// labels count if it has no StatefulSet that could be read.
 pub(super) fn recognition<'s>(objects: &'s NamespaceObjects, kind: SpaceKind, layout: &'s Layout) -> Recognition<'s> {
     let mut workloads: BTreeMap<String, Found<'s>> = BTreeMap::new();
     let mut strangers = Vec::new();
@@ -99,8 +99,8 @@ pub(super) fn recognition<'s>(objects: &'s NamespaceObjects, kind: SpaceKind, la
     Recognition { workloads, strangers, unrecognized: unrecognized.collect() }
 }
 
-/// The pods of a namespace that is called like one of SynxDB's and in which nothing is recognized. Of one that may be
-/// called so by chance, they count only if none is Ready: then what was not recognized may be an account that is down.
+/// Returns the pods of a namespace that is named like one of SynxDB's and in which nothing is recognized. If the name
+/// may be a coincidence, they count only if none is Ready: then the unrecognized pods may be an account that is down.
 fn by_its_namespace(
     objects: &NamespaceObjects,
     kind: SpaceKind,
@@ -123,8 +123,8 @@ fn by_its_namespace(
     found
 }
 
-/// What a pod of an unrelated workload passes itself off as, and why it is not that: it has a member's name, or a
-/// label that its workload does not give it.
+/// Returns which role a pod of an unrelated workload claims to have, and why it does not: it has a member's name, or a
+/// label that its workload does not set.
 fn poses(pod: &Pod, labels: &Labels, kind: SpaceKind, layout: &Layout) -> Option<(super::Role, String)> {
     let owner = owner(pod)?;
     let Recognized::As(rule, by) = layout.recognize(kind, without_last(&pod_name(pod)), labels) else { return None };
@@ -138,7 +138,7 @@ fn poses(pod: &Pod, labels: &Labels, kind: SpaceKind, layout: &Layout) -> Option
     ))
 }
 
-/// The labels that a StatefulSet gives its pods, and where it does not say, its own.
+/// Returns the labels that a StatefulSet gives its pods; its own if it sets none.
 fn labels_of_set(set: &StatefulSet) -> Labels {
     let mut labels = set.metadata.labels.clone().unwrap_or_default();
     let template = set.spec.template.metadata.as_ref().and_then(|metadata| metadata.labels.clone());
@@ -146,7 +146,7 @@ fn labels_of_set(set: &StatefulSet) -> Labels {
     labels
 }
 
-/// Whether a pod has done what it was for: a Job's, a backup's.
+/// Returns whether a pod has finished: a Job's, a backup's.
 fn finished(pod: &Pod) -> bool {
     pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Succeeded")
 }
@@ -155,7 +155,7 @@ fn pod_name(pod: &Pod) -> String {
     pod.metadata.name.clone().unwrap_or_default()
 }
 
-/// The name of the workload a pod belongs to: its StatefulSet's, or its ReplicaSet's without the hash, or its own
+/// Returns the name of the workload of a pod: its StatefulSet's, or its ReplicaSet's without the hash, or its own
 /// without the ordinal.
 fn workload_name(pod: &Pod) -> String {
     let owner = owner(pod);
@@ -163,7 +163,7 @@ fn workload_name(pod: &Pod) -> String {
     name_of_workload(pod.metadata.name.as_deref().unwrap_or_default(), owner)
 }
 
-/// The same, from the pod's name, and kind and name of its owner.
+/// Returns the same, from the pod's name, and kind and name of its owner.
 pub(super) fn name_of_workload(pod: &str, owner: Option<(&str, &str)>) -> String {
     match owner {
         Some(("StatefulSet", name)) => name.to_owned(),
@@ -172,16 +172,16 @@ pub(super) fn name_of_workload(pod: &str, owner: Option<(&str, &str)>) -> String
     }
 }
 
-/// A name without what follows its last dash.
+/// Returns a name without the part after its last dash.
 fn without_last(name: &str) -> &str {
     name.rsplit_once('-').map_or(name, |(front, _)| front)
 }
 
-/// Who controls a pod.
+/// Returns the controller of a pod.
 pub(super) fn owner(pod: &Pod) -> Option<Owner> {
     let references = pod.metadata.owner_references.as_ref()?;
     let controller = references.iter().find(|reference| reference.controller == Some(true))?;
-    // Others have StatefulSets, too.
+    // Other API groups have StatefulSets, too.
     let kind = match (&*controller.kind, controller.api_version.split_once('/')) {
         (kind, Some((group, _))) if kind == "StatefulSet" && group != "apps" => format!("{kind}.{group}"),
         (kind, _) => kind.to_owned(),

@@ -1,4 +1,4 @@
-//! Members by their labels: another release's, forged ones, and what no rule knows.
+//! Members by their labels: another release's, forged ones, and unknown ones.
 
 use crate::testing::snapshot;
 use crate::topology::health::{Health, judge};
@@ -41,13 +41,13 @@ fn members_of_another_release_are_found_by_their_labels() {
             (Role::WarehouseNode, "wh-1-segment", Some("wh-1"), None),
         ]
     );
-    // One whose pod is not there yet is of its warehouse, too.
+    // A missing pod belongs to its warehouse, too.
     let absent = topology.member(FE_TEAM, "etl-1").unwrap();
     assert_eq!((absent.pod.is_some(), absent.warehouse.as_deref()), (false, Some("wh-2")));
     assert!(topology.unrecognized().next().is_none());
 }
 
-/// A warehouse without a label is called as its set is.
+/// A warehouse without a label has the name of its set.
 #[test]
 fn a_warehouse_without_a_label_is_called_like_its_workload() {
     let topology = world(&[crate::testing::ACCOUNT]);
@@ -67,10 +67,10 @@ fn the_coordinator_is_the_door_of_its_account() {
     }
     let silent = Endpoint::Silent("coordinator-proxy-0 speaks HTTP: connect to the account's coordinator".to_owned());
     assert_eq!(endpoint("coordinator-proxy-0"), silent);
-    // Nobody else takes it for a database either.
+    // No other role takes it for a database either.
     let takes_sql = topology.spaces[0].components.iter().filter(|component| component.sql.is_some());
     assert_eq!(takes_sql.map(|component| component.name.as_str()).collect::<Vec<_>>(), ["fe-team"]);
-    // Without a coordinator the proxy of this name takes SQL.
+    // Without a coordinator the proxy of this name accepts SQL.
     let proxy = world(&["namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a
 sets: [{name: coordinator-proxy, replicas: 1}, {name: wh1, replicas: 1}]
 pods: [{name: coordinator-proxy-0, set: coordinator-proxy, ready: true}, {name: wh1-0, set: wh1, ready: true}]"]);
@@ -83,7 +83,7 @@ pods: [{name: coordinator-proxy-0, set: coordinator-proxy, ready: true}, {name: 
     }
 }
 
-/// Whoever may change a pod's labels makes no member of it, and takes none away.
+/// A client that may change a pod's labels cannot make it a member, and cannot remove one.
 #[test]
 fn a_pod_is_what_its_workload_is_whatever_its_own_labels_say() {
     let topology = world(&["namespace: hashdata-fe-team-07e5674f
@@ -103,7 +103,7 @@ pods:
     assert_eq!(judge(&topology).health, Health::Healthy);
 }
 
-/// What looks like SynxDB's and fits no rule is not passed over: nothing is known of it.
+/// What looks like SynxDB's but matches no rule is not ignored: it is unknown.
 #[test]
 fn what_fits_no_rule_makes_it_unknown() {
     let pod = |line: &str| format!("{LABELLED}- {line}\n");
@@ -147,7 +147,7 @@ pods: [{name: pageserver-0, set: pageserver, ready: true}]";
         (FE_TEAM, "[]", 0),
         (CERTAIN, "[{name: a-0, set: a, ready: true}]", 1),
         (CERTAIN, "[{name: a-0, set: a, phase: Succeeded}]", 0),
-        // Pods that pose as members are told apart already.
+        // Pods with forged labels are reported already.
         (CERTAIN, "[{name: wh1-0, ready: true}]", 0),
         ("any-other", "[{name: a-0, set: a, phase: Pending}]", 0),
     ] {
@@ -158,12 +158,12 @@ pods: [{name: pageserver-0, set: pageserver, ready: true}]";
         let health = if expected == 0 { Health::Healthy } else { Health::Unknown };
         assert_eq!(report.health, health, "{namespace} {pods}: {report:?}");
     }
-    // A namespace that is called like this by chance is none of ours.
+    // A namespace with this name by coincidence is not SynxDB's.
     let chance = "namespace: web-preview-deadbeef\nsets: []\npods: [{name: web-0, set: web, ready: true}]";
     assert_eq!(world(&[HEALTHY, chance]).spaces.len(), 1);
 }
 
-/// Without the StatefulSets, as when only pods are watched, the pods' own labels say it.
+/// Without the StatefulSets, as when only pods are watched, the pods' own labels count.
 #[test]
 fn where_only_pods_are_read_their_own_labels_count() {
     let mut read = snapshot(&[LABELLED]);
@@ -182,7 +182,7 @@ fn where_only_pods_are_read_their_own_labels_count() {
     assert!(topology.members().all(|member| topology.trusted(member).is_err()));
 }
 
-/// A backup's pod carries its account's labels, and is no member.
+/// A backup's pod carries its account's labels, but is not a member.
 #[test]
 fn a_pod_that_is_done_is_no_member() {
     let job = "- {name: wh-1-init-x7, replicaSet: wh-1-init, phase: Succeeded, labels: {enterprise.dbaas/component: warehouse}}";

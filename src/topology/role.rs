@@ -1,17 +1,17 @@
-//! What a component does, as SynxDB's documentation has it.
+//! The roles of components, as SynxDB's documentation names them.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What a component does. The first five are those that the product's failover procedure names; the others exist in
-/// some releases only. In the order in which trouble with them matters.
+/// The role of a component. The first five are those of the product's failover procedure; the others exist in some
+/// releases only. Ordered by the severity of trouble with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// The proxy before the cluster's metadata.
+    /// The proxy in front of the cluster's metadata.
     MetadataProxy,
-    /// Keeps WAL until the pageserver has it; durable by majority.
+    /// Stores WAL until the pageserver has it; durable by quorum.
     Safekeeper,
     /// Serves pages of the metadata store.
     Pageserver,
@@ -20,15 +20,15 @@ pub enum Role {
     FoundationDb,
     /// Places tenants on pageservers.
     StorageController,
-    /// Tells safekeepers and pageservers of each other.
+    /// Introduces safekeepers and pageservers to each other.
     StorageBroker,
-    /// Takes an account's SQL sessions, in releases that have one.
+    /// Accepts an account's SQL sessions, in releases that have one.
     Coordinator,
-    /// An account's proxy: takes its SQL sessions where there is no coordinator.
+    /// An account's proxy: accepts its SQL sessions if there is no coordinator.
     WarehouseProxy,
     /// One node of a warehouse.
     WarehouseNode,
-    /// The DBaaS console, by which accounts are made.
+    /// The DBaaS console, which creates accounts.
     Console,
 }
 
@@ -47,8 +47,9 @@ impl Role {
         Self::Console,
     ];
 
-    /// Whether it is known that such a component gets its data back on an empty disk. The product's failover procedure
-    /// replaces the disks of the five components that it names; a coordinator is to its account what the proxy is there.
+    /// Returns whether such a component is known to recover its data on an empty disk. The product's failover procedure
+    /// replaces the disks of the five components that it names; a coordinator is to its account what the proxy is
+    /// there.
     pub fn rehydrates(self) -> bool {
         match self {
             Self::MetadataProxy
@@ -61,7 +62,7 @@ impl Role {
         }
     }
 
-    /// Returns the role in words, as the product's documentation has it.
+    /// Returns the role as the product's documentation names it.
     pub fn words(self) -> &'static str {
         match self {
             Self::MetadataProxy => "metadata proxy",
@@ -77,7 +78,7 @@ impl Role {
         }
     }
 
-    /// Returns the role as it is written in machine formats and accepted as a target: `metadata-proxy`.
+    /// Returns the role as written in machine-readable formats and accepted as a target: `metadata-proxy`.
     pub fn name(self) -> &'static str {
         match self {
             Self::MetadataProxy => "metadata-proxy",
@@ -104,7 +105,7 @@ impl fmt::Display for Role {
 mod tests {
     use super::*;
 
-    /// Machine formats, layout files and targets have one name for a role.
+    /// Machine-readable formats, layout files and targets have one name for a role.
     #[test]
     fn a_role_is_written_and_read_by_one_name() {
         for role in Role::ALL {

@@ -1,4 +1,4 @@
-//! What runs in a cluster, workload by workload: labels, containers, images and ports.
+//! What runs in a cluster, by workload: labels, containers, images and ports.
 
 use super::recognition::{name_of_workload, owner};
 use crate::cluster::observe::Observation;
@@ -6,14 +6,14 @@ use k8s_openapi::api::core::v1::{PodSpec, Service};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A workload, as it was seen.
+/// A workload as it was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Kind of what controls its pods; none if nothing does.
+    /// Kind of its pods' controller; none if there is none.
     pub kind: Option<String>,
     /// The labels of its pods.
     pub labels: BTreeMap<String, String>,
@@ -23,7 +23,7 @@ pub struct Seen {
     pub images: BTreeSet<String>,
     /// The ports that its containers declare.
     pub ports: BTreeSet<u16>,
-    /// The ports that Services lead to in its pods.
+    /// The ports of its pods that Services lead to.
     pub service_ports: BTreeSet<u16>,
 }
 
@@ -83,7 +83,7 @@ impl Seen {
         format!("{}/{}", self.namespace, self.name)
     }
 
-    /// Whether a container declares this port, or a Service leads to it.
+    /// Returns whether a container declares this port, or a Service leads to it.
     pub(super) fn has_port(&self, port: u16) -> bool {
         self.ports.contains(&port) || self.service_ports.contains(&port)
     }

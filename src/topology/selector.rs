@@ -1,10 +1,10 @@
-//! What labels a selector chooses: those of pods, and those of nodes.
+//! Evaluates label selectors: of pods, and of nodes.
 
 use k8s_openapi::api::core::v1::{Node, NodeSelector, NodeSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use std::collections::BTreeMap;
 
-/// Whether a selector chooses an object of these labels; an empty one chooses all.
+/// Returns whether a selector matches an object with these labels; an empty one matches all.
 pub(super) fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
     let equal = selector.match_labels.iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
     let mut expressions = selector.match_expressions.iter().flatten();
@@ -15,7 +15,8 @@ pub(super) fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String
         })
 }
 
-/// Whether a node selector chooses a node: one of its terms does, whole. A term without a requirement chooses none.
+/// Returns whether a node selector matches a node: one of its terms does completely. A term without a requirement
+/// matches none.
 pub(super) fn admits(selector: &NodeSelector, node: &Node) -> bool {
     let label = |key: &str| node.metadata.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
     // The only field that Kubernetes knows here.
@@ -42,7 +43,7 @@ fn holds(value: Option<&str>, operator: &str, wanted: &[String]) -> bool {
         "DoesNotExist" => value.is_none(),
         "Gt" => numbers().is_some_and(|(value, bound)| value > bound),
         "Lt" => numbers().is_some_and(|(value, bound)| value < bound),
-        // One that a later Kubernetes knows: it is not ours to say that it holds.
+        // An operator of a later Kubernetes: it cannot be evaluated here, so it does not match.
         _ => false,
     }
 }
@@ -79,7 +80,7 @@ mod tests {
         for (terms, expected) in [
             ("[{matchExpressions: [{key: zone, operator: In, values: [a, b]}]}]", true),
             ("[{matchExpressions: [{key: zone, operator: In, values: [b]}]}]", false),
-            // One term is enough, but all of it.
+            // One term is enough, but completely.
             (
                 "[{matchExpressions: [{key: zone, operator: In, values: [b]}]}, {matchExpressions: [{key: cores, operator: Exists}]}]",
                 true,

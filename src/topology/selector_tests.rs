@@ -13,7 +13,7 @@ fn each_operator_holds_as_kubernetes_has_it() {
         (None, "In", &["a"], false),
         (Some("a"), "NotIn", &["a"], false),
         (Some("a"), "NotIn", &["b"], true),
-        // What is not there is in no list.
+        // A missing label is in no list.
         (None, "NotIn", &["a"], true),
         (Some(""), "Exists", &[], true),
         (None, "Exists", &[], false),
@@ -25,7 +25,7 @@ fn each_operator_holds_as_kubernetes_has_it() {
         (Some("8"), "Lt", &["9"], true),
         (Some("8"), "Lt", &["8"], false),
         (Some("8"), "Lt", &["7"], false),
-        // Numbers, and not texts.
+        // Compared as numbers, not as text.
         (Some("10"), "Gt", &["9"], true),
         (Some("10"), "Lt", &["9"], false),
         (Some("many"), "Gt", &["1"], false),
@@ -34,7 +34,7 @@ fn each_operator_holds_as_kubernetes_has_it() {
         (Some("8"), "Gt", &[], false),
         (None, "Gt", &["1"], false),
         (None, "Lt", &["1"], false),
-        // One that a later Kubernetes knows.
+        // An operator of a later Kubernetes.
         (Some("a"), "Resembles", &["a"], false),
         (None, "Resembles", &[], false),
     ] {

@@ -16,7 +16,7 @@ pub struct Suspended {
 }
 
 impl Suspended {
-    /// Returns what is suspended, in words: `account a`, `warehouse wh-1 of account a`.
+    /// Returns what is suspended: `account a`, `warehouse wh-1 of account a`.
     pub fn what(&self) -> String {
         match &self.warehouse {
             Some(warehouse) => format!("warehouse {warehouse} of account {}", self.namespace),
@@ -24,7 +24,7 @@ impl Suspended {
         }
     }
 
-    /// Returns how that shows: `StatefulSet wh-1 is scaled to 0`.
+    /// Returns the evidence: `StatefulSet wh-1 is scaled to 0`.
     pub fn why(&self) -> String {
         match self.sets.as_slice() {
             [one] => format!("StatefulSet {one} is scaled to 0"),
@@ -34,12 +34,12 @@ impl Suspended {
 }
 
 impl Component {
-    /// Whether its StatefulSet is known to be scaled to 0.
+    /// Returns whether its StatefulSet is known to be scaled to 0.
     pub fn scaled_to_zero(&self) -> bool {
         self.set().is_some_and(|set| set.replicas == 0 && !set.terminating)
     }
 
-    /// Whether it is scaled to 0, and no pod of it stays: those that are left are on their way out.
+    /// Returns whether it is scaled to 0 and its remaining pods, if any, are terminating.
     pub fn stopped(&self) -> bool {
         let stays = |member: &Member| member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none());
         self.scaled_to_zero() && !self.members.iter().any(stays)
@@ -47,8 +47,8 @@ impl Component {
 }
 
 impl Space {
-    /// Whether it is an account all of whose components are stopped. An account of which something could not be read is not
-    /// known to be suspended.
+    /// Returns whether it is an account all of whose components are stopped. An account that could not be read
+    /// completely is not known to be suspended.
     pub fn suspended(&self) -> bool {
         self.may_be_suspended() && !self.components.is_empty() && self.components.iter().all(Component::stopped)
     }
@@ -57,7 +57,7 @@ impl Space {
         self.kind == SpaceKind::Account && !self.terminating && self.gaps.is_empty() && self.unrecognized.is_empty()
     }
 
-    /// Returns what is suspended in it: the account, or those of its warehouses that are stopped while the account is not.
+    /// Returns what is suspended in it: the account, or its stopped warehouses if the account is not.
     pub fn suspensions(&self) -> Vec<Suspended> {
         let of = |warehouse, sets| Suspended { namespace: self.namespace.clone(), warehouse, sets };
         if self.suspended() {
@@ -74,9 +74,9 @@ impl Space {
         warehouses
     }
 
-    /// Whether this component of it is stopped by a suspension: its own as a warehouse, or the account's.
+    /// Returns whether a suspension stops this component: its own as a warehouse, or the account's.
     pub fn suspends(&self, component: &Component) -> bool {
-        // Several StatefulSets may be one warehouse.
+        // Several StatefulSets may form one warehouse.
         let stopped = |other: &Component| other.warehouse_name() != component.warehouse_name() || other.stopped();
         let mut warehouses = self.components.iter().filter(|other| other.role == Role::WarehouseNode);
         let warehouse = component.role == Role::WarehouseNode && warehouses.all(stopped);
@@ -92,7 +92,7 @@ mod tests {
 
     const NAMESPACE: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
 
-    /// An account of a proxy and two warehouses, each with this many replicas, and these pods.
+    /// An account with a proxy and two warehouses, each with this many replicas, and these pods.
     fn world([proxy, first, second]: [u32; 3], pods: &str) -> Topology {
         let account = format!(
             "namespace: {NAMESPACE}
@@ -119,14 +119,14 @@ pods: [{pods}]"
         let (first, second) = (of("wh1"), of("wh2"));
         for (replicas, pods, health, members, suspended) in [
             ([0, 0, 0], "", Health::Suspended, (0, 0), vec![all.as_str()]),
-            // While its pods end it is on the way there.
+            // While its pods terminate, it is being suspended.
             ([0, 0, 0], GOING, Health::Suspended, (0, 0), vec![all.as_str()]),
             ([1, 1, 0], &format!("{PROXY}, {FIRST}"), Health::Healthy, (2, 2), vec![second.as_str()]),
             ([1, 1, 0], &format!("{PROXY}, {FIRST}, {GOING}"), Health::Healthy, (2, 2), vec![second.as_str()]),
-            // The controller has not ended it yet.
+            // The controller has not deleted the pod yet.
             ([1, 1, 0], &format!("{PROXY}, {FIRST}, {STAYS}"), Health::Healthy, (3, 3), vec![]),
             ([1, 0, 0], PROXY, Health::Healthy, (1, 1), vec![first.as_str(), second.as_str()]),
-            // What is suspended hides no trouble of the rest.
+            // A suspension hides no problem of the rest.
             ([1, 1, 0], PROXY, Health::Degraded, (1, 2), vec![second.as_str()]),
             ([1, 1, 1], &format!("{PROXY}, {FIRST}, {GOING}"), Health::Degraded, (2, 3), vec![]),
         ] {
@@ -138,7 +138,7 @@ pods: [{pods}]"
         }
     }
 
-    /// Without its endpoint the warehouses are of no use, and nothing of the system namespace is ever suspended.
+    /// Without its endpoint the warehouses are unusable, and nothing in the system namespace is ever suspended.
     #[test]
     fn what_is_scaled_to_zero_alone_is_trouble() {
         let report = judge(&world([0, 1, 0], FIRST));

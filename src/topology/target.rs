@@ -1,4 +1,4 @@
-//! From what a user typed to the namespace and the member it means; never by a guess.
+//! Resolves what a user typed to a namespace and a member; never guesses.
 
 use super::layout::Layout;
 use super::model::{Component, Member, Space, Topology};
@@ -14,7 +14,7 @@ pub struct TargetName {
 }
 
 impl TargetName {
-    /// Takes `NAME`, `NAMESPACE/NAME`, and kubectl's `pod/NAME`.
+    /// Parses `NAME`, `NAMESPACE/NAME`, and kubectl's `pod/NAME`.
     pub fn parse(text: &str) -> Self {
         match text.split_once('/') {
             Some(("pod" | "pods" | "po", name)) => Self { namespace: None, name: name.to_owned() },
@@ -24,19 +24,19 @@ impl TargetName {
     }
 }
 
-/// What a namespace that a user typed means.
+/// The namespaces that a user's input matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NamespaceMatch {
-    /// This one.
+    /// Exactly one.
     One(String),
     /// Several begin like this.
     Many(Vec<String>),
-    /// None does; the nearest names, nearest first.
+    /// None; the nearest names, nearest first.
     None(Vec<String>),
 }
 
-/// Finds the namespace that `typed` means among those that exist: by its whole name, or as the beginning of
-/// exactly one SynxDB namespace, or of exactly one namespace at all. A trailing `+` (a console's mark) is dropped.
+/// Finds the namespace that `typed` matches among those that exist: by its whole name, or as a prefix of exactly one
+/// SynxDB namespace, or of exactly one namespace at all. A trailing `+` (a console's mark) is dropped.
 pub fn match_namespace(typed: &str, existing: &[String], layout: &Layout) -> NamespaceMatch {
     let typed = without_mark(typed);
     if existing.iter().any(|name| name == typed) {
@@ -59,8 +59,8 @@ pub fn match_namespace(typed: &str, existing: &[String], layout: &Layout) -> Nam
     }
 }
 
-/// A short way to name this namespace that [`match_namespace`] understands: what stands before one of its dashes, where
-/// that is enough to tell it from all others, and the whole name is long.
+/// Returns a short name of this namespace that [`match_namespace`] accepts: the part before one of its dashes, if that
+/// is unique and the whole name is long.
 pub fn shortened<'n>(namespace: &'n str, existing: &[String], layout: &Layout) -> &'n str {
     const LONG: usize = 20;
     if namespace.len() <= LONG {
@@ -74,29 +74,29 @@ pub fn shortened<'n>(namespace: &'n str, existing: &[String], layout: &Layout) -
     beginnings.filter(|short| !short.is_empty()).find(means_it).unwrap_or(namespace)
 }
 
-/// A namespace without the `+` that a console puts behind the one in use.
+/// Returns a namespace without the `+` that a console appends to the current one.
 pub fn without_mark(typed: &str) -> &str {
     typed.strip_suffix('+').unwrap_or(typed)
 }
 
-/// What a target that a user typed means.
+/// The members that a user's input matches.
 #[derive(Clone, Debug)]
 pub enum TargetMatch<'t> {
-    /// This member.
+    /// Exactly one.
     One(&'t Member),
-    /// Several members carry the name.
+    /// Several members have the name.
     Many(Vec<&'t Member>),
     /// It is suspended, and has no pods: each account or warehouse that it may be.
     Suspended(Vec<Suspended>),
-    /// A pod of this name is there and belongs to no SynxDB component: its namespace, and why where it has a member's
+    /// A pod of this name exists but belongs to no SynxDB component: its namespace, and the reason if it has a member's
     /// name.
     Stranger(&'t str, Option<&'t str>),
-    /// Nothing carries the name; the nearest members' paths, nearest first.
+    /// None; the nearest members' paths, nearest first.
     None(Vec<String>),
 }
 
-/// Finds the members that `name` means, within `namespace` where one is given: a pod's whole name before a
-/// workload's, before a role's.
+/// Finds the members that match `name`, within `namespace` if one is given: a pod's whole name before a workload's,
+/// before a role's.
 pub fn match_target<'t>(topology: &'t Topology, namespace: Option<&str>, name: &str) -> TargetMatch<'t> {
     let spaces = || topology.spaces.iter().filter(|space| namespace.is_none_or(|wanted| space.namespace == wanted));
     let by_pod: Vec<&Member> = spaces().flat_map(|space| space.members()).filter(|m| m.name == name).collect();
@@ -128,7 +128,8 @@ pub fn match_target<'t>(topology: &'t Topology, namespace: Option<&str>, name: &
     }
 }
 
-/// What is suspended in a namespace and may be meant by a name: a StatefulSet's, the pod's that it would make, a role's.
+/// Returns what is suspended in a namespace and matches a name: a StatefulSet's, that of a pod it would create, a
+/// role's.
 fn suspended(space: &Space, name: &str) -> Vec<Suspended> {
     let means = |component: &&Component| {
         let ordinal = name.strip_prefix(&*component.name).and_then(|rest| rest.strip_prefix('-'));
@@ -145,7 +146,7 @@ fn suspended(space: &Space, name: &str) -> Vec<Suspended> {
 
 const NEAREST: usize = 3;
 
-/// The names that are likely meant by a mistyped one, nearest first, each once, three at most.
+/// Returns the names that a mistyped one probably means, nearest first, each once, at most three.
 pub fn nearest(typed: &str, names: &[&str]) -> Vec<String> {
     let mut scored: Vec<(f64, &str)> = names
         .iter()
@@ -164,7 +165,7 @@ pub fn nearest(typed: &str, names: &[&str]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// A name that was begun, or that goes on after its end, is meant more likely than one that is only alike.
+    /// A prefix of a name, or an extension of one, is a better match than a similar name.
     #[test]
     fn the_names_that_may_be_meant_come_nearest_first() {
         let names = ["pageserver-0", "safekeeper-0", "safekeeper-1", "safekeeper-1", "safekeeper-2", "safekeeper-3"];
@@ -174,7 +175,7 @@ mod tests {
             ("p", &["pageserver-0"]),
             ("pageserver-0.synxdb-system.svc.cluster.local", &["pageserver-0"]),
             ("pagesrever-0", &["pageserver-0"]),
-            // Three at most, each once.
+            // At most three, each once.
             ("safe", &["safekeeper-0", "safekeeper-1", "safekeeper-2"]),
             ("safekeeper-1", &["safekeeper-1", "safekeeper-0", "safekeeper-2"]),
         ] {

@@ -1,4 +1,4 @@
-//! Topology on literal YAML.
+//! Topologies from literal YAML.
 
 use super::health::{Health, judge};
 use super::target::{NamespaceMatch, TargetMatch, TargetName, match_namespace, match_target};
@@ -68,7 +68,7 @@ fn the_verdict_counts_and_names() {
     assert_eq!((report.health, report.members, report.safekeepers), (Health::Healthy, (3, 3), None));
 }
 
-/// It is named and judged where it was looked into, and named only where it was not.
+/// It is named and judged if it was read, and only named if it was not.
 #[test]
 fn a_namespace_that_is_being_deleted() {
     let going = ACCOUNT.replacen("namespace:", "terminating: true\nnamespace:", 1);
@@ -173,7 +173,7 @@ fn a_namespace_may_be_named_by_its_beginning() {
         ("cloud007", one(account)),
         ("cloud007-513d75d5-3033-4649-b913-07f6115ec41a+", one(account)),
         ("cloud007-b", one("cloud007-build")),
-        // What is only called like an account is not meant before others.
+        // A namespace that is only named like an account does not take precedence.
         ("web", NamespaceMatch::Many(vec!["web-preview-deadbeef".into(), "web-prod".into()])),
         ("synxdb-system", one("synxdb-system")),
         ("cloud00", NamespaceMatch::Many(vec![account.into(), other.into()])),
@@ -193,7 +193,7 @@ fn a_long_namespace_is_called_by_a_beginning_that_means_it() {
     for (existing, namespace, expected) in [
         (&["default", "synxdb-system", one][..], one, "cloud007"),
         (&[one, other], one, "cloud007-513d75d5"),
-        // One of this very name is meant before.
+        // An exact name takes precedence.
         (&["cloud007", one], one, "cloud007-513d75d5"),
         (&[one, far], far, "my"),
         (&["synxdb-system", one], "synxdb-system", "synxdb-system"),
@@ -204,8 +204,8 @@ fn a_long_namespace_is_called_by_a_beginning_that_means_it() {
     }
 }
 
-/// A name says nothing: whoever may create pods may give one a member's. It takes an owner that is there, by UID, and that
-/// makes pods of this name and these labels.
+/// A name proves nothing: a client that may create pods may give one a member's name. A member needs an existing owner,
+/// by UID, that creates pods with this name and these labels.
 #[test]
 fn a_pod_is_a_member_by_its_owner_and_not_by_its_name() {
     let pod = |line: &str| {
@@ -253,7 +253,7 @@ pods:
     let read = pod(own);
     let confirmed = topology(&read);
     assert!(confirmed.members().count() == 2 && confirmed.members().all(|member| confirmed.trusted(member).is_ok()));
-    // What cannot be looked up is neither: a member, and not trusted.
+    // An owner that cannot be read is neither: the pod is a member, but not trusted.
     let mut unread = read;
     unread.namespaces[0].stateful_sets = unreadable("statefulsets", Some("synxdb-system"));
     let unconfirmed = topology(&unread);
@@ -264,7 +264,7 @@ pods:
     }
 }
 
-/// Whoever takes a member's name while its pod is away is asked nothing.
+/// A pod that takes a member's name while its pod is missing is not queried.
 #[test]
 fn a_stranger_in_a_members_place_is_not_asked() {
     let yaml = "namespace: synxdb-system
@@ -284,7 +284,7 @@ pods: [{name: cloudberry-proxy-0, ready: true}]";
     assert_eq!(report.troubles[0].because, "the pod with its name is not SynxDB's: no controller owns it");
 }
 
-/// A claim's `volumeName` is a wish: a volume is the claim's only if it says so itself, by namespace, name and UID.
+/// A claim's `volumeName` is only a request: a volume is the claim's only if it names it, by namespace, name and UID.
 #[test]
 fn a_volume_is_the_claims_only_if_it_names_it_by_its_uid() {
     let claim = |volume: &str, phase: &str| {
@@ -304,7 +304,7 @@ volumes: [{{name: pv-1, class: standard, {volume}}}]"
     for (volume, phase, state) in [
         ("reservedFor: default/billing-db, releasedBy: u9, phase: Bound", "Pending", ClaimState::Pending),
         ("reservedFor: default/billing-db, releasedBy: u9, phase: Bound", "Lost", ClaimState::Lost),
-        // Before the controller has seen it.
+        // Before the controller has processed it.
         ("reservedFor: default/billing-db, releasedBy: u9, phase: Bound", "Bound", ClaimState::Lost),
         ("reservedFor: b/data-wh1-0, releasedBy: c1, phase: Bound", "Bound", ClaimState::Lost),
         // The volume was read before the claim was bound.
@@ -317,7 +317,7 @@ volumes: [{{name: pv-1, class: standard, {volume}}}]"
         assert_eq!(found.not_its.as_ref().map(|it| it.volume.as_str()), Some("pv-1"), "{volume} {phase}");
         assert_eq!((found.state.clone(), found.bound()), (state, false), "{volume} {phase}");
     }
-    // One that is not among the volumes that were read may be its own.
+    // A volume that was not read may be its own.
     let unknown = claim("phase: Available", "Bound");
     assert!(unknown.not_its.is_some());
     let yaml = "
@@ -332,7 +332,7 @@ claims: [{name: data-wh1-0, uid: c1, names: pv-9, phase: Bound}]";
     );
 }
 
-/// `ephemeral` in a pod's volumes: Kubernetes makes the claim POD-VOLUME.
+/// `ephemeral` in a pod's volumes: Kubernetes creates the claim POD-VOLUME.
 #[test]
 fn the_claims_of_ephemeral_volumes_are_among_the_pods() {
     let yaml = "
@@ -356,7 +356,7 @@ claims: [{name: data-wh1-0, volume: pv-1}, {name: wh1-0-scratch, volume: pv-2}]"
     assert_eq!(set.template_of("scratch-wh1-0", "wh1-0"), None);
 }
 
-/// A pod that is away for a moment has its claims all the same, be they made with it.
+/// A pod that is missing for a moment has its claims all the same, even if they are created with it.
 #[test]
 fn the_claims_of_a_pod_that_is_not_there_are_those_that_it_will_mount() {
     let yaml = "

@@ -1,5 +1,5 @@
-//! A StatefulSet and what it would do: which pods and claims it makes, and from which template; and the budgets that say
-//! how many of its pods may be away.
+//! A StatefulSet and what it would do: which pods and claims it creates, and from which template; and the budgets that
+//! limit how many of its pods may be disrupted.
 
 use super::claim_spec::{ClaimSpec, claim_spec};
 use super::selector;
@@ -19,57 +19,57 @@ pub struct Workload {
     pub first: i32,
     /// Its claim templates.
     pub templates: Vec<Template>,
-    /// The generic ephemeral volumes of its pods: claims that are made with a pod and go with it.
+    /// The generic ephemeral volumes of its pods: claims that are created and deleted with a pod.
     pub ephemeral: Vec<Template>,
     /// Whether it creates its pods in order, each only once those before it are Ready.
     pub ordered: bool,
-    /// For how many seconds a pod of it must have been Ready to be available: `spec.minReadySeconds`.
+    /// For how many seconds its pods must have been Ready to be available: `spec.minReadySeconds`.
     pub min_ready_seconds: i32,
     /// Whether it is being deleted.
     pub terminating: bool,
     /// When it was created.
     pub created: Option<Timestamp>,
-    /// The versions of its template.
+    /// The revisions of its template.
     pub revisions: Revisions,
 }
 
-/// What claims are made from.
+/// A template of claims.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     /// Its name, or that of the ephemeral volume: the claim's is `NAME-POD`, or `POD-NAME`.
     pub name: String,
-    /// What the claim asks of its volume.
+    /// What the claim requests of its volume.
     pub spec: ClaimSpec,
 }
 
-/// Versions of a StatefulSet's template, and who gets which.
+/// Revisions of a StatefulSet's template, and which pods get which.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revisions {
-    /// The one that is rolled out: `status.currentRevision`.
+    /// The current one: `status.currentRevision`.
     pub current: Option<String>,
-    /// The newest one: `status.updateRevision`; `None` while the controller has not seen the set's last change.
+    /// The newest one: `status.updateRevision`; `None` while the controller has not processed the set's last change.
     pub update: Option<String>,
-    /// Pods that are made anew below this ordinal get the current one, counted from the first pod.
+    /// Pods below this ordinal are recreated from the current one, counted from the first pod.
     pub partition: i32,
-    /// Whether pods get the newest one only when somebody deletes them.
+    /// Whether pods get the newest one only when they are deleted.
     pub on_delete: bool,
 }
 
 impl Workload {
-    /// Whether it would create the pod of this ordinal.
+    /// Returns whether it would create the pod of this ordinal.
     pub fn covers(&self, ordinal: i64) -> bool {
         let first = i64::from(self.first);
         (first..first.saturating_add(i64::from(self.replicas))).contains(&ordinal)
     }
 
-    /// The template that this claim of this pod would be made from.
+    /// Returns the template that this claim of this pod would be created from.
     pub fn template_of(&self, claim: &str, pod: &str) -> Option<&Template> {
         let kept = self.templates.iter().find(|template| claim_name(&template.name, pod) == claim);
         kept.or_else(|| self.ephemeral.iter().find(|template| ephemeral_claim_name(&template.name, pod) == claim))
     }
 
-    /// The revision that a new pod of this ordinal would be made from, as Kubernetes chooses it
-    /// (`newVersionedStatefulSetPod`): the newest, but below a rolling update's partition.
+    /// Returns the revision that a new pod of this ordinal would be created from, as Kubernetes chooses it
+    /// (`newVersionedStatefulSetPod`): the newest, but not below a rolling update's partition.
     pub fn revision_for(&self, ordinal: i64) -> Option<&str> {
         let Revisions { current, update, partition, on_delete } = &self.revisions;
         let kept = !on_delete && ordinal < i64::from(self.first) + i64::from(*partition);
@@ -77,12 +77,12 @@ impl Workload {
     }
 }
 
-/// What a StatefulSet calls the claim that it makes for a pod.
+/// Returns the name of the claim that a StatefulSet creates for a pod.
 pub(super) fn claim_name(template: &str, pod: &str) -> String {
     format!("{template}-{pod}")
 }
 
-/// What Kubernetes calls the claim that it makes for a pod's generic ephemeral volume.
+/// Returns the name of the claim that Kubernetes creates for a pod's generic ephemeral volume.
 pub(super) fn ephemeral_claim_name(volume: &str, pod: &str) -> String {
     format!("{pod}-{volume}")
 }
@@ -104,7 +104,7 @@ pub(super) fn workload(set: &StatefulSet) -> Workload {
         first: set.spec.ordinals.as_ref().and_then(|ordinals| ordinals.start).unwrap_or(0),
         templates: templates.collect(),
         ephemeral: ephemeral.collect(),
-        // In order is what a set does that does not say.
+        // A set without the field creates pods in order.
         ordered: set.spec.pod_management_policy.as_deref() != Some("Parallel"),
         min_ready_seconds: set.spec.min_ready_seconds.unwrap_or(0),
         terminating: set.metadata.deletion_timestamp.is_some(),
@@ -136,17 +136,17 @@ pub struct Budget {
     pub allowed: Option<i32>,
     /// Pods that are healthy.
     pub healthy: i32,
-    /// Pods that must be.
+    /// Pods that must be healthy.
     pub wanted: i32,
     /// Pods that it covers.
     pub expected: i32,
 }
 
-/// The budgets that cover a pod of these labels.
+/// Returns the budgets that cover a pod with these labels.
 pub(super) fn covering(budgets: &[PodDisruptionBudget], labels: &BTreeMap<String, String>) -> Vec<Budget> {
     let covers = |budget: &&PodDisruptionBudget| {
         let selector = budget.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-        // In policy/v1 no selector covers no pod.
+        // In policy/v1, a missing selector covers no pod.
         selector.is_some_and(|selector| selector::selects(selector, labels))
     };
     let facts = |budget: &PodDisruptionBudget| {

@@ -1,9 +1,9 @@
-//! What was checked, and what came of it: values.
+//! Checks and their results, as values.
 
 use serde::Serialize;
 use std::time::Duration;
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -19,7 +19,7 @@ pub enum VerifyVerdict {
 }
 
 impl VerifyVerdict {
-    /// In one word.
+    /// Returns it in one word.
     pub fn name(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -30,44 +30,44 @@ impl VerifyVerdict {
     }
 }
 
-/// Kinds of check.
+/// Kinds of checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum CheckKind {
-    /// The namespace stays.
+    /// The namespace is not being deleted.
     Namespace,
-    /// It can be read which members there should be.
+    /// The expected members are known.
     Members,
-    /// The server accepts a login, and identifies itself.
+    /// The server accepts a login, and reports its version.
     Connection,
-    /// A database can be entered, and its tables are listed.
+    /// A database accepts connections, and its tables are listed.
     Tables,
-    /// Every primary segment of an MPP server answers a dispatched query.
+    /// Every primary segment of an MPP server responds to a dispatched query.
     Segments,
-    /// The catalog of an MPP server calls no instance down, and mirrors are in sync and in their roles.
+    /// The catalog of an MPP server reports no instance as down, and mirrors are in sync and in their roles.
     Mirrors,
     /// Rows are written, read back, and dropped again.
     Write,
-    /// What is written reaches every primary segment of an MPP server.
+    /// A write reaches every primary segment of an MPP server.
     Spread,
     /// The nodes of a warehouse are Ready.
     Nodes,
     /// A status endpoint answers.
     #[serde(rename = "endpoint")]
     Page,
-    /// More than half of the safekeepers answer.
+    /// A quorum of the safekeepers responds.
     Majority,
-    /// More than half of the safekeepers have flushed what is committed.
+    /// A quorum of the safekeepers has flushed the committed WAL.
     Wal,
     /// A pageserver's tenants are attached, and none is broken.
     Tenants,
-    /// What a baseline has is there.
+    /// The contents of a baseline are present.
     Baseline,
 }
 
 impl CheckKind {
-    /// In one word.
+    /// Returns it in one word.
     pub fn name(self) -> &'static str {
         match self {
             Self::Namespace => "namespace",
@@ -93,9 +93,9 @@ impl CheckKind {
 pub struct Judgement {
     /// The verdict.
     pub verdict: VerifyVerdict,
-    /// Why, in words, one line.
+    /// The reason in one line.
     pub reason: String,
-    /// More of it: a line for each thing that is missing.
+    /// Details: a line for each thing that is missing.
     pub lines: Vec<String>,
 }
 
@@ -110,12 +110,12 @@ impl Judgement {
         Self::of(VerifyVerdict::Failed, reason)
     }
 
-    /// It does not apply, or was not asked for.
+    /// It does not apply, or was not requested.
     pub fn skipped(reason: impl Into<String>) -> Self {
         Self::of(VerifyVerdict::Skipped, reason)
     }
 
-    /// Nobody can say.
+    /// It is unknown.
     pub fn unknown(reason: impl Into<String>) -> Self {
         Self::of(VerifyVerdict::Unknown, reason)
     }
@@ -124,7 +124,7 @@ impl Judgement {
         Self { verdict, reason: reason.into(), lines: Vec::new() }
     }
 
-    /// The check that this is the judgement of.
+    /// Returns the check with this judgement.
     pub fn on(self, kind: CheckKind, namespace: &str, member: &str, took: Duration) -> VerifyCheck {
         let Self { verdict, reason, lines } = self;
         VerifyCheck { namespace: namespace.to_owned(), member: member.to_owned(), kind, verdict, reason, lines, took }
@@ -134,23 +134,23 @@ impl Judgement {
 /// One check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyCheck {
-    /// The namespace it is about.
+    /// The namespace of the pod or component.
     pub namespace: String,
-    /// The pod, or the component, that it is about.
+    /// The pod or component.
     pub member: String,
-    /// What was checked.
+    /// The kind of check.
     pub kind: CheckKind,
-    /// What came of it.
+    /// Its result.
     pub verdict: VerifyVerdict,
-    /// Why, in words, one line.
+    /// The reason in one line.
     pub reason: String,
-    /// More of it, a line each.
+    /// Details, one line each.
     pub lines: Vec<String>,
-    /// How long the asking took; nothing where nothing was asked.
+    /// How long the query took; zero without a query.
     pub took: Duration,
 }
 
-/// The verdict over all checks: Failed where one failed, else Unknown where one is unknown, or where nothing passed.
+/// Returns the verdict over all checks: Failed if one failed, else Unknown if one is unknown or none passed.
 pub fn verdict(checks: &[VerifyCheck]) -> VerifyVerdict {
     let any = |verdict| checks.iter().any(|check| check.verdict == verdict);
     if any(VerifyVerdict::Failed) {

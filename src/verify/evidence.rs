@@ -1,4 +1,4 @@
-//! What a component says of what it holds, and what is missing of it afterwards. Pure.
+//! What a component reports about its contents, and what is missing afterwards. Pure.
 
 use super::status_pages::summary;
 use crate::probe::baseline::{Database, Listing, Table, Uncounted};
@@ -53,24 +53,25 @@ impl<'de> Deserialize<'de> for Evidence {
     }
 }
 
-/// What came of comparing two evidence of one component.
+/// The result of comparing two pieces of evidence of one component.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// What was there before and is not, a line each.
+    /// What was present before and is missing, one line each.
     pub missing: Vec<String>,
-    /// The name of each missing line's subject, as `--accept-missing` takes it.
+    /// The name of each missing line's object, as `--accept-missing` takes it.
     pub names: BTreeMap<String, String>,
-    /// What could not be compared and should be, a line each.
+    /// What could not be compared and should be, one line each.
     pub unknown: Vec<String>,
-    /// Why nothing at all could be compared, whatever is there now: then nothing is proven, however often it is asked.
+    /// Why nothing can be compared at all, whatever is present now: then nothing is proven, however often it is
+    /// queried.
     pub nothing: Option<String>,
-    /// What is there as before, in words: `2 databases, 5 tables`.
+    /// What is present as before: `2 databases, 5 tables`.
     pub there: String,
-    /// What the bounds of the lists leave out, a line each.
+    /// What the limits of the lists exclude, one line each.
     pub beyond: Vec<String>,
 }
 
-/// Compares what was said before with what is said after.
+/// Compares the evidence of before with that of after.
 pub fn difference(before: &Evidence, after: &Evidence) -> Difference {
     let difference = match (before, after) {
         (Evidence::Sql(before), Evidence::Sql(after)) => of_servers(before, after),
@@ -94,7 +95,7 @@ fn of_servers(before: &Baseline, after: &Baseline) -> Difference {
     let there =
         format!("{}, {}{rows}", counted(comparison.databases as u64, "database"), counted(comparison.tables, "table"));
     let mut unknown = comparison.unknown;
-    // What the bounds leave out on both sides may be all that there is.
+    // What the limits exclude on both sides may be everything there is.
     if comparison.listed == 0 && comparison.missing.is_empty() && unknown.is_empty() {
         unknown.push("none of the databases listed before was listed again".into());
     }
@@ -124,18 +125,18 @@ pub fn storage_kind(role: Role) -> Option<storage::StorageKind> {
     }
 }
 
-/// Compares what a status page says with what it said before, and with what the safekeepers of its namespace say (of a
-/// safekeeper: the other ones). A pageserver whose tenants are not attached holds nothing (Neon #12667), and a safekeeper
-/// that has not fetched the committed WAL again does not count towards the majority.
+/// Compares a status endpoint's report with its earlier one, and with those of the safekeepers of its namespace (for a
+/// safekeeper: the other ones). A pageserver whose tenants are not attached holds nothing (Neon #12667), and a
+/// safekeeper that has not fetched the committed WAL again does not count towards the quorum.
 ///
-/// `kind` is what the component is, if that is known: a page tells it by its metrics alone.
+/// `kind` is the kind of component, if it is known: a report shows it only by its metrics.
 pub fn compared_pages(
     kind: Option<storage::StorageKind>,
     before: Option<&PageFacts>,
     after: &PageFacts,
     safekeepers: &[&Reading],
 ) -> Found {
-    // What it is, it said before, or says now.
+    // The kind is in the earlier report, or in the new one.
     let kind = kind.or_else(|| before.and_then(PageFacts::kind)).or_else(|| after.kind());
     match kind {
         Some(storage::StorageKind::Pageserver) => pageserver::compare(before, after, safekeepers),
@@ -145,7 +146,7 @@ pub fn compared_pages(
     }
 }
 
-/// What `--accept-missing` takes for it; `None` for what nobody can have removed on purpose.
+/// Returns its name for `--accept-missing`; `None` for what cannot have been removed on purpose.
 fn name_of(item: &Item) -> Option<String> {
     Some(match item {
         Item::Bytes(_) => return None,
@@ -163,7 +164,7 @@ fn name_of(item: &Item) -> Option<String> {
 }
 
 impl Difference {
-    /// The same of what was found of a status page.
+    /// Converts the result of comparing status endpoints.
     pub fn of_found(found: &Found) -> Self {
         Self {
             missing: found.short.iter().map(|short| short.line.clone()).collect(),
@@ -175,14 +176,15 @@ impl Difference {
         }
     }
 
-    /// What the comparison leaves out, for the end of a sentence: ` (not compared: …)`; empty if it leaves out nothing.
+    /// Returns what the comparison excludes, for the end of a sentence: ` (not compared: …)`; empty if it excludes
+    /// nothing.
     pub fn not_compared(&self) -> String {
         if self.beyond.is_empty() { String::new() } else { format!(" (not compared: {})", first_few(&self.beyond)) }
     }
 }
 
 impl Evidence {
-    /// In words: `PostgreSQL 15.18: 2 databases, 1 table`.
+    /// Returns a summary: `PostgreSQL 15.18: 2 databases, 1 table`.
     pub fn summary(&self) -> String {
         match self {
             Self::Sql(baseline) => {
@@ -200,9 +202,9 @@ impl Evidence {
         }
     }
 
-    /// Why nothing can be compared with it, whatever is there afterwards; `None` if something can. A name alone says nothing
-    /// of what is behind it: of a server the tables of one database must have been listed, and where it has tables whose
-    /// rows were to be counted, those of one must have been.
+    /// Returns why nothing can be compared with it, whatever is present afterwards; `None` if something can. A name
+    /// alone proves nothing about its contents: the tables of at least one database must have been listed, and if it
+    /// has tables whose rows were to be counted, those of at least one must have been.
     pub fn nothing_to_compare(&self) -> Option<String> {
         let why = match self {
             Self::Page(PageFacts { metrics: None, unread: Some(why), .. }) => {
@@ -232,7 +234,7 @@ impl Evidence {
         Some(why.to_owned())
     }
 
-    /// When it was taken, RFC 3339, where that is on record.
+    /// Returns when it was taken, RFC 3339, if that was recorded.
     pub fn taken(&self) -> Option<&str> {
         match self {
             Self::Sql(baseline) => baseline.taken.as_deref(),
@@ -240,7 +242,7 @@ impl Evidence {
         }
     }
 
-    /// The same, with what `before` says of what could not be looked into this time.
+    /// Returns this evidence, with the contents from `before` of what could not be read this time.
     pub fn or_before(self, before: &Self) -> Self {
         match (self, before) {
             (Self::Sql(now), Self::Sql(before)) => Self::Sql(now.or_before(before)),
@@ -248,7 +250,7 @@ impl Evidence {
         }
     }
 
-    /// What it says of one database only.
+    /// Returns the part about one database.
     pub fn of_database(self, name: &str) -> Self {
         let only = |database: &Database| database.name == name;
         match self {
@@ -285,7 +287,7 @@ impl Evidence {
         .collect()
     }
 
-    /// Whether it has a gap, so that it is no whole baseline.
+    /// Returns whether it has a gap, so that it is not a complete baseline.
     pub fn is_partial(&self) -> bool {
         !self.lacks().is_empty()
     }
@@ -313,9 +315,9 @@ mod tests {
         page(ps(active).change(|facts| facts.broken = Some(broken)).page())
     }
 
-    /// Without metrics a page does not say what it is of: a pageserver may have the id of a safekeeper.
+    /// Without metrics, a status does not tell the kind of component: a pageserver may have the id of a safekeeper.
     #[test]
-    fn a_page_without_metrics_is_nobodys_twin() {
+    fn a_page_without_metrics_is_no_twin() {
         let mute = PageFacts { id: Some(1), ..PageFacts::default() };
         let other = Reading { pod: "safekeeper-0".into(), said: Ok(mute.clone()) };
         let found = compared_pages(None, Some(&mute), &mute, &[&other]);
@@ -324,7 +326,7 @@ mod tests {
         assert!(found.short.is_empty() && found.nothing.is_some(), "{found:?}");
     }
 
-    /// Of what is known to be a safekeeper the identity alone is compared, too: two of one id count as one.
+    /// For a known safekeeper, the identity alone is compared, too: two with one id count as one.
     #[test]
     fn a_safekeeper_without_metrics_has_an_identity_of_its_own() {
         let mute = |id| PageFacts { id: Some(id), ..PageFacts::default() };
@@ -368,7 +370,7 @@ mod tests {
         }
     }
 
-    /// What was not read before is compared with nothing, whatever is there now.
+    /// What was not read before is compared with nothing, whatever is present now.
     #[test]
     fn nothing_read_before_proves_nothing() {
         let unread = || page(sk(1).unread().page());
@@ -380,7 +382,7 @@ mod tests {
 
     /// In numbers: what a baseline lacks cannot be missed afterwards.
     #[test]
-    fn what_a_baseline_lacks_is_counted_and_all_of_it_is_told() {
+    fn what_a_baseline_lacks_is_counted_and_all_of_it_is_shown() {
         use crate::probe::baseline::examples::{table, tables};
         let known = |uncounted| Listing::Known(tables(vec![Table { uncounted, ..table("t", None) }]));
         let mut partial = baseline(vec![
@@ -446,7 +448,7 @@ mod tests {
         }
     }
 
-    /// What lies beyond both lists is not there because nothing says that it is gone.
+    /// What is past both lists does not count as present.
     #[test]
     fn no_database_in_common_is_nothing_compared() {
         use crate::probe::baseline::examples::tables;

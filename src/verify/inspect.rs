@@ -1,4 +1,4 @@
-//! Asks: everybody at the same time, each question bounded. What the answers mean is judged elsewhere.
+//! Queries all targets at the same time, each with a time limit. Other modules judge the answers.
 
 use super::check::{CheckKind, Judgement, VerifyCheck, VerifyVerdict};
 use super::evidence::Evidence;
@@ -19,51 +19,51 @@ use futures::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// One question, login and all statements.
+/// Time limit of one query, login and all statements.
 pub const QUESTION: Duration = Duration::from_secs(10);
-/// Servers and components asked at once.
+/// Servers and components queried at once.
 const AT_ONCE: usize = 8;
 
-/// How to ask.
+/// How to query.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Password and TLS.
     pub login: Login,
-    /// What storage pages are shown.
+    /// The access to storage components' status endpoints.
     pub page_token: PageAccess,
-    /// Role to log in as, where it is not the layout's.
+    /// Role to log in as, if it is not the layout's.
     pub user: Option<String>,
-    /// ContentsRequest into this database only; it must be there.
+    /// Read only this database; it must exist.
     pub database: Option<String>,
     /// Name of the canary table's schema, unique to this run; `None` writes nothing.
     pub canary: Option<String>,
-    /// What each question may take, login and all statements.
+    /// Time limit of each query, login and all statements.
     pub deadline: Duration,
-    /// What each member held before, by `namespace/pod`, if the answers are to be compared with it: what it lists is looked
-    /// for by name, and what was counted is counted again.
+    /// What each member held before, by `namespace/pod`, if the answers are to be compared with it: what it lists is
+    /// searched for by name, and what was counted is counted again.
     pub before: BTreeMap<String, Evidence>,
 }
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct Inspection {
-    /// In the order of the subjects.
+    /// In the order of the targets.
     pub checks: Vec<VerifyCheck>,
-    /// What each answering member holds, by `namespace/pod`.
+    /// What each responding member holds, by `namespace/pod`.
     pub evidence: BTreeMap<String, Evidence>,
-    /// Those of them, by `namespace/pod`, that say what the catalog has and nothing of any segment.
+    /// Those of them, by `namespace/pod`, that report only their catalog and nothing of any segment.
     pub catalog_only: BTreeSet<String>,
 }
 
-/// What came of asking one subject.
+/// The result of querying one target.
 enum Asked<'s> {
-    /// All that there is to say of it.
+    /// All checks of the target.
     Judged(Inspection),
-    /// The status pages of a component, to be judged beside the others'.
+    /// The status endpoints of a component, to be judged together with the others'.
     Pages(AskedPages<'s>),
 }
 
-/// The status pages of a component, and how long each took.
+/// The status endpoints of a component, and how long each took.
 struct AskedPages<'s> {
     namespace: &'s str,
     component: &'s str,
@@ -76,7 +76,7 @@ struct AskedPages<'s> {
     digests: Digests,
 }
 
-/// Asks all subjects.
+/// Queries all targets.
 pub async fn inspect(cluster: &Cluster, subjects: &[VerifyTarget], options: &Options) -> Inspection {
     let asked = subjects.iter().map(|subject| async move {
         match subject {
@@ -130,7 +130,7 @@ pub async fn inspect(cluster: &Cluster, subjects: &[VerifyTarget], options: &Opt
             }
         }
     });
-    // Not lazily one by one: a server that hangs holds up nobody else.
+    // Not one by one: a server that hangs delays no other.
     let mut all: Vec<Asked<'_>> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
     for at in 0..all.len() {
         let again = asked_again(cluster, at, &all, options).await;
@@ -155,8 +155,8 @@ pub async fn inspect(cluster: &Cluster, subjects: &[VerifyTarget], options: &Opt
     whole
 }
 
-/// Asks safekeepers once more if one of them seems to lack WAL: while a compute writes, two readings of one moment differ.
-/// What was committed at the first must be flushed at the second. `None` if there is nothing to ask again.
+/// Queries safekeepers again if one of them seems to lack WAL: while a compute writes, two readings of one moment
+/// differ. What was committed at the first must be flushed at the second. `None` if that is not necessary.
 async fn asked_again(
     cluster: &Cluster,
     at: usize,
@@ -172,7 +172,7 @@ async fn asked_again(
     Some(after(&first, second))
 }
 
-/// Asks safekeepers for the bytes that several of them have. `None` where there is nothing to ask.
+/// Requests digests of the WAL that several safekeepers have. `None` if there is nothing to request.
 async fn same_bytes(cluster: &Cluster, at: usize, all: &[Asked<'_>], options: &Options) -> Option<Digests> {
     let Asked::Pages(pages) = &all[at] else { return None };
     if pages.role != Role::Safekeeper || !pages.whole {
@@ -186,7 +186,7 @@ async fn same_bytes(cluster: &Cluster, at: usize, all: &[Asked<'_>], options: &O
     Some(digests(cluster, pages.namespace, &safekeepers, &readings, Deadlines::default().metrics, &token).await)
 }
 
-/// The second answers, with the positions that were committed at the first.
+/// Joins the second answers with the positions that were committed at the first.
 fn after(first: &Readings, second: Vec<(String, Answered, Duration)>) -> Vec<(String, Answered, Duration)> {
     let readings = second.iter().map(|(pod, answered, _)| status_pages::reading(pod, answered)).collect();
     let joined = first.then(Readings { safekeepers: readings, ..Readings::default() });
@@ -196,7 +196,7 @@ fn after(first: &Readings, second: Vec<(String, Answered, Duration)>) -> Vec<(St
     second.into_iter().zip(joined.safekeepers).map(answer).collect()
 }
 
-/// What the storage components of the same namespace said.
+/// Returns what the storage components of the same namespace reported.
 fn beside(pages: &AskedPages<'_>, all: &[Asked<'_>]) -> Readings {
     let mut readings = Readings::default();
     for one in all {
@@ -217,7 +217,7 @@ fn beside(pages: &AskedPages<'_>, all: &[Asked<'_>]) -> Readings {
     readings
 }
 
-/// What the status pages of a component mean, beside those of its namespace.
+/// Judges the status endpoints of a component, beside those of its namespace.
 fn judged(pages: &AskedPages<'_>, beside: &Readings) -> Inspection {
     let AskedPages { namespace, component, role, whole, remote_storage, answers, .. } = pages;
     let mut found = Inspection::default();
@@ -252,24 +252,24 @@ fn nodes((ready, all): (usize, usize), waiting: &[String]) -> Judgement {
     Judgement { lines: waiting.iter().map(|pod| format!("{pod} is not Ready")).collect(), ..Judgement::failed(reason) }
 }
 
-/// The answer, and how long it took.
+/// An answer, and how long it took.
 async fn timed<T>(asked: impl Future<Output = T>) -> (T, Duration) {
     let started = Instant::now();
     (asked.await, started.elapsed())
 }
 
-/// What a server is asked of its account's warehouses.
+/// What a server is asked about its account's warehouses.
 #[derive(Clone, Copy)]
 struct Account<'a> {
-    /// The warehouse that its sessions are in.
+    /// The warehouse of its sessions.
     warehouse: Option<&'a str>,
-    /// Those whose nodes it answers for, by the component's name.
+    /// Those whose nodes are queried through it, by the component's name.
     answers_for: &'a [(String, Warehouse)],
-    /// Those that are suspended.
+    /// The suspended ones.
     suspended: &'a [String],
 }
 
-/// Asks a database server in a pod, and for each warehouse that it answers for in a session of that warehouse.
+/// Queries a database server in a pod, and each warehouse behind it in a session of that warehouse.
 async fn server(
     cluster: &Cluster,
     namespace: &str,
@@ -310,8 +310,8 @@ async fn server(
     server_over(&sql, of, (namespace, pod), account, (&endpoint.database, before), options).await
 }
 
-/// The same over any connector; `of` makes one whose sessions are in a warehouse. `must` is the database that has to be
-/// there, where no other is asked for; `before` is what the answer is compared with.
+/// Queries a server over any connector; `of` creates one whose sessions are in a warehouse. `must` is the database that
+/// must exist, if no other is requested; `before` is what the answer is compared with.
 async fn server_over<C: Connector>(
     sql: &Sql<C>,
     of: impl Fn(&Warehouse) -> Sql<C>,
@@ -323,7 +323,7 @@ async fn server_over<C: Connector>(
     let check = |judged: Judgement, kind, took| judged.on(kind, namespace, pod, took);
     let (introduced, took) = timed(sql.introduction(options.deadline)).await;
     let connection = check(servers::connection(&introduced), CheckKind::Connection, took);
-    // Without a login nothing else can be asked, and one reason is enough.
+    // Without a login no other query is possible, and one reason is enough.
     let Answer::Yes(who) = introduced else {
         return Inspection { checks: vec![connection], ..Inspection::default() };
     };
@@ -335,7 +335,7 @@ async fn server_over<C: Connector>(
     } else {
         (None, Duration::ZERO)
     };
-    // What is written lies on segments.
+    // Written rows are on segments.
     let nowhere = matches!(answering, Some(Answer::Yes(None)));
     let instances = async {
         if !mpp {
@@ -345,7 +345,7 @@ async fn server_over<C: Connector>(
         (Some(instances), read)
     };
     let tried = async { if nowhere { None } else { trial(sql, mpp, options).await } };
-    // One warehouse that hangs holds up no other.
+    // One warehouse that hangs delays no other.
     let warehouses = account.answers_for.iter().map(|(component, warehouse)| {
         let sql = of(warehouse);
         async move {
@@ -365,7 +365,7 @@ async fn server_over<C: Connector>(
     let mut checks = vec![connection];
     let judged = servers::tables(contents.as_ref(), only.unwrap_or(must));
     checks.extend(judged.into_iter().map(|judged| check(judged, CheckKind::Tables, looked)));
-    // Where its warehouses are asked one by one, that is told of each.
+    // If its warehouses are queried one by one, each reports it.
     if account.answers_for.is_empty() || !mpp {
         checks.push(check(servers::segments(answering), CheckKind::Segments, dispatched));
     }
@@ -395,7 +395,8 @@ async fn server_over<C: Connector>(
     }
 }
 
-/// Writes the canary table, reads it back, looks where it lies, and drops it; also how long looking where it lies took.
+/// Writes the canary table, reads it back, checks its distribution, and drops it; also returns how long checking the
+/// distribution took.
 async fn trial<C: Connector>(sql: &Sql<C>, mpp: bool, options: &Options) -> Option<(WriteTrial, Duration)> {
     let canary = Canary::new(options.canary.as_deref()?);
     let canary = match &options.database {
@@ -422,7 +423,7 @@ async fn trial<C: Connector>(sql: &Sql<C>, mpp: bool, options: &Options) -> Opti
     Some((trial, took))
 }
 
-/// Asks the status pages of a component, all at the same time.
+/// Queries the status endpoints of a component, all at the same time.
 async fn component_pages(
     cluster: &Cluster,
     namespace: &str,
@@ -442,14 +443,14 @@ async fn component_pages(
     futures::future::join_all(asked).await
 }
 
-/// A storage component that can be asked.
+/// A storage component to query.
 #[derive(Clone, Debug)]
 pub struct StoragePage {
     /// Its pod.
     pub pod: String,
-    /// What it is.
+    /// Its role.
     pub role: Role,
-    /// Port and path, or why it cannot be asked, in words.
+    /// Port and path, or why it cannot be queried.
     pub endpoint: Result<StatusEndpoint, String>,
 }
 
@@ -469,7 +470,7 @@ pub fn storage_pages(topology: &Topology, namespace: &str) -> Vec<StoragePage> {
     storage.map(page).collect()
 }
 
-/// Asks storage components for their status pages and metrics, all at the same time.
+/// Queries storage components' status endpoints and metrics, all at the same time.
 pub async fn read_storage(
     cluster: &Cluster,
     namespace: &str,
@@ -494,7 +495,7 @@ pub async fn read_storage(
     readings
 }
 
-/// Asks safekeepers, whose pages are `readings`, for the bytes that several of them have.
+/// Requests digests from safekeepers, whose reports are `readings`, of the WAL that several of them have.
 pub async fn read_bytes(
     cluster: &Cluster,
     namespace: &str,

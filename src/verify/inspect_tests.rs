@@ -18,7 +18,7 @@ fn options(database: &str, canary: Option<&str>) -> Options {
     }
 }
 
-/// What came of each check, in a line: its kind, its verdict, its reason.
+/// The result of each check, in a line: its kind, its verdict, its reason.
 fn text_of(found: &Inspection) -> Vec<String> {
     let line = |check: &VerifyCheck| format!("{} {}: {}", check.kind.name(), check.verdict.name(), check.reason);
     found.checks.iter().map(line).collect()
@@ -28,11 +28,11 @@ async fn inspected<C: Connector>(sql: &Sql<C>, options: &Options) -> Inspection 
     inspected_for(sql, "postgres", options).await
 }
 
-/// The same where this database has to be there.
+/// The same if this database has to exist.
 async fn inspected_for<C: Connector>(sql: &Sql<C>, must: &str, options: &Options) -> Inspection {
-    let nobody = Account { warehouse: None, answers_for: &[], suspended: &[] };
+    let alone = Account { warehouse: None, answers_for: &[], suspended: &[] };
     let of = |_: &Warehouse| unreachable!("no warehouse is asked about");
-    server_over(sql, of, ("a", "proxy-0"), nobody, (must, None), options).await
+    server_over(sql, of, ("a", "proxy-0"), alone, (must, None), options).await
 }
 
 fn one(found: &Inspection, kind: CheckKind) -> &VerifyCheck {
@@ -86,7 +86,7 @@ async fn who_may_not_write_cannot_tell_whether_the_server_takes_writes() {
     }
 }
 
-/// A hot standby answers, and takes no writes: that says nothing of its data.
+/// A hot standby responds, and accepts no writes: that says nothing about its data.
 #[tokio::test]
 async fn a_hot_standby_is_asked_and_not_written_to() {
     let postgres = Postgres::standby();
@@ -100,7 +100,7 @@ async fn a_hot_standby_is_asked_and_not_written_to() {
     assert!(write.reason.contains("in recovery (read-only)"), "{write:?}");
 }
 
-/// A database that looks like an MPP server's: what `verify` says of it.
+/// A database that looks like an MPP server's: the result of `verify`.
 async fn mpp_says(postgres: &Postgres, name: &str, gp_dist_random: &str, segment: &str, then: &str) -> Inspection {
     let sql = mpp(postgres, name, gp_dist_random, segment).await;
     run(&sql, name, then).await;
@@ -161,7 +161,7 @@ async fn a_write_that_blocks_is_unknown() {
     assert!(reason.contains("no response within 300 ms") || reason.contains("statement timeout"), "{reason}");
 }
 
-/// Leads to a server without TLS that says what is given to a login, and then nothing more.
+/// Leads to a server without TLS that sends this to a login, and then nothing more.
 struct Saying(&'static [u8]);
 
 impl Connector for Saying {
@@ -195,7 +195,7 @@ async fn a_server_that_starts_and_a_login_that_hangs_are_unknown() {
     assert_eq!(text_of(&inspected(&sql, &short).await), ["connection unknown: no response within 300 ms"]);
 }
 
-/// A compute writes all the while: what is read later is further, and a majority has what was committed before.
+/// A compute keeps writing: later readings are further, and a quorum has what was committed before.
 #[test]
 fn safekeepers_that_are_written_to_are_read_twice() {
     use crate::storage::examples::{readings, sk};

@@ -1,12 +1,12 @@
-//! Is an installation whole? Whom to ask, what to ask them, what the answers mean, and what is missing since a baseline.
+//! Verifies an installation: what to query, what the answers mean, and what is missing since a baseline.
 //!
 //! `verify` reports it; `failover` takes its baseline and its proof from the same evidence.
 //!
-//! - [`subjects`]: a topology in, those to ask out
-//! - [`ask`]: asks them
-//! - [`servers`], [`pages`]: what their answers mean
-//! - [`evidence`]: what a component holds, and what is missing of it afterwards; [`saved`]: the same in a file; [`stored`]:
-//!   the same in the cluster
+//! - [`targets`]: a topology in, the targets to query out
+//! - [`inspect`]: queries them
+//! - [`servers`], [`status_pages`]: what their answers mean
+//! - [`evidence`]: what a component holds, and what is missing afterwards; [`saved`]: the same in a file; [`stored`]:
+//! the same in the cluster
 //! - [`mod@check`] has the verdicts
 
 pub mod check;

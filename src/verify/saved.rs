@@ -1,4 +1,4 @@
-//! A baseline in a file: taken before, compared with afterwards. Pure; reading and writing the file is the caller's.
+//! A baseline in a file: taken before, compared afterwards. Pure; the caller reads and writes the file.
 
 use super::check::{CheckKind, Judgement, VerifyCheck};
 use super::evidence::{Difference, Evidence, difference};
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Kind of the document.
 const KIND: &str = "Baseline";
 
-/// What an installation held at one moment.
+/// The contents of an installation at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -25,35 +25,35 @@ pub struct Saved {
     pub taken: String,
     /// The kubeconfig context it was taken in.
     pub context: String,
-    /// What each member held, by `namespace/pod`.
+    /// The contents of each member, by `namespace/pod`.
     pub members: BTreeMap<String, Evidence>,
 }
 
-/// How far the present look covers a member of the baseline.
+/// How far the present command covers a member of the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coverage {
-    /// It was to be asked.
+    /// It was to be queried.
     Asked,
-    /// It would have been, and there is no such member.
+    /// It would have been queried, but does not exist.
     Gone,
-    /// Its namespace is being deleted, and was not looked into.
+    /// Its namespace is being deleted, and was skipped.
     PassedOver,
     /// It is suspended.
     Suspended,
-    /// It was not looked at: the command was for others.
+    /// It was not queried: the command was for others.
     Outside,
 }
 
 impl Saved {
-    /// Of this moment.
+    /// Creates a baseline of this moment.
     pub fn new(taken: String, context: &str, members: BTreeMap<String, Evidence>) -> Self {
         Self { api_version: API_VERSION.into(), kind: KIND.into(), taken, context: context.to_owned(), members }
     }
 
-    /// Reads a file's text, of this version or of v1alpha1.
+    /// Parses a file's text, of this version or of v1alpha1.
     ///
     /// # Errors
-    /// It is not such a document, or one of a later version.
+    /// It is not such a document, or has a later version.
     pub fn parse(text: &str) -> Result<Self> {
         let not = |why: String| Error::failure("not a baseline file").because(why);
         let saved: Self = serde_json::from_str(text).map_err(|error| not(error.to_string()))?;
@@ -66,7 +66,7 @@ impl Saved {
         Ok(Self { api_version: API_VERSION.into(), ..saved })
     }
 
-    /// As a file's text.
+    /// Returns it as a file's text.
     ///
     /// # Errors
     /// None in practice: it is plain data.
@@ -76,13 +76,13 @@ impl Saved {
         Ok(format!("{text}\n"))
     }
 
-    /// What it says of one database only.
+    /// Returns the part about one database.
     pub fn of_database(self, name: &str) -> Self {
         let members = self.members.into_iter().map(|(path, evidence)| (path, evidence.of_database(name))).collect();
         Self { members, ..self }
     }
 
-    /// Compares it with what is there now: a check for each member of either.
+    /// Compares it with the present state: one check for each member of either.
     pub fn compared(&self, now: &BTreeMap<String, Evidence>, covered: impl Fn(&str) -> Coverage) -> Vec<VerifyCheck> {
         let check = |path: &str, judged: Judgement| {
             let (namespace, pod) = path.split_once('/').unwrap_or(("", path));
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(checks[1].lines, ["active tenants: 1 of 2 before"]);
     }
 
-    /// Nothing compared is never "as before".
+    /// A comparison of nothing is never "as before".
     #[test]
     fn a_baseline_that_names_nothing_is_no_pass() {
         let empty =
@@ -201,7 +201,7 @@ mod tests {
         }
     }
 
-    /// Each judgement carries the lines that say of what it is.
+    /// Each judgement has the lines of its kind.
     #[test]
     fn a_judgement_names_what_it_is_about() {
         let lines = |text: &str| vec![text.to_owned()];

@@ -1,4 +1,4 @@
-//! What a database server's answers mean. Pure.
+//! Judges a database server's answers. Pure.
 
 use super::check::Judgement;
 use crate::probe::ProbeError;
@@ -12,18 +12,18 @@ use crate::text::counted;
 use crate::topology::Warehouse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tables of a database that are named in its one line.
+/// Most tables of a database that are named in its line.
 const NAMED: usize = 4;
-/// Instances that are named.
+/// Most instances that are named.
 const NAMED_INSTANCES: usize = 5;
 
-/// Why what asks segments is skipped on a server without any.
+/// Why checks of segments are skipped on a server without any.
 pub const NOT_MPP: &str = "plain PostgreSQL: no segments";
 
-/// Why nothing that lies on segments is asked of a server whose sessions are in no warehouse.
+/// Why checks of data on segments are skipped on a server whose sessions have no warehouse.
 pub const NO_WAREHOUSE: &str = "no warehouse of the account is up: only the catalog is queried";
 
-/// The login, and who answered it.
+/// Judges the login and the server's version.
 pub fn connection(answer: &Answer<Introduction>) -> Judgement {
     match answer {
         Answer::Yes(who) => {
@@ -36,7 +36,7 @@ pub fn connection(answer: &Answer<Introduction>) -> Judgement {
     }
 }
 
-/// Whether every primary segment answers a dispatched query; `None` where there are no segments to ask.
+/// Judges whether every primary segment responds to a dispatched query; `None` if there are no segments.
 pub fn segments(answer: Option<Answer<Option<Dispatched>>>) -> Judgement {
     let Some(answer) = answer else { return Judgement::skipped(NOT_MPP) };
     match answer {
@@ -91,12 +91,12 @@ pub enum NoDispatch {
     },
 }
 
-/// Whether the nodes of a warehouse are proven to answer by what the endpoint of its account answered, and how in words: by a
-/// query that was dispatched in a session of that warehouse and in no other. What reached the coordinator alone, another
-/// warehouse, or fewer segments than there are nodes proves nothing of them.
+/// Returns how the nodes of a warehouse are proven to respond, by a query that was dispatched in a session of that
+/// warehouse and in no other, through the endpoint of its account. A query that reached the coordinator alone, another
+/// warehouse, or fewer segments than there are nodes proves nothing about them.
 ///
 /// # Errors
-/// Why they are not, in words.
+/// Why they are not proven to respond.
 pub fn nodes_proven(
     kernel: Kernel,
     dispatched: Option<&Dispatched>,
@@ -122,7 +122,7 @@ pub fn nodes_proven(
     Ok(dispatched_in_words(dispatched))
 }
 
-/// The same as a judgement over an answer.
+/// Returns the same as a judgement of an answer.
 pub fn warehouse(kernel: Kernel, answer: &Answer<Option<Dispatched>>, warehouse: &Warehouse) -> Judgement {
     match answer {
         Answer::Yes(dispatched) => match nodes_proven(kernel, dispatched.as_ref(), warehouse) {
@@ -134,9 +134,9 @@ pub fn warehouse(kernel: Kernel, answer: &Answer<Option<Dispatched>>, warehouse:
     }
 }
 
-/// Whether the catalog calls an instance down, and, where mirrors exist, whether they are in sync and each instance in
-/// its role; `None` where there are no segments. A cluster without mirrors is healthy in mode `n`. That all are up
-/// proves nothing: the catalog is late. Instances of warehouses that are `suspended` do not count.
+/// Judges whether the catalog reports an instance as down, and, if mirrors exist, whether they are in sync and each
+/// instance is in its role; `None` if there are no segments. A cluster without mirrors is healthy in mode `n`. That all
+/// are up proves nothing: the catalog is late. Instances of `suspended` warehouses do not count.
 pub fn mirrors(answer: Option<Answer<Vec<Instance>>>, suspended: &[String]) -> Judgement {
     let instances = match answer {
         None => return Judgement::skipped(NOT_MPP),
@@ -191,7 +191,7 @@ pub fn mirrors(answer: Option<Answer<Vec<Instance>>>, suspended: &[String]) -> J
     Judgement::passed(if mirrored == 0 { format!("{up}; there are no mirrors") } else { format!("{up} and in sync") })
 }
 
-/// Whether databases can be entered and what is in them: a judgement each. `must` has to be there.
+/// Judges each database: whether it accepts connections, and its contents. `must` has to exist.
 pub fn tables(contents: Result<&Baseline, &ProbeError>, must: &str) -> Vec<Judgement> {
     let baseline = match contents {
         Ok(baseline) => baseline,
@@ -213,8 +213,8 @@ pub fn tables(contents: Result<&Baseline, &ProbeError>, must: &str) -> Vec<Judge
     judged
 }
 
-/// What a database holds. A table that the server cannot read fails, in the server's words; one whose rows could not be
-/// counted is unknown; one that was not to be counted is neither.
+/// Judges a database's contents. A table that the server cannot read fails, with the server's message; one whose rows
+/// could not be counted is unknown; one that was not to be counted is neither.
 fn contents_of(database: &Database) -> Judgement {
     let tables = match &database.tables {
         Listing::Known(tables) => tables,
@@ -247,12 +247,12 @@ fn contents_of(database: &Database) -> Judgement {
     })
 }
 
-/// Whether a database may be one of those that a bounded list left out.
+/// Returns whether a database may be one of those that a truncated list excludes.
 fn beyond(baseline: &Baseline, name: &str) -> bool {
     baseline.truncated && baseline.databases.last().is_some_and(|last| name > last.name.as_str())
 }
 
-/// The first tables, with their rows where they are known. A schema is named where it is not the usual one.
+/// Returns the first tables, with their rows if they are known, and their schema if it is not the usual one.
 fn named(database: &Database) -> Option<String> {
     let listing = database.known()?;
     let name = |table: &Table| {
@@ -273,20 +273,20 @@ fn named(database: &Database) -> Option<String> {
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-/// What came of writing, reading back and dropping again.
+/// The result of writing, reading back and dropping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteTrial {
     /// Whether it was written.
     pub written: Result<Written, NotWritten>,
-    /// Whether it was read back as it was written; nothing where it was not written.
+    /// Whether it was read back as it was written; `None` if it was not written.
     pub read: Option<Answer<()>>,
-    /// How it lay on the segments of an MPP server.
+    /// How it was distributed over the segments of an MPP server.
     pub spread: Option<Answer<Spread>>,
-    /// What could not be removed again, and why.
+    /// What could not be removed, and why.
     pub left: Option<String>,
 }
 
-/// Whether what is written can be read.
+/// Judges whether written rows can be read.
 pub fn write(trial: &WriteTrial) -> Judgement {
     let judged = match (&trial.written, &trial.read) {
         (Err(not), _) if not.meaning.fails() => Judgement::failed(format!("nothing was written: {}", not.reason)),
@@ -308,7 +308,7 @@ pub fn write(trial: &WriteTrial) -> Judgement {
     }
 }
 
-/// Whether a distributed write reaches every primary segment.
+/// Judges whether a distributed write reaches every primary segment.
 pub fn spread(kernel: Kernel, trial: &WriteTrial) -> Judgement {
     if kernel == Kernel::PostgreSql {
         return Judgement::skipped(NOT_MPP);
@@ -333,7 +333,7 @@ mod tests {
     use crate::probe::sqlstate::Meaning;
     use crate::verify::check::VerifyVerdict;
 
-    /// `content role preferred mode status`, an instance a word.
+    /// `content role preferred mode status`, one word per instance.
     fn cluster(text: &str) -> Vec<Instance> {
         let fields = |word: &str| word.split('/').map(str::to_owned).collect::<Vec<_>>();
         text.split_whitespace()
@@ -388,7 +388,7 @@ mod tests {
         }
     }
 
-    /// Some troubles are named, and the rest is counted.
+    /// Some problems are named, and the rest is counted.
     #[test]
     fn of_many_troubles_some_are_named() {
         let down = |number: usize| {
@@ -401,9 +401,9 @@ mod tests {
         assert_eq!((more.len(), more.last().map(String::as_str)), (NAMED_INSTANCES + 1, Some("and 2 more")));
     }
 
-    /// What could not be removed again is named, however the trial went.
+    /// What could not be removed is named, whatever the result of the trial.
     #[test]
-    fn what_a_trial_leaves_behind_is_told() {
+    fn what_a_trial_leaves_behind_is_reported() {
         for (read, verdict) in [(Some(Answer::Yes(())), VerifyVerdict::Passed), (None, VerifyVerdict::Unknown)] {
             let left = Some("schema x is left".to_owned());
             let judged = write(&WriteTrial { written: Ok(Written { rows: 1 }), read, spread: None, left });
@@ -440,7 +440,8 @@ mod tests {
         }
     }
 
-    /// What reached the coordinator alone, another warehouse, or too few segments proves nothing of a warehouse's nodes.
+    /// A query that reached the coordinator alone, another warehouse, or too few segments proves nothing about a
+    /// warehouse's nodes.
     #[test]
     fn nodes_are_proven_by_a_query_dispatched_in_their_own_warehouse_alone() {
         let of = |nodes, only| Warehouse { name: "wh-1".to_owned(), nodes, only, proven: true };
@@ -465,7 +466,7 @@ mod tests {
             (Kernel::Mpp, went(1, Some(1), Some("wh-1")), of(2, true), Err("1 segment responded, but it has 2 nodes")),
             (Kernel::Mpp, went(2, Some(2), Some("wh-2")), of(2, false), Err("the session was in warehouse wh-2")),
             (Kernel::Mpp, None, of(2, false), Err("its sessions have no warehouse")),
-            // A kernel that knows no warehouses dispatches to all of its segments.
+            // A kernel without warehouses dispatches to all of its segments.
             (
                 Kernel::Mpp,
                 went(2, Some(2), None),
@@ -492,7 +493,7 @@ mod tests {
         assert_eq!((down.verdict, down.reason.as_str()), (VerifyVerdict::Failed, "down"));
     }
 
-    /// A suspended warehouse's segments may be down, and those of two warehouses may have one number.
+    /// A suspended warehouse's segments may be down, and those of two warehouses may have the same number.
     #[test]
     fn instances_of_a_suspended_warehouse_do_not_count() {
         let text = "-1/p/p/n/u 0/p/p/n/u/wh-1 0/p/p/n/d/wh-2";
@@ -550,7 +551,7 @@ mod tests {
             ),
         ];
         assert_eq!(text_of(&baseline), expected.map(|(verdict, reason)| (verdict, reason.to_owned())));
-        // A table that cannot be read fails in the server's words; one that could not be counted is unknown.
+        // A table that cannot be read fails with the server's message; one that could not be counted is unknown.
         for (uncounted, verdict, reason) in [
             (
                 Uncounted::Damaged("could not open file (SQLSTATE 58P01)".to_owned()),
@@ -572,7 +573,7 @@ mod tests {
                 "{uncounted:?}"
             );
         }
-        // What sorts behind a list that was cut may be there.
+        // What sorts behind the end of a truncated list may exist.
         baseline.truncated = true;
         assert!(text_of(&baseline).iter().all(|(verdict, _)| *verdict != VerifyVerdict::Failed));
     }

@@ -1,4 +1,4 @@
-//! What status pages and their metrics mean for an installation as a whole. Pure.
+//! Judges status endpoints and their metrics for an installation as a whole. Pure.
 
 use super::check::Judgement;
 use crate::probe::no_page::{NoPage, NoPageKind};
@@ -9,18 +9,18 @@ use crate::storage::{Digests, Reading, pageserver, safekeeper};
 use crate::text::counted;
 use crate::topology::health;
 
-/// Members of a timeline where there are more safekeepers than these: by default each timeline is on three of them.
+/// Members of a timeline if there are more safekeepers than these: by default each timeline is on three of them.
 const MEMBERS: usize = 3;
 
-/// What came of asking for a status page.
+/// The result of querying a status endpoint.
 pub type Answered = Result<PageFacts, NoPage>;
 
-/// The same, as a reading of this pod.
+/// Converts it to a reading of this pod.
 pub fn reading(pod: &str, answered: &Answered) -> Reading {
     Reading { pod: pod.to_owned(), said: answered.clone().map_err(|no| no.reason) }
 }
 
-/// A page alone: served, or not.
+/// Judges a single status endpoint.
 pub fn page(answered: &Answered) -> Judgement {
     match answered {
         Ok(facts @ PageFacts { metrics: Some(metrics), .. }) => {
@@ -35,8 +35,7 @@ pub fn page(answered: &Answered) -> Judgement {
     }
 }
 
-/// Whether more than half of the safekeepers that there should be answer, each with an identity of its own: a commit needs
-/// that many.
+/// Judges whether a quorum of the expected safekeepers responds, each with a unique identity: a commit needs that many.
 pub fn majority(answers: &[(String, Answered)]) -> Judgement {
     let all = answers.len();
     let needed = health::majority(all);
@@ -66,8 +65,9 @@ pub fn majority(answers: &[(String, Answered)]) -> Judgement {
     }
 }
 
-/// Whether more than half of the safekeepers have flushed what is committed, of each timeline that one of them lists, and
-/// whether all have as many timelines. A timeline that one does not list, and has as many as the others, is idle there.
+/// Judges whether a quorum of the safekeepers has flushed the committed WAL, for each timeline that one of them lists,
+/// and whether all have as many timelines. A timeline that one does not list while it has as many as the others is idle
+/// there.
 pub fn wal(readings: &Readings) -> Judgement {
     let all: Vec<&Reading> = readings.safekeepers.iter().collect();
     let reading: Vec<&Reading> = all.iter().copied().filter(|one| one.safekeeper().is_some()).collect();
@@ -122,7 +122,8 @@ pub fn wal(readings: &Readings) -> Judgement {
     lines(Judgement::passed(format!("{reason}{same}")), told)
 }
 
-/// Whose bytes are others than other safekeepers have of the same WAL, and of whom that is not known, a line each.
+/// Returns which safekeepers have different bytes of the same WAL than others, and for which that is unknown, one line
+/// each.
 fn bytes_of(reading: &[&Reading], digests: &Digests) -> (Vec<String>, Vec<String>) {
     let (mut other, mut unknown) = (Vec::new(), Vec::new());
     for one in reading {
@@ -133,14 +134,14 @@ fn bytes_of(reading: &[&Reading], digests: &Digests) -> (Vec<String>, Vec<String
     (other, unknown)
 }
 
-/// What is found of the positions, timeline by timeline.
+/// What the positions show, by timeline.
 #[derive(Default)]
 struct Positions {
-    /// No majority has it.
+    /// No quorum has it.
     short: Vec<String>,
-    /// Whether a majority has it is not known.
+    /// Whether a quorum has it is unknown.
     open: Vec<String>,
-    /// Who is behind.
+    /// Safekeepers that are behind.
     behind: Vec<String>,
 }
 
@@ -167,7 +168,7 @@ impl Positions {
                     }
                 }
                 Some(None) => mute += 1,
-                // It says itself that it has none.
+                // It reports itself that it has none.
                 None if facts.lists_all() => {
                     if all.len() <= MEMBERS {
                         let (pod, on, to) = (&one.pod, furthest.pod, lsn(furthest.lsn));
@@ -180,10 +181,10 @@ impl Positions {
                 }
             }
         }
-        // Where there are more, a timeline has members of its own, and those that list it are the most that is known.
+        // With more safekeepers, a timeline has its own members, and those that list it are all that is known.
         let members = if all.len() > MEMBERS { lists.max(MEMBERS) } else { all.len() };
         let needed = health::majority(members);
-        // One that gives no position may have it.
+        // One that reports no position may have it.
         let silent = all.len() - reading.len() + mute;
         let line =
             format!("timeline {id}: {have} of {members} have flushed {}; {needed} are needed", lsn(furthest.lsn));
@@ -195,11 +196,11 @@ impl Positions {
     }
 }
 
-/// Those that have fewer timelines than another: they are catching up, or lost some.
+/// Returns those that have fewer timelines than another: they are catching up, or lost some.
 fn fewer(all: &[&Reading], reading: &[&Reading], most: Option<(u64, &str)>) -> Vec<String> {
     let Some((most, on)) = most else { return Vec::new() };
     let total = |one: &&&Reading| one.safekeeper().and_then(|(_, facts)| facts.total);
-    // Where there are more than a timeline's members, each has its own.
+    // With more safekeepers than a timeline has members, each has its own.
     let is_short = |one: &&&Reading| total(one).is_some_and(|has| has < most && (all.len() <= MEMBERS || has == 0));
     let line = |one: &&Reading| {
         let has = total(&one).unwrap_or(0);
@@ -208,7 +209,7 @@ fn fewer(all: &[&Reading], reading: &[&Reading], most: Option<(u64, &str)>) -> V
     reading.iter().filter(is_short).map(line).collect()
 }
 
-/// No safekeeper has a timeline: right where no account was ever made, and the loss of all otherwise.
+/// Judges that no safekeeper has a timeline: right if no account was ever created, and the loss of all otherwise.
 fn empty(readings: &Readings, known: bool) -> Judgement {
     let serves = |one: &Reading| {
         let facts = one.pageserver()?;
@@ -226,8 +227,8 @@ fn empty(readings: &Readings, known: bool) -> Judgement {
     }
 }
 
-/// Whether a pageserver serves its tenants, none is broken, and each timeline that a safekeeper has is served.
-/// `remote_storage` is what the layout says of it.
+/// Judges whether a pageserver serves its tenants, none is broken, and each timeline that a safekeeper has is served.
+/// `remote_storage` is the layout's setting.
 pub fn tenants(one: &Reading, readings: &Readings, remote_storage: Option<bool>) -> Judgement {
     let page = match &one.said {
         Ok(page) => page,
@@ -249,7 +250,7 @@ pub fn tenants(one: &Reading, readings: &Readings, remote_storage: Option<bool>)
     };
     match (facts.broken(), facts.active()) {
         (broken @ 1.., _) => return Judgement::failed(format!("{active} active{}, {broken} broken", with(&others))),
-        // One that is still attaching will hold what it does not yet.
+        // A pageserver that is still attaching will hold the rest later.
         (0, 0) if !others.is_empty() => {
             return Judgement::unknown(format!("no tenant is active yet: {others}{suspected}"));
         }
@@ -278,7 +279,7 @@ pub fn tenants(one: &Reading, readings: &Readings, remote_storage: Option<bool>)
     }
 }
 
-/// What speaks against it that all is served, a line each.
+/// Returns what speaks against everything being served, one line each.
 fn unknown(facts: &PageserverFacts, safekeepers: &[&Reading], remote_storage: Option<bool>) -> Vec<String> {
     let mut lines = Vec::new();
     let most = most_timelines(safekeepers);
@@ -286,7 +287,7 @@ fn unknown(facts: &PageserverFacts, safekeepers: &[&Reading], remote_storage: Op
     if let Some(((most, pod), active)) = fewer {
         lines.push(format!("{pod} has {}, and {active} are active here", counted(most, "timeline")));
     }
-    // It stays suspected after all is attached again.
+    // The suspicion remains after everything is attached again.
     if facts.data_loss_suspected == Some(true)
         && (fewer.is_some() || most.is_none() || facts.active_timelines.is_none())
     {
@@ -304,7 +305,7 @@ fn unknown(facts: &PageserverFacts, safekeepers: &[&Reading], remote_storage: Op
     lines
 }
 
-/// `WAL of 1 timeline`, `2 active tenants, 3 timelines`.
+/// Formats `WAL of 1 timeline`, `2 active tenants, 3 timelines`.
 pub fn summary(metrics: &Metrics) -> String {
     match metrics {
         Metrics::Safekeeper(facts) => {

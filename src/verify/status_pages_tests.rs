@@ -1,4 +1,4 @@
-//! What the pages of an installation say together.
+//! The status endpoints of an installation, judged together.
 
 use super::*;
 use crate::storage::Idle;
@@ -38,7 +38,7 @@ fn a_majority_that_may_be_there_is_unknown() {
         ([up(1), no(NoPageKind::Other), late()], Unknown),
         ([up(1), refused(), refused()], Failed),
         ([late(), refused(), refused()], Failed),
-        // Two of one identity are one.
+        // Two with the same identity count as one.
         ([up(1), up(1), up(3)], Failed),
         ([served(PageFacts::default()), served(PageFacts::default()), refused()], Passed),
     ] {
@@ -80,7 +80,7 @@ fn what_is_committed_must_be_flushed_by_a_majority() {
             "1 timeline, all idle",
             "",
         ),
-        // While a compute writes it, those that take no part do not have it.
+        // While a compute writes it, those that do not participate do not have it.
         (
             [level().computes("aa/11", 1), level().without("aa/11"), level().without("aa/11")],
             Failed,
@@ -97,7 +97,7 @@ fn what_is_committed_must_be_flushed_by_a_majority() {
             "1 timeline flushed by a majority, up to 0/9; 3 more idle",
             "",
         ),
-        // A release that says nothing of how many there are.
+        // A release that does not report how many there are.
         ([level().without_total(), level().without_total(), level().without_total()], Passed, passed, ""),
     ] {
         let judged = wal(&world(safekeepers, None));
@@ -108,7 +108,7 @@ fn what_is_committed_must_be_flushed_by_a_majority() {
     }
 }
 
-/// A timeline's members are three by default, whichever of the safekeepers they are.
+/// A timeline's members are three by default, any of the safekeepers.
 #[test]
 fn of_more_than_three_those_that_list_a_timeline_count() {
     let others = || (2..=5).map(|id| sk(id).total(7));
@@ -191,7 +191,7 @@ fn a_pageserver_must_serve_what_there_is() {
         (whole(), Some(many()), None, Unknown, open, fewer),
         (suspected(whole()), Some(many()), None, Unknown, open, both.as_str()),
         (suspected(whole()), None, None, Unknown, open, suspects),
-        // All is attached again: it has as many as the safekeepers.
+        // Everything is attached again: it has as many as the safekeepers.
         (suspected(whole()), Some([level(), level(), level()]), None, Passed, "3 tenants active, none broken", ""),
         (
             whole().change(|facts| facts.remote_bytes = Some(0)),
@@ -227,7 +227,7 @@ fn a_pageserver_must_serve_what_there_is() {
     assert_eq!(judged(down().reading()), unknown("its status endpoint does not respond"));
 }
 
-/// With a token idle timelines are compared by name; where it is refused, that they are level is not known.
+/// With a token idle timelines are compared by name; if it is rejected, whether they are level is unknown.
 #[test]
 fn idle_timelines_are_as_good_as_their_list() {
     let listed = |id| level().id(id).timeline("bb/22", 5, 5, 1).idle(Idle::Listed);
@@ -244,7 +244,7 @@ fn idle_timelines_are_as_good_as_their_list() {
     assert_eq!(page.verdict, Passed);
     assert!(page.reason.contains(", but its idle timelines are unknown: "), "{}", page.reason);
 
-    // As many as the others, and not the same.
+    // As many as the others, but not the same.
     let other = level().id(3).timeline("cc/33", 5, 5, 1).idle(Idle::Listed);
     let judged = wal(&world([listed(1), listed(2), other.clone()], None));
     assert_eq!(judged.verdict, Failed, "{judged:?}");
@@ -253,7 +253,7 @@ fn idle_timelines_are_as_good_as_their_list() {
     assert!(judged.lines.contains(&"safekeeper-2 has no timeline bb/22 (safekeeper-0 has 0/5 committed)".to_owned()));
 }
 
-/// The same positions, and other bytes.
+/// The same positions, but different bytes.
 #[test]
 fn other_bytes_of_the_same_wal_are_a_failure_and_unknown_ones_are_unknown() {
     use crate::storage::digests::{Digest, Digests, Stretch};
@@ -278,7 +278,7 @@ fn other_bytes_of_the_same_wal_are_a_failure_and_unknown_ones_are_unknown() {
     let unknown = answered([is("x"), is("x"), Digest::Unknown("why".into())]);
     assert_eq!(unknown.verdict, Unknown);
     assert!(unknown.lines[0].starts_with("safekeeper-2: whether its bytes of timeline aa/11"), "{unknown:?}");
-    // Another one that differs counts more than one that is not known.
+    // A known difference counts more than an unknown one.
     assert_eq!(answered([is("x"), is("y"), Digest::Unknown("why".into())]).verdict, Failed);
     let older = answered([Digest::NotServed, Digest::NotServed, Digest::NotServed]);
     assert_eq!((older.verdict, older.lines.len()), (Passed, 1));

@@ -1,8 +1,8 @@
-//! The last good baseline of a member, as it is stored in the cluster. Pure: reading and writing it is the caller's.
+//! The last good baseline of a member, as it is stored in the cluster. Pure: the caller reads and writes it.
 //!
-//! Anyone who may write ConfigMaps in the namespace may have written it, so nothing in it is believed that a real one would
-//! not say: one that is too large, of another member, from the future, of impossible numbers, or that names nothing which
-//! could be missing, is not used.
+//! Any client that may write ConfigMaps in the namespace may have written it, so a baseline is used only if it could be
+//! real: not one that is too large, belongs to another member, is from the future, has impossible numbers, or contains
+//! nothing to compare.
 
 use super::evidence::{Difference, Evidence};
 use crate::api_version::{API_VERSION, V1ALPHA1};
@@ -17,18 +17,18 @@ use std::fmt;
 const KIND: &str = "StoredBaseline";
 /// The document's key in its ConfigMap.
 pub const KEY: &str = "baseline.json";
-/// How the names of the ConfigMaps begin.
+/// Prefix of the ConfigMaps' names.
 const PREFIX: &str = "kubectl-synxdb-baseline-";
 /// Longest name of an object, in bytes (Kubernetes: a DNS subdomain).
 const LONGEST_NAME: usize = 253;
 /// Largest document, in bytes: a ConfigMap may have 1 MiB.
 pub const LARGEST: usize = 512 << 10;
-/// More than two clocks are apart that certificates and tokens work with.
+/// More than clocks differ with which certificates and tokens work.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// More than any server has of anything that is counted here.
 const MOST: u64 = 1 << 50;
 
-/// What a member held when it was last found to be whole.
+/// What a member held when it was last verified.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -46,7 +46,7 @@ pub struct StoredBaseline {
     pub namespace: String,
     /// The member: its pod, or its component if its pods do not keep their names.
     pub member: String,
-    /// What it held.
+    /// Its contents.
     pub content: Evidence,
 }
 
@@ -55,15 +55,15 @@ pub struct StoredBaseline {
 pub enum Unusable {
     /// It is larger than [`LARGEST`].
     TooLarge,
-    /// It is no such document, or one of a later form.
+    /// It is not such a document, or has a later version.
     NotOne(String),
-    /// It is of this other member.
+    /// It belongs to this other member.
     OfAnother(String),
-    /// It says that it was taken then, which lies ahead.
+    /// It claims this time, which is in the future.
     FromTheFuture(String),
-    /// It has numbers that cannot be.
+    /// It has impossible numbers.
     Impossible,
-    /// It names nothing that could be missing.
+    /// It contains nothing to compare.
     NamesNothing,
 }
 
@@ -81,8 +81,8 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// Returns the name of the ConfigMap for a member. One that would be too long is cut, and ends with a checksum of all of
-/// it.
+/// Returns the name of the ConfigMap for a member. A name that would be too long is truncated, and ends with a checksum
+/// of the whole.
 pub fn config_map(member: &str) -> String {
     let whole = format!("{PREFIX}{member}");
     if whole.len() <= LONGEST_NAME {
@@ -100,7 +100,7 @@ pub fn config_map(member: &str) -> String {
 }
 
 impl StoredBaseline {
-    /// Of a member at that moment.
+    /// Creates the baseline of a member at that moment.
     pub fn new(taken: Timestamp, context: &str, (namespace, member): (&str, &str), content: Evidence) -> Self {
         Self {
             api_version: API_VERSION.into(),
@@ -113,7 +113,7 @@ impl StoredBaseline {
         }
     }
 
-    /// Reads the document of this member, of this version or of v1alpha1.
+    /// Parses the document of this member, of this version or of v1alpha1.
     ///
     /// # Errors
     /// Why it is not used.
@@ -142,16 +142,16 @@ impl StoredBaseline {
         Ok(Self { api_version: API_VERSION.into(), taken: taken.to_string(), ..read })
     }
 
-    /// When it was taken.
+    /// Returns when it was taken.
     pub fn taken(&self) -> Timestamp {
         self.taken.parse().unwrap_or(Timestamp::MIN)
     }
 
-    /// Returns the document's text. One that is too large is cut down: the lists of tables are shortened, as few as
-    /// possible, then those of databases; each says that it is cut, and how many there are in all.
+    /// Returns the document's text. A document that is too large is truncated: first the lists of tables, by as few as
+    /// possible, then those of databases; each says that it is truncated, and how many entries there are in all.
     ///
     /// # Errors
-    /// It names nothing that could be missing, or cannot be cut down far enough.
+    /// It contains nothing to compare, or cannot be truncated far enough.
     pub fn to_text(&self) -> Result<String, Unusable> {
         if !names_anything(&self.content) {
             return Err(Unusable::NamesNothing);
@@ -174,7 +174,7 @@ impl StoredBaseline {
         largest(longest, tables).or_else(|| largest(all.databases.len(), databases)).ok_or(Unusable::TooLarge)
     }
 
-    /// The same with the first timelines of a page, as many as there is room for.
+    /// Returns the same with the first timelines of a report, as many as fit.
     fn page_within(&self, all: &PageFacts) -> Option<String> {
         let timelines = match &all.metrics {
             Some(Metrics::Safekeeper(facts)) => facts.timelines.len(),
@@ -203,7 +203,7 @@ impl StoredBaseline {
     }
 }
 
-/// The text of the largest number below `bound` that has one; the smaller the number, the shorter the text.
+/// Returns the text of the largest number below `bound` that has one; the smaller the number, the shorter the text.
 fn largest(bound: usize, text: impl Fn(usize) -> Option<String>) -> Option<String> {
     let (mut low, mut high, mut best) = (0, bound, None);
     while low < high {
@@ -216,7 +216,7 @@ fn largest(bound: usize, text: impl Fn(usize) -> Option<String>) -> Option<Strin
     best
 }
 
-/// The first databases with the first tables of each, and what says that these are not all.
+/// Returns the first databases with the first tables of each, marked as truncated.
 fn shortened(all: &Baseline, databases: usize, tables: usize) -> Baseline {
     let mut cut = all.clone();
     cut.truncated |= databases < cut.databases.len();
@@ -230,7 +230,7 @@ fn shortened(all: &Baseline, databases: usize, tables: usize) -> Baseline {
     cut
 }
 
-/// Whether anything is in it that could be found missing afterwards.
+/// Returns whether it contains anything that could be missing afterwards.
 fn names_anything(content: &Evidence) -> bool {
     match content {
         Evidence::Sql(baseline) => !baseline.databases.is_empty(),
@@ -238,7 +238,7 @@ fn names_anything(content: &Evidence) -> bool {
     }
 }
 
-/// Whether its numbers can be, and can be added up.
+/// Returns whether its numbers are possible, and can be added up.
 pub fn is_possible(content: &Evidence) -> bool {
     match content {
         Evidence::Sql(baseline) => {
@@ -250,19 +250,19 @@ pub fn is_possible(content: &Evidence) -> bool {
     }
 }
 
-/// What is missing, told apart by what the user accepts.
+/// What is missing, divided by what the user accepts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Missing {
-    /// The lines that were not accepted.
+    /// The lines that are not accepted.
     pub lines: Vec<String>,
-    /// What accepts these, each once: a database covers its tables.
+    /// The names that accept these, each once: a database covers its tables.
     pub names: Vec<String>,
-    /// The lines that were.
+    /// The accepted lines.
     pub accepted: Vec<String>,
 }
 
-/// Tells apart what is missing by the names that are accepted. A database's name accepts all that is missing of it; what
-/// has no name cannot be accepted.
+/// Divides what is missing by the accepted names. A database's name accepts everything that is missing of it; what has
+/// no name cannot be accepted.
 pub fn accepted(difference: &Difference, names: &[String]) -> Missing {
     let covers =
         |name: &str, whole: &str| name == whole || name.strip_prefix(whole).is_some_and(|rest| rest.starts_with('/'));

@@ -1,4 +1,4 @@
-//! Documents as they may be read, and what is made of large ones.
+//! Documents as they may be read, and how large ones are truncated.
 
 use super::*;
 use crate::probe::baseline::examples;
@@ -72,7 +72,7 @@ fn what_no_run_would_have_stored_is_not_used() {
     let future = "2026-11-27T21:21:00Z";
     assert_eq!(with("/taken", future.into()), Err(Unusable::FromTheFuture(future.into())));
     assert_eq!(with("/content/report/databases/0/tables/known/total", json!(u64::MAX)), Err(Unusable::Impossible));
-    // One that says that there was nothing would find all of it.
+    // A document with empty contents would match anything.
     assert_eq!(with("/content/report/databases", json!([])), Err(Unusable::NamesNothing));
     for content in [Evidence::Page(PageFacts::default()), pageserver(0), Evidence::Page(sk(1).page())] {
         let text = serde_json::to_string(&stored(content.clone())).unwrap();
@@ -104,7 +104,7 @@ fn what_an_older_version_stored_is_read() {
     assert_eq!(read(&document(absurd)), Err(Unusable::Impossible));
 }
 
-/// Of very many timelines the first are kept, and how many are not.
+/// Of very many timelines the first are kept, and the number of the others.
 #[test]
 fn a_page_of_very_many_timelines_is_cut_down() {
     let all = (0..20_000).fold(sk(1), |sk, number| sk.timeline(&format!("{number:032}/{number:032}"), 9, 9, 1));
@@ -119,7 +119,8 @@ fn a_page_of_very_many_timelines_is_cut_down() {
     assert!(found.missing.is_empty() && found.unknown.len() == 1, "{found:?}");
 }
 
-/// Neither is cut further than it has to be, and what was cut off is never called missing, nor all of it compared.
+/// Neither is truncated more than necessary; what was cut off is never called missing, and the comparison is not called
+/// complete.
 #[test]
 fn a_large_one_is_cut_down_and_says_so() {
     let all = server(vec![database("a", 1000), database("b", 10), database("c", 5000), database("d", 5000)]);
@@ -149,7 +150,7 @@ fn very_many_databases_are_cut_down_too() {
     let Evidence::Sql(baseline) = &cut else { panic!("{cut:?}") };
     assert!(baseline.truncated && baseline.databases.len() > 1000, "{}", baseline.databases.len());
     assert!(difference(&cut, &all).missing.is_empty());
-    // What cannot be cut is not stored.
+    // A document that cannot be truncated is not stored.
     let version = "x".repeat(LARGEST);
     let databases = vec![database("a", 1)];
     let huge = Evidence::Sql(Baseline { version, databases, ..examples::baseline(Vec::new()) });
@@ -177,7 +178,7 @@ fn names(missing: &Missing) -> Vec<&str> {
     missing.names.iter().map(String::as_str).collect()
 }
 
-/// All that is missing has to be accepted, by its own name or its database's.
+/// Everything that is missing has to be accepted, by its own name or its database's.
 #[test]
 fn what_is_missing_is_accepted_by_its_name_only() {
     let found = lost();
@@ -188,7 +189,7 @@ fn what_is_missing_is_accepted_by_its_name_only() {
     let none = accept(&[]);
     assert_eq!((none.lines.clone(), none.accepted.len()), (found.missing.clone(), 0));
     assert_eq!(names(&none), ["gone", "test_db/public.t000002", "test_db/public.t000003"]);
-    // What is printed accepts all of it.
+    // The printed names accept all of it.
     let printed = accept(&names(&none));
     assert_eq!((printed.lines.len(), printed.names.len(), printed.accepted.len()), (0, 0, 5));
     let gone = accept(&["gone"]);

@@ -1,10 +1,10 @@
-//! Whom to ask, from a topology. Pure.
+//! Chooses the targets to query from a topology. Pure.
 
 use crate::topology::layout::{SqlEndpoint, StatusEndpoint};
 use crate::topology::{Component, Endpoint, Member, Role, Space, Suspended, Topology, Warehouse};
 use std::collections::BTreeMap;
 
-/// Somebody to ask.
+/// A target to query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VerifyTarget {
     /// A database server.
@@ -13,57 +13,57 @@ pub enum VerifyTarget {
         namespace: String,
         /// Its pod.
         pod: String,
-        /// Port, user, database that must be there.
+        /// Port, user, database that must exist.
         endpoint: SqlEndpoint,
-        /// Whether there is such a pod.
+        /// Whether the pod exists.
         exists: bool,
-        /// The warehouse that its sessions are in; `None` where its account has none that is up.
+        /// The warehouse of its sessions; `None` if its account has none that is up.
         warehouse: Option<String>,
-        /// The warehouses whose nodes it answers for, by the component's name.
+        /// The warehouses whose nodes are queried through it, by the component's name.
         answers_for: Vec<(String, Warehouse)>,
         /// Names of the account's warehouses that are suspended.
         suspended: Vec<String>,
     },
-    /// The status pages of a component's members.
+    /// The status endpoints of a component's pods.
     Pages {
         /// Namespace of the pods.
         namespace: String,
         /// Name of the component.
         component: String,
-        /// What they are.
+        /// Their role.
         role: Role,
-        /// The pods, and whether each is there.
+        /// The pods, and whether each exists.
         pods: Vec<(String, bool)>,
         /// Port and path.
         endpoint: StatusEndpoint,
-        /// Whether these are all members there should be, so that a majority can be told.
+        /// Whether these are all expected pods, so that a quorum can be judged.
         whole: bool,
-        /// What the layout says of its remote storage.
+        /// The layout's remote storage setting.
         remote_storage: Option<bool>,
     },
-    /// Nodes that another component answers for: what Kubernetes says of them.
+    /// Nodes that are queried through another component: their state in Kubernetes.
     Nodes {
         /// Namespace of the pods.
         namespace: String,
         /// Name of the component.
         component: String,
-        /// Ready pods, and pods that there should be.
+        /// Ready pods, and expected pods.
         ready: (usize, usize),
         /// Those that are not Ready.
         waiting: Vec<String>,
     },
-    /// A Ready member of a kind that nothing is known to prove of.
+    /// A Ready member of a kind without a known verification.
     Unprovable {
         /// Its namespace.
         namespace: String,
         /// Its pod.
         pod: String,
-        /// Why it is not asked.
+        /// Why it is not queried.
         reason: String,
     },
-    /// What is suspended: nothing of it is asked.
+    /// A suspended part: nothing of it is queried.
     Suspended(Suspended),
-    /// A member that cannot be asked.
+    /// A member that cannot be queried.
     Unasked {
         /// Its namespace.
         namespace: String,
@@ -74,15 +74,15 @@ pub enum VerifyTarget {
     },
 }
 
-/// Those to ask about the members that `wanted` lets through, and what is suspended that `named` lets through by namespace
-/// and StatefulSet; who answers for several is asked once.
+/// Returns the targets for the members that `wanted` selects, and the suspended parts that `named` selects by namespace
+/// and StatefulSet; an endpoint of several members is queried once.
 pub fn subjects(
     topology: &Topology,
     wanted: impl Fn(&Member) -> bool,
     named: impl Fn(&str, &str) -> bool,
 ) -> Vec<VerifyTarget> {
     let mut subjects = Vec::new();
-    // Where each server that is asked stands in the list.
+    // The index of each queried server in the list.
     let mut servers: BTreeMap<(String, String), usize> = BTreeMap::new();
     for (space, component) in topology.spaces.iter().flat_map(of_space) {
         if let Some(suspended) = suspension(space, component, &named) {
@@ -169,7 +169,7 @@ fn of_space(space: &Space) -> impl Iterator<Item = (&Space, &Component)> {
     space.components.iter().map(move |component| (space, component))
 }
 
-/// What a component's being stopped is told as: a warehouse by itself, an account once, with its first component.
+/// Returns the suspension that stops a component: a warehouse by itself, an account once, with its first component.
 fn suspension(space: &Space, component: &Component, named: impl Fn(&str, &str) -> bool) -> Option<Suspended> {
     let first = |suspended: &Suspended| {
         let wanted = suspended.sets.iter().find(|set| named(&space.namespace, set));
@@ -225,7 +225,7 @@ pods:
             .collect()
     }
 
-    /// What the layout gives no port is skipped while it is Ready, and unknown while it is not.
+    /// A component without a port in the layout is skipped while it is Ready, and unknown while it is not.
     #[test]
     fn what_nothing_is_known_to_prove_of_is_told_apart() {
         let system = |ready: bool| {
@@ -269,7 +269,7 @@ pods: [{{name: storage-broker-0, set: storage-broker, ready: {ready}}}]"
         assert_eq!(about(&world(), "safekeeper-2"), expected);
     }
 
-    /// Each warehouse for itself; what is asked of the account as a whole is asked in one that is up.
+    /// Each warehouse separately; queries about the account as a whole run in one that is up.
     #[test]
     fn each_warehouse_is_asked_about_and_a_suspended_one_is_not() {
         let account = |proxy: u32, [first, second, third]: [u32; 3], pods: &str| {

@@ -218,7 +218,7 @@ fn a_page_of_another_service_is_unknown() {
     let page = |port: u16, path: &str| format!("    page: {{ port: {port}, path: {path} }}");
     for (page_now, said) in [
         (page(7676, "/metrics"), "returned 200, but not a JSON object"),
-        (page(7676, "/nowhere"), "answers 404"),
+        (page(7676, "/nowhere"), "returned 404"),
         (page(7699, "/v1/status"), ""),
     ] {
         let changed = layout.replacen(&page(7676, "/v1/status"), &page_now, 1);

@@ -170,17 +170,17 @@ fn a_forged_baseline_proves_nothing() {
     let dry = ["failover", TARGET, "--dry-run=client"];
     for (why, change) in [
         (
-            "which lies ahead",
+            "is in the future",
             &(|document: &mut Value| document["taken"] = "2999-01-01T00:00:00Z".into()) as &dyn Fn(&mut Value),
         ),
-        ("names nothing that could be missing", &|document| {
+        ("it contains nothing to compare", &|document| {
             document["content"]["report"]["databases"] = serde_json::json!([])
         }),
         ("it belongs to cloud008/x", &|document| {
             (document["namespace"], document["member"]) = ("cloud008".into(), "x".into())
         }),
-        ("no baseline that this version reads", &|document| document["apiVersion"] = "kubectl-synxdb/v9".into()),
-        ("no baseline that this version reads", &|document| document["content"] = "".into()),
+        ("this version cannot read it", &|document| document["apiVersion"] = "kubectl-synxdb/v9".into()),
+        ("this version cannot read it", &|document| document["content"] = "".into()),
     ] {
         let ran = cluster.run_with(&dry, |_| forge(&cluster, PROXY, change)).exits(0);
         ran.says(&[

@@ -1,4 +1,4 @@
-//! The account of a run: what became of claims, volumes and pod.
+//! The result of a run: what happened to claims, volumes and pod.
 
 use super::state::Executor;
 use crate::plan::{ReplacedClaim, Step};
@@ -58,9 +58,9 @@ impl Executor<'_, '_> {
     }
 }
 
-/// Whether a volume that was to be retained is there and would outlive its claim: what the plan meant to keep is one thing,
-/// what there is in the end another. Where volumes cannot be read, only what this run retained by the server's word is
-/// known to be kept.
+/// Returns whether a volume that should be retained exists and would outlive its claim: the plan's intention is one
+/// thing, the final state another. If volumes cannot be read, only what the server confirmed to this run counts as
+/// retained.
 fn still_kept(topology: &Topology, volume: &str, retained: &[String]) -> bool {
     match topology.recorded.iter().find(|recorded| recorded.name == volume) {
         Some(recorded) => recorded.reclaim_policy == "Retain",
@@ -68,9 +68,9 @@ fn still_kept(topology: &Topology, volume: &str, retained: &[String]) -> bool {
     }
 }
 
-/// The reclaim policy that a volume which came back had before and does not get again: without a proof that it holds what it
-/// should, another disk may still be the right one, and nothing is given up. `None` where it has it again, or will once the
-/// act is finished.
+/// Returns the original reclaim policy of a restored volume that does not get it back: if it is not verified that it
+/// holds the right data, another disk may be the right one, so nothing is given up. `None` if it has the policy again,
+/// or will have it once the operation is finished.
 fn withheld(ending: &Ending, claim: &ReplacedClaim) -> Option<String> {
     let unproven = matches!(ending, Ending::Replaced | Ending::Unverified(_) | Ending::DataMissing(_));
     let policy = claim.returns.as_ref()?.reclaim_policy.clone();
@@ -84,7 +84,7 @@ mod tests {
     use crate::testing::{snapshot, unreadable};
     use crate::topology::{Layout, build};
 
-    /// What the plan meant to keep is not kept for that.
+    /// The plan's intention alone does not make it retained.
     #[test]
     fn only_what_is_known_to_be_kept_is_said_to_be() {
         let world = |policy: &str, volume: &str, readable: bool| {
@@ -104,12 +104,12 @@ records: [{{id: f1, pod: wh1-0, age: 9, claims: [{{name: c, uid: u, volume: pv-1
         for (topology, retained, expected) in [
             (world("Retain", "pv-1", true), &[][..], true),
             (world("Retain", "pv-1", true), &now[..], true),
-            // Retaining it was denied, or somebody set it back.
+            // Retaining it was denied, or another client reverted it.
             (world("Delete", "pv-1", true), &[], false),
             (world("Delete", "pv-1", true), &now, false),
             // It is gone.
             (world("Retain", "pv-2", true), &now, false),
-            // Nobody can look: only the server's own word counts.
+            // Volumes cannot be read: only the server's confirmation counts.
             (world("Retain", "pv-1", false), &[], false),
             (world("Retain", "pv-1", false), &now, true),
         ] {
@@ -117,7 +117,7 @@ records: [{{id: f1, pod: wh1-0, age: 9, claims: [{{name: c, uid: u, volume: pv-1
         }
     }
 
-    /// A volume that came back gets its policy again by proof alone.
+    /// A restored volume gets its policy back only after verification.
     #[test]
     fn what_is_not_proven_stays_on_retain() {
         let claim = |policy: Option<&str>| ReplacedClaim {
@@ -138,7 +138,7 @@ records: [{{id: f1, pod: wh1-0, age: 9, claims: [{{name: c, uid: u, volume: pv-1
             (Ending::Recovered, Some("Delete"), None),
             (Ending::Replaced, Some("Retain"), None),
             (Ending::Replaced, None, None),
-            // The run that finishes it says so.
+            // The run that finishes it reports it.
             (Ending::TimedOut(why()), Some("Delete"), None),
             (Ending::Interrupted, Some("Delete"), None),
         ] {

@@ -1,6 +1,6 @@
-//! The last phase: the component answers, and what was there before is there, while the new pod stays. Both must hold at
-//! one moment, and the pod must have stayed for long enough by then: it is asked all the while, so that the wait costs the
-//! proof nothing.
+//! The last phase: the component responds, and its data is intact, while the new pod stays. Both must hold at one
+//! moment, and the pod must have stayed long enough by then: it is queried the whole time, so that waiting does not
+//! delay verification.
 
 use super::state::Executor;
 use crate::duration;
@@ -12,35 +12,35 @@ use crate::topology::Topology;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// Pauses between two questions to a component that does not answer yet.
+/// Pauses between two queries of a component that does not respond yet.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// The same to one that answers and catches up.
+/// The pause for a component that responds and catches up.
 const CATCHING_UP_PAUSE: Duration = Duration::from_secs(5);
 
-/// How the new pod stands.
+/// The state of the new pod.
 enum PodState {
     /// It is not Ready, or not known to be: why.
     Not(String),
-    /// It is Ready, and will have been so for long enough then, unless it is interrupted: what is waited for.
+    /// It is Ready, and will have been long enough at this time unless it is interrupted: what is waited for.
     Until(Instant, String),
-    /// It has stayed for long enough.
+    /// It has stayed long enough.
     Stays,
 }
 
-/// What was heard last, before what is waited for all the same.
+/// Returns the last answer as the beginning of a sentence, before what is waited for.
 fn last_answer(answer: Option<&Confirmation>, then: &str) -> String {
     match answer {
         Some(Confirmation::Confirmed { .. }) => format!("it responds, {then}"),
         Some(Confirmation::Missing(_)) => format!("it responds, but data is missing, {then}"),
         Some(Confirmation::Unknowable(why)) => format!("{why}, {then}"),
-        // That it does not answer follows.
+        // The rest of the sentence says that it does not respond.
         Some(Confirmation::NotYet(_) | Confirmation::CatchingUp(_)) | None => String::new(),
     }
 }
 
 impl Executor<'_, '_> {
-    /// Phase 6. No ending says that the pod is Ready before it has stayed.
+    /// Phase 6. No result says that the pod is Ready before it has stayed.
     pub(super) async fn answers(&mut self) -> Result<Ending, Ending> {
         let phase = Phase::Answers;
         let started = Instant::now();
@@ -52,7 +52,7 @@ impl Executor<'_, '_> {
                 Some(_) => None,
                 None => Some(self.confirm().await?),
             };
-            // What is true now counts, not what was when the question was asked.
+            // The current state counts, not that at the time of the query.
             self.watch.catch_up();
             let topology = self.observe();
             let standing = self.standing(&topology);
@@ -100,7 +100,7 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// Asks once, for as long as there is time.
+    /// Queries once, for as long as there is time.
     async fn confirm(&mut self) -> Result<Confirmation, Ending> {
         let phase = Phase::Answers;
         let ready_for = self.settling.ready_for(Instant::now()).unwrap_or_default();
@@ -121,7 +121,7 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// Waits until it is worth asking again: a moment, or until the pod has stayed or is known not to have.
+    /// Waits until another query is worthwhile: a moment, or until the pod has stayed or is known not to have.
     async fn pause(
         &mut self,
         (waits, late): (String, String),
@@ -141,7 +141,7 @@ impl Executor<'_, '_> {
             },
             () = sleep_until(wake) => {
                 if !settling {
-                    // Days, where there is much to fetch.
+                    // Days, if there is much to fetch.
                     let longest = if self.catching_up.is_some() { CATCHING_UP_PAUSE } else { LONGEST_PAUSE };
                     *pause = (*pause * 2).min(longest);
                 }
@@ -150,7 +150,7 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// The time is up. What moves until then is not away: it is catching up.
+    /// Handles the end of the time. A component that makes progress until then is not unavailable: it is catching up.
     fn too_late(&mut self, waits: String, late: &str) -> Ending {
         let ending = match self.catching_up.take() {
             Some(left) => Ending::CatchingUp(left),
@@ -166,7 +166,7 @@ impl Executor<'_, '_> {
             Progress::Waiting(why) | Progress::Misbound(why) => return PodState::Not(why),
             Progress::Trapped(trap) => return PodState::Not(format!("its pod is waiting for claim {}", trap.claim)),
         }
-        // What was seen last may not be so any more.
+        // The last observation may be outdated.
         if let Some(since) = self.watch.silent_since() {
             return PodState::Not(format!(
                 "no response from the API server for {}",
@@ -174,7 +174,7 @@ impl Executor<'_, '_> {
             ));
         }
         let Some((member, pod)) = goal::successor(plan, topology) else {
-            return PodState::Not("the new pod was deleted again".into());
+            return PodState::Not("the new pod is gone".into());
         };
         let needed = settle_time(self.run.settle, topology.component_of(member), Some(pod));
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! What the component says right before the first change, and the row that is looked for afterwards.
+//! The baseline right before the first change, and the canary row that is searched for afterwards.
 
 use super::state::Executor;
 use crate::plan::{Action, ComparedWith, Proof};
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 impl Executor<'_, '_> {
     pub(super) async fn write_canary(&mut self) {
-        // A resumed run looks for the row that the first one wrote.
+        // A resumed run searches for the row that the first run wrote.
         self.canary.clone_from(&self.run.record.canary);
         let Proof::Sql { canary: Some(schema), .. } = &self.run.plan.proof else { return };
         if self.canary.is_some() {
@@ -26,8 +26,8 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// The plan's baseline was taken before the question to the user: what was dropped while the plan was read is no loss.
-    /// So it is taken once more right before the first change, unless an earlier run or an earlier day took it.
+    /// Takes the baseline again. The plan's baseline was taken before the prompt: what was dropped while the user read
+    /// the plan is not a loss. Not if an earlier run took it, or it is a stored one.
     pub(super) async fn take_baseline_again(&mut self) {
         let plan = self.run.plan;
         let fresh = matches!(plan.baseline, ComparedWith::Fresh { .. }) && plan.resumes.is_none();
@@ -39,7 +39,7 @@ impl Executor<'_, '_> {
             Ok(now) => {
                 let gone = difference(&before, &now).missing;
                 if !gone.is_empty() {
-                    self.notice(format!("missing since the plan was made: {}", gone.join("; ")));
+                    self.notice(format!("since the plan was made: {}", gone.join("; ")));
                 }
                 let now = now.or_before(&before);
                 self.run.record.set_baseline(serde_json::to_value(&now).ok());

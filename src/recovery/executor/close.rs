@@ -1,4 +1,4 @@
-//! The end of a run: the outcome is written where the record is, and the canary table is dropped.
+//! The end of a run: the outcome is written to the record, and the canary table is dropped.
 
 use super::state::Executor;
 use crate::cluster::write::Written;
@@ -8,15 +8,15 @@ use crate::recovery::events::Ending;
 use jiff::Timestamp;
 
 impl Executor<'_, '_> {
-    /// Writes the outcome where the record is, and drops the canary table. What cannot be done is said, and changes
-    /// nothing about the verdict.
+    /// Writes the outcome to the record, and drops the canary table. Failures are reported, and do not change the
+    /// verdict.
     pub(super) async fn close(&mut self, ending: &Ending) {
         let outcome = match ending {
             Ending::Recovered => Recorded::Recovered,
             Ending::Replaced | Ending::Unverified(_) => Recorded::Unverified,
             Ending::DataMissing(_) => Recorded::DataMissing,
             Ending::CatchingUp(_) => return self.left_catching_up().await,
-            // Somebody may finish it: the canary table is part of what there is to find.
+            // A later run may finish it: the canary table is part of what it verifies.
             Ending::TimedOut(_) | Ending::ClusterChanged(_) | Ending::Failed(_) | Ending::Interrupted => {
                 return self.left_unfinished().await;
             }
@@ -26,18 +26,18 @@ impl Executor<'_, '_> {
             Some(schema) if outcome == Recorded::DataMissing => self.run.prover.lacks_canary(schema).await,
             _ => false,
         };
-        // A row that is on the volume that went is not here to be dropped: an undo will find it.
+        // A row on the deleted volume cannot be dropped here: an undo will find it.
         if !lost {
             self.run.record.canary = None;
         }
         self.run.record.outcome = outcome;
         self.run.record.finished = Some(Timestamp::now().to_string());
-        // What was all found again need not be kept for ever.
+        // Once everything was found again, the baseline need not be kept forever.
         if outcome == Recorded::Recovered {
             self.run.record.set_baseline(None);
         }
         self.write_outcome(outcome).await;
-        // Only now: a run that is killed before looks for the row when it is run again.
+        // Only now: if this run is killed before, the next one searches for the row.
         if let Some(schema) = canary.filter(|_| !lost)
             && let Err(why) = self.run.prover.drop_canary(&schema).await
         {
@@ -49,8 +49,8 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// Writes on the records of earlier acts that they are settled. Without it an old one would be the newest as soon as
-    /// this one's record goes with its volumes, and be called unfinished again.
+    /// Marks the records of earlier operations as settled. Otherwise an old one would be the newest as soon as this
+    /// record is deleted with its volumes, and count as unfinished again.
     async fn settle_left_open(&mut self) {
         for earlier in std::mem::take(&mut self.run.left_open) {
             let (in_journal, _) = self.run.journal.records();
@@ -77,14 +77,14 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// It is gone on with like any run that is unfinished, and the record says what it waits for.
+    /// Leaves a run that can be resumed like any unfinished one; the record tells what it waits for.
     async fn left_catching_up(&mut self) {
         self.run.record.outcome = Recorded::CatchingUp;
         self.write_outcome(Recorded::CatchingUp).await;
         self.left_unfinished().await;
     }
 
-    /// Writes the record as it is now wherever it is.
+    /// Writes the current record to every place that has it.
     async fn write_outcome(&mut self, outcome: Recorded) {
         if self.run.plan.journal.is_some()
             && let Err(error) = self.run.journal.write(&Record { healed: self.healed, ..self.run.record.clone() })
@@ -104,8 +104,8 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// Drops what runs left that were given up for this one. It is dropped from what the component holds now; a volume that
-    /// was set aside keeps its own.
+    /// Drops the canary tables of runs that this one superseded. They are dropped from the component's current data; a
+    /// retained volume keeps its own.
     async fn drop_superseded(&mut self, outcome: Recorded) {
         if outcome != Recorded::Recovered {
             return;
@@ -117,8 +117,7 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// Writes the outcome on a volume. One that came back and is whole gets the reclaim policy again that it had before
-    /// it was first set aside.
+    /// Writes the outcome on a volume. A restored volume that is verified gets its original reclaim policy back.
     async fn finish_record(&mut self, volume: &str, uid: &str, outcome: Recorded) -> Result<Written, Error> {
         let returns = self.run.record.claims.iter().filter_map(|claim| claim.returns.as_ref());
         let policy = returns.filter(|back| back.uid == uid).find_map(|back| back.reclaim_policy.clone());
@@ -126,7 +125,7 @@ impl Executor<'_, '_> {
         self.write_record(volume, uid, policy.as_deref()).await
     }
 
-    /// Somebody may finish it: the canary table is part of what there is to find.
+    /// Keeps the canary table for a later run that may finish this one.
     async fn left_unfinished(&mut self) {
         let Some(schema) = self.canary.take() else { return };
         if is_looked_for_again(self.wrote_canary, !self.done.is_empty()) {
@@ -136,8 +135,8 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// The volumes that this run or an earlier one wrote this act's record on: an earlier one may have left nothing to
-    /// do about some of them.
+    /// Returns the volumes that carry this operation's record, from this run or an earlier one: an earlier one may have
+    /// left nothing to do for some of them.
     fn own_volumes(&self) -> Vec<(String, String)> {
         let mut volumes = self.record_on.clone();
         let before = self.recorded(&self.run.record.id);
@@ -145,7 +144,7 @@ impl Executor<'_, '_> {
         volumes
     }
 
-    /// The volumes that carry the record of this act: name and UID.
+    /// Returns the volumes that carry the record of this operation: name and UID.
     fn recorded(&self, id: &str) -> Vec<(String, String)> {
         let of_it = |text: &String| Record::parse(text).is_some_and(|record| record.id == id);
         let topology = self.topology();
@@ -154,8 +153,8 @@ impl Executor<'_, '_> {
     }
 }
 
-/// Whether a run that comes after an unfinished one looks for the canary table: it does for one that an earlier run wrote,
-/// or the failover that is undone, whatever this one did; and for one of this run once anything was changed.
+/// Returns whether a run after this unfinished one searches for the canary table: it does for one of an earlier run, or
+/// of the failover that is being undone, whatever this run did; and for one of this run once anything was changed.
 fn is_looked_for_again(wrote: bool, changed: bool) -> bool {
     !wrote || changed
 }
@@ -164,14 +163,14 @@ fn is_looked_for_again(wrote: bool, changed: bool) -> bool {
 mod tests {
     use super::*;
 
-    /// A row that is dropped while a run will look for it would count as lost data.
+    /// A row that is dropped while a later run searches for it would count as lost data.
     #[test]
-    fn the_canary_table_stays_for_whoever_looks_for_it() {
+    fn the_canary_table_stays_for_a_later_run_that_searches_for_it() {
         for (wrote, changed, expected) in [
-            // Nothing was changed: nobody will go on.
+            // Nothing was changed: no run will resume it.
             (true, false, false),
             (true, true, true),
-            // It resumes, or undoes: the row is an earlier run's, and only waiting may have been left.
+            // It resumes or undoes: the row belongs to an earlier run, and only waiting may have been left.
             (false, false, true),
             (false, true, true),
         ] {

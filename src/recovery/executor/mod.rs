@@ -1,4 +1,4 @@
-//! Carries out a plan. All that a run does is a method of [`Executor`](state::Executor), and stands in this folder.
+//! Executes a plan. Everything that a run does is a method of [`Executor`](state::Executor) in this folder.
 
 mod account;
 mod answers;

@@ -1,4 +1,4 @@
-//! The record of a run, written on the volumes that take part, within what their annotations have room for.
+//! The record of a run, written on its volumes within the size limit of their annotations.
 
 use super::state::Executor;
 use crate::cluster::Written;
@@ -9,11 +9,11 @@ use crate::plan::{Record, annotation, settled};
 use std::collections::BTreeMap;
 
 impl Executor<'_, '_> {
-    /// Writes the record on a volume, with its reclaim policy in the same request if one is given. Older records on it are
-    /// cut down if there is no room otherwise: then only if nobody changed the volume since it was read.
+    /// Writes the record on a volume, with its reclaim policy in the same request if one is given. If there is no room
+    /// otherwise, older records on it are shortened, but only if no client changed the volume since it was read.
     ///
     /// # Errors
-    /// Not allowed, no answer, or no room: the annotations of others fill the volume's.
+    /// Not allowed, no response, or no room: other annotations fill the volume's limit.
     pub(super) async fn write_record(
         &mut self,
         volume: &str,
@@ -37,10 +37,10 @@ impl Executor<'_, '_> {
         Ok(written)
     }
 
-    /// Writes on the record of an earlier act that this one has settled what it left open. A record that is gone is settled.
+    /// Marks an earlier operation's record as settled by this one. A record that is gone is settled.
     ///
     /// # Errors
-    /// Not allowed, or no answer.
+    /// Not allowed, or no response.
     pub(super) async fn settle_record(&mut self, volume: &str, uid: &str, id: &str) -> Result<Written, Error> {
         let by = self.run.record.id.clone();
         let seen = self.annotated(uid).unwrap_or_default();
@@ -53,13 +53,13 @@ impl Executor<'_, '_> {
         self.run.cluster.change_annotations(target, seen, &mut compose).await
     }
 
-    /// The annotations of a volume as they are watched; `None` if it is not.
+    /// Returns the annotations of a volume as they are watched; `None` if it is not watched.
     fn annotated(&self, uid: &str) -> Option<Annotated> {
         let volumes = self.watch.snapshot().volumes.items();
         volumes.iter().find(|volume| volume.metadata.uid.as_deref() == Some(uid)).map(Annotated::from)
     }
 
-    /// Tells at once what is not kept, each once.
+    /// Reports at once what is not stored, each once.
     fn note_fit(&mut self, volume: &str, fitted: &Fit) {
         if let Some(notice) = fitted.trimmed.notice(volume) {
             self.notice(notice);
@@ -69,7 +69,7 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// Tells that the baseline is not kept there.
+    /// Reports that the baseline is not stored there.
     pub(super) fn note_loss(&mut self, place: &str) {
         let text = format!(
             "the baseline is too large to store on {place}: this run uses it, but a resumed run or an undo has \

@@ -1,5 +1,5 @@
-//! A run from its beginning to its end: steps performed one by one, goals awaited by watch events, what happens told as it
-//! happens.
+//! A run from beginning to end: executes steps one by one, waits for goals by watch events, and reports events as they
+//! happen.
 
 use super::state::{Executor, Run};
 use crate::cluster::Watch;
@@ -10,7 +10,7 @@ use crate::recovery::goal::{self, Goal, Progress};
 use crate::recovery::settle::Settling;
 use tokio::time::Instant;
 
-/// Runs a plan to its end. The watch must be open already, so that no event is missed.
+/// Runs a plan to its end. The watch must already be open, so that no event is missed.
 pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) + Send)) -> Outcome {
     let started = Instant::now();
     let known = watch.snapshot().namespaces.first().map(SeenEvents::of).unwrap_or_default();
@@ -43,7 +43,7 @@ pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) +
     executor.outcome(ending, started.elapsed())
 }
 
-/// The phase that a step belongs to.
+/// Returns the phase of a step.
 fn phase_of(step: &Step) -> Phase {
     match step {
         Step::Retain { .. } | Step::Unreserve { .. } | Step::Reserve { .. } => Phase::Retain,
@@ -62,7 +62,7 @@ impl Executor<'_, '_> {
             let started = Instant::now();
             let details = self.steps(phase, plan.steps.iter().filter(|step| phase_of(step) == phase)).await?;
             if phase == Phase::Retain {
-                // A claim that is made before the volume controller knows of a reservation gets another volume.
+                // A claim that is created before the volume controller has processed a reservation gets another volume.
                 if details.is_empty() && goal::noticed(plan, &self.topology()) != Progress::Reached {
                     (self.tell)(Event::Started(phase));
                 }

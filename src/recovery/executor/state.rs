@@ -1,4 +1,4 @@
-//! What a run needs, and what it knows while it is under way.
+//! The inputs of a run, and its state.
 
 use crate::cluster::{Cluster, LeaseGuard, Watch};
 use crate::duration;
@@ -16,37 +16,37 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// All that a run needs.
+/// The inputs of a run.
 pub struct Run<'r> {
-    /// What to do.
+    /// The plan.
     pub plan: &'r Plan,
-    /// Where.
+    /// The cluster.
     pub cluster: &'r Cluster,
-    /// What things are called.
+    /// The layout.
     pub layout: &'r Layout,
-    /// Who is asked whether the component is back.
+    /// Checks whether the component is back.
     pub prover: &'r Prover,
-    /// What the component said before.
+    /// The baseline.
     pub before: Option<Evidence>,
-    /// The record to write on the volumes that take part.
+    /// The record to write on the volumes.
     pub record: Record,
-    /// Schemas of canary tables that earlier runs of this pod, none of which will go on, may have left.
+    /// Schemas of canary tables that earlier runs of this pod may have left, and that no run will resume.
     pub superseded: Vec<String>,
-    /// Earlier acts of this pod that left something open: settled once this one has recovered.
+    /// Earlier operations on this pod that left something open: settled once this one has recovered.
     pub left_open: Vec<Record>,
-    /// Where the record is kept if no volume can carry it.
+    /// Where the record is stored if no volume can carry it.
     pub journal: &'r Journal,
-    /// How long all of it may take.
+    /// Time limit of the whole run.
     pub timeout: Duration,
-    /// How long the new pod must stay Ready, as it was asked for.
+    /// How long the new pod must stay Ready, as requested.
     pub settle: Duration,
-    /// Set when the user wants to stop.
+    /// Set when the user interrupts.
     pub interrupt: CancellationToken,
-    /// Keeps others from failing over in the same namespace.
+    /// Prevents other failovers in the same namespace.
     pub lease: &'r LeaseGuard,
 }
 
-/// A run under way: what is to be done, what was done so far, and what is known of the cluster.
+/// A run in progress: its inputs, what was done, and what is known of the cluster.
 pub(super) struct Executor<'r, 'w> {
     pub(super) run: Run<'r>,
     pub(super) watch: &'w mut Watch,
@@ -61,20 +61,20 @@ pub(super) struct Executor<'r, 'w> {
     pub(super) notices: Vec<String>,
     pub(super) healed: u32,
     pub(super) proof: Option<String>,
-    /// Schema of the canary table, while one is there.
+    /// Schema of the canary table, while there is one.
     pub(super) canary: Option<String>,
-    /// Whether this run wrote it, and no earlier one.
+    /// Whether this run wrote it, and not an earlier one.
     pub(super) wrote_canary: bool,
     /// Volumes that carry the record: name and UID.
     pub(super) record_on: Vec<(String, String)>,
-    /// Names of volumes that this run set to Retain, by the server's word.
+    /// Names of volumes that this run set to Retain, confirmed by the server.
     pub(super) retained: Vec<String>,
     pub(super) trapped: Option<(Trap, Instant)>,
-    /// How the new pod was seen to be so far.
+    /// How the new pod behaved so far.
     pub(super) settling: Settling,
-    /// Whether nobody else is known to have begun meanwhile.
+    /// Whether no other process is known to have begun in the meantime.
     pub(super) alone: bool,
-    /// What is left, in words, of a component that was catching up when it was asked last.
+    /// What is left, for a component that was catching up when it was queried last.
     pub(super) catching_up: Option<String>,
 }
 
@@ -83,7 +83,7 @@ impl Executor<'_, '_> {
         build(self.watch.snapshot(), self.run.layout)
     }
 
-    /// The same, and how the new pod is now is taken in.
+    /// Returns the topology, and records the current state of the new pod.
     pub(super) fn observe(&mut self) -> Topology {
         let topology = self.topology();
         let pod = goal::successor(self.run.plan, &topology).map(|(_, pod)| pod);
@@ -106,7 +106,7 @@ impl Executor<'_, '_> {
         ending
     }
 
-    /// Asked before each change: nobody else may have begun since the Lease was taken.
+    /// Checks before each change that no other process has begun since the Lease was taken.
     pub(super) async fn still_alone(&mut self) -> Result<(), Ending> {
         self.run.lease.stands().await.map_err(|why| {
             self.alone = false;
@@ -114,14 +114,14 @@ impl Executor<'_, '_> {
         })
     }
 
-    /// Waiting goes on without the Lease, and it is said.
+    /// Reports that waiting continues without the Lease.
     pub(super) fn note_lost_lease(&mut self) {
         if let Some(why) = self.run.lease.lost().filter(|_| std::mem::take(&mut self.alone)) {
             self.notice(format!("{why}; only waiting was left"));
         }
     }
 
-    /// Why it is late, with the cluster's own silence named where there is one, and how often the new pod came to nothing.
+    /// Returns why it is late, with the API server's silence if there is one, and how often the new pod failed.
     pub(super) fn late(&self, waits: &str) -> String {
         let restarted = self.settling.restarted().filter(|how| !waits.contains(how));
         let restarted = restarted.map(|how| format!("; {how}")).unwrap_or_default();

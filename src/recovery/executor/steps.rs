@@ -1,4 +1,4 @@
-//! Carries out the steps of a plan, each with its precondition.
+//! Executes the steps of a plan, each with its precondition.
 
 use super::state::Executor;
 use crate::cluster::write::{Reservation, Written};
@@ -8,7 +8,7 @@ use crate::recovery::events::{Ending, Event, Phase, PhaseEnd};
 use crate::recovery::goal;
 use tokio::time::Instant;
 
-/// What was done to several objects in a phase.
+/// Returns what was done to several objects in a phase.
 fn deeds(phase: Phase, act: &Action) -> &'static str {
     match phase {
         Phase::Retain if *act == Action::Failover => "volumes retained",
@@ -19,7 +19,7 @@ fn deeds(phase: Phase, act: &Action) -> &'static str {
 }
 
 impl Executor<'_, '_> {
-    /// Carries out the steps of a phase: what was done, in words.
+    /// Executes the steps of a phase; returns what was done.
     pub(super) async fn steps<'s>(
         &mut self,
         phase: Phase,
@@ -27,11 +27,11 @@ impl Executor<'_, '_> {
     ) -> Result<Vec<String>, Ending> {
         let mut details = Vec::new();
         for step in steps {
-            // Between two changes, never within one: what was done is known exactly.
+            // Between two changes, never within one: it is known exactly what was done.
             if self.run.interrupt.is_cancelled() {
                 return Err(self.failed(phase, "interrupted".into(), Ending::Interrupted));
             }
-            // What was begun is brought to where waiting is all that is left; what was not is not begun late.
+            // A run that has begun is completed up to waiting; a run that has not begun does not begin late.
             if self.done.is_empty() && Instant::now() >= self.deadline {
                 let waits = "timed out before anything was changed".to_owned();
                 return Err(self.failed(phase, waits.clone(), Ending::TimedOut(waits)));
@@ -57,7 +57,7 @@ impl Executor<'_, '_> {
         Ok(details)
     }
 
-    /// The end of a phase of steps.
+    /// Returns the end of a phase of steps.
     pub(super) fn stepped(&mut self, phase: Phase, started: Instant, mut details: Vec<String>) {
         let end = if details.is_empty() {
             PhaseEnd::Skipped("nothing to do".into())
@@ -120,7 +120,7 @@ impl Executor<'_, '_> {
                 self.done.push(format!("{what} {deed}"));
                 Ok(format!("{what} {deed}"))
             }
-            // Whoever deleted it did what was planned.
+            // The client that deleted it did what was planned.
             Written::Gone if !matches!(step, Step::Retain { .. } | Step::Reserve { .. }) => {
                 self.notice(format!("{what} was already gone: another client deleted it"));
                 Ok(format!("{what} was already gone"))
@@ -130,8 +130,9 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// Deletes the pod that goes, by what is known now: a claim that goes with it may have got a volume since the plan was
-    /// made, and would take that along. While one has none, the pod goes only as it was seen.
+    /// Deletes the pod, based on the current state: a claim that is deleted with it may have been bound to a volume
+    /// since the plan was made, and would take that along. While a claim has no volume, the pod is deleted only in the
+    /// version that was seen.
     async fn delete_pod(&mut self, pod: &str, uid: &str) -> Result<Result<Written, Error>, Ending> {
         let (plan, cluster) = (self.run.plan, self.run.cluster);
         let namespace = &plan.target.namespace;
@@ -144,7 +145,7 @@ impl Executor<'_, '_> {
             };
             let written = cluster.delete_pod_of_version(namespace, pod, uid, &version).await;
             match &written {
-                // The same pod, changed: it is looked at again once the change is known.
+                // The same pod, changed: it is read again once the change has arrived.
                 Ok(Written::Changed { now: Some(now), .. }) if now == uid => {}
                 _ => return Ok(written),
             }
@@ -155,7 +156,7 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// A volume that a claim of the member names, and that is not bound to it.
+    /// Returns a volume that a claim of the component names and that is not bound to it.
     fn not_its(&self, claim: &str) -> Option<String> {
         let (topology, target) = (self.topology(), &self.run.plan.target);
         let member = topology.member(&target.namespace, &target.pod)?;
@@ -163,7 +164,7 @@ impl Executor<'_, '_> {
         claim.not_its.as_ref().map(|not_its| not_its.volume.clone())
     }
 
-    /// Whether the volume of a claim is retained by the plan, or its loss was confirmed. Otherwise there was none.
+    /// Returns whether the plan retains the volume of a claim, or its loss was confirmed. Otherwise there was none.
     fn keeps_volume_of(&self, claim: &str) -> bool {
         let plan = self.run.plan;
         let retained = plan.steps.iter().any(|step| matches!(step, Step::Retain { claim: of, .. } if of == claim));
@@ -176,7 +177,7 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// Where no volume carries the record, a local file does, before anything is deleted.
+    /// If no volume carries the record, a local file does, before anything is deleted.
     pub(super) fn write_journal(&mut self) -> Result<(), Ending> {
         if self.run.plan.journal.is_none() {
             return Ok(());
@@ -187,7 +188,7 @@ impl Executor<'_, '_> {
             }
             return Ok(());
         };
-        // Where the claims stay nothing can be lost but the record itself.
+        // If the claims stay, only the record itself can be lost.
         if self.run.plan.keep_claims {
             self.notice(format!("no record was saved: {error}"));
             return Ok(());

@@ -1,4 +1,4 @@
-//! Waits for the goals of a plan, and repeats what is waited for and why it lasts.
+//! Waits for the goals of a plan, and reports what is waited for and why it takes long.
 
 use super::state::Executor;
 use crate::cluster::write::Written;
@@ -8,12 +8,12 @@ use crate::recovery::goal::{self, Goal, Progress, Trap};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// How long a replacement pod may wait for a claim that is gone or going before it is deleted once more. Kubernetes
-/// from 1.27 on often mends it by itself within a second.
+/// How long a replacement pod may wait for a claim that is deleted before the pod is deleted again. Kubernetes 1.27 and
+/// later often resolves it within a second.
 const TRAP_GRACE: Duration = Duration::from_secs(3);
 
 impl Executor<'_, '_> {
-    /// Waits until a goal is reached; woken by watch events, and by time only where time itself matters.
+    /// Waits until a goal is reached; woken by watch events, and by time only if time itself matters.
     pub(super) async fn wait_for(&mut self, phase: Phase, goal: Goal) -> Result<(), Ending> {
         loop {
             self.note_lost_lease();
@@ -37,8 +37,8 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// A trap that has held long enough is sprung: the Pending pod is deleted once more. One that holds the claim ends
-    /// the run.
+    /// Handles a trap that has lasted long enough: deletes the Pending pod again. A pod that holds the claim ends the
+    /// run.
     async fn delete_trapped(&mut self, trap: Trap) -> Result<String, Ending> {
         let since = match &self.trapped {
             Some((known, since)) if trap.is_still(known) => *since,
@@ -52,7 +52,7 @@ impl Executor<'_, '_> {
         }
         self.trapped = None;
         if trap.holds {
-            // Somebody had it made between the plan and the act, and what the plan does not name is not deleted.
+            // Another client recreated it between planning and execution; what the plan does not name is not deleted.
             let why = format!(
                 "pod {} (UID {}) holds claim {}, which is {} and stays so; run again to replace it, too",
                 trap.pod, trap.uid, trap.claim, trap.state
@@ -61,7 +61,7 @@ impl Executor<'_, '_> {
         }
         self.still_alone().await?;
         let namespace = &self.run.plan.target.namespace;
-        // As it was seen and no other: one that was scheduled since is no longer trapped.
+        // Only in the version that was seen: a pod that was scheduled since is no longer trapped.
         let (pod, uid, version) = (&trap.pod, &trap.uid, &trap.version);
         let written = self.run.cluster.delete_pod_of_version(namespace, pod, uid, version).await;
         if let Written::Done { .. } = written.map_err(Ending::Failed)? {
@@ -75,7 +75,7 @@ impl Executor<'_, '_> {
         Ok(waits)
     }
 
-    /// Waits for the next thing that can change the answer.
+    /// Waits for the next event that can change the result.
     pub(super) async fn next_change(&mut self, phase: Phase, waits: &str) -> Result<(), Ending> {
         let sprung = self.trapped.as_ref().map(|(_, since)| *since + TRAP_GRACE);
         let ripe = sprung.into_iter().chain(self.wait.as_ref().and_then(Wait::turns_long)).min();
@@ -101,8 +101,8 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// What is waited for, with the Warning that explains it: one that came since this wait began, or, once it has
-    /// lasted, one since the run did. A refusal that the next step ends is on the way.
+    /// Returns what is waited for, with the Warning that explains it: one that came since this wait began, or, once it
+    /// has lasted, one since the run began. A refusal that the next step ends is expected.
     fn explained(&mut self, waits: &str) -> String {
         if self.wait.as_ref().is_none_or(|wait| wait.what != waits) {
             let known = self.watch.snapshot().namespaces.first().map(SeenEvents::of).unwrap_or_default();
@@ -113,7 +113,7 @@ impl Executor<'_, '_> {
         self.explained_by(waits, long)
     }
 
-    /// The same when the time is up: there is no later moment to say more.
+    /// Returns the same when the time is up: there is no later moment to report more.
     fn explained_in_the_end(&self, waits: &str) -> String {
         self.explained_by(waits, true)
     }
@@ -128,7 +128,7 @@ impl Executor<'_, '_> {
         }
     }
 
-    /// What may hold things up, the cause before its consequences: a claim that is not bound, its pod, or, as long as
+    /// Returns what may delay it, the cause before its consequences: a claim that is not bound, its pod, or, as long as
     /// there is no new pod, the controller that should create it.
     fn subjects(&self) -> Vec<WaitTarget> {
         let (plan, topology) = (self.run.plan, self.topology());

@@ -1,5 +1,6 @@
-//! Between the model's small numbers and the plugin's own types: what a run reads ([`Topology`]), the records that it
-//! finds and writes, its plan. All of these are the plugin's own, kept in books so that a state names them by a number.
+//! Converts between the model's small numbers and the plugin's own types: what a run reads ([`Topology`]), the records
+//! that it finds and writes, its plan. These are the plugin's own, stored in books so that a state refers to them by a
+//! number.
 
 use super::world::{Claim, Disk, Map, OPERATIONS, PAGES, Page, Phase, Pod, Reference, Uid, VOLUMES, Volume, World};
 use crate::cluster::permission::Allowed;
@@ -26,7 +27,7 @@ pub(super) enum Command {
     Failover,
     /// `failover POD --anew`
     Anew,
-    /// `failover POD --pod-uid UID`, as an ending names it
+    /// `failover POD --pod-uid UID`, as an ending suggests it
     Resume(Uid),
     /// `undo ID`
     Undo(u8),
@@ -41,7 +42,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// What a text has in quotes, as JSON has them.
+    /// Returns the quoted strings of a JSON text.
     fn of(text: &str) -> Self {
         let bits = |prefix: &str| {
             (0..32).filter(|n| text.contains(&format!("\"{prefix}{n}\""))).fold(0, |bits, n| bits | 1 << n)
@@ -60,9 +61,9 @@ pub(super) struct Recorded {
     pub(super) record: Record,
     text: String,
     pub(super) names: Names,
-    /// Its claims: UID, the volume that is set aside, the volume that comes back.
+    /// Its claims: UID, the retained volume, the restored volume.
     pub(super) claims: Vec<(Uid, Option<Disk>, Option<Disk>)>,
-    /// What it takes back.
+    /// The operation that it undoes.
     pub(super) undoes: bool,
 }
 
@@ -77,20 +78,20 @@ pub(super) struct Planned {
     pub(super) moves: Vec<Move>,
 }
 
-/// One thing that a run does, in the order of `recovery::executor`. Between any two of them it may be killed.
+/// One action of a run, in the order of `recovery::executor`. It may be killed between any two of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Move {
-    /// Takes the Lease, and looks whether all is as planned.
+    /// Takes the Lease, and checks that everything is as planned.
     Begin,
     /// Writes the record, and Retain, on a volume.
     Retain(Disk),
     /// Writes the record on a volume.
     Annotate(Disk),
-    /// Takes the UID of the claim out of a volume's claimRef, if it is this one.
+    /// Removes the claim's UID from a volume's claimRef, if it is this one.
     Reserve(Disk, Uid),
-    /// Puts that UID in again.
+    /// Restores that UID.
     Unreserve(Disk, Uid),
-    /// Waits until the volume controller knows of what is reserved.
+    /// Waits until the volume controller has processed the reservations.
     AwaitNoticed,
     /// Writes the record in the local journal.
     Journal,
@@ -98,18 +99,19 @@ pub(super) enum Move {
     DeleteClaim { uid: Uid, retained: bool },
     /// Deletes the pod.
     DeletePod(Uid),
-    /// Waits until the pod is replaced and Ready, and asks it.
+    /// Waits until the pod is replaced and Ready, and queries it.
     Await,
 }
 
-/// How far a goal is.
+/// The progress towards a goal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stand {
     Reached,
     Waits,
-    /// The replacement pod waits for a claim that goes: it is deleted once more.
+    /// The replacement pod waits for a claim that is being deleted: it is deleted again.
     Trapped,
-    /// The replacement pod holds a claim that goes, or the new claim has a volume that it must not have: the run ends.
+    /// The replacement pod holds a claim that is being deleted, or the new claim has a volume that it must not have:
+    /// the run ends.
     Astray,
 }
 
@@ -137,7 +139,7 @@ struct Read {
 /// The plugin's own values, by number.
 pub(super) struct Books {
     pages: Mutex<Pages>,
-    /// The topology without a pod or claim, and what is put in.
+    /// The topology without a pod or claim, and what is inserted.
     empty: Topology,
     running: PodFacts,
     pending: PodFacts,
@@ -207,7 +209,7 @@ impl Books {
         page
     }
 
-    /// What the API server shows, as the plugin understands it.
+    /// What the API server shows, as the plugin interprets it.
     fn topology(&self, world: &World) -> Topology {
         let mut topology = self.empty.clone();
         let volume = |disk: Disk| world.volume(disk).map(|volume| self.volume(disk, volume));
@@ -301,15 +303,15 @@ impl Books {
         page.map(|page| self.record(page))
     }
 
-    /// The newest operation that set a volume aside: what `undo POD` takes back.
-    pub(super) fn last_aside(&self, world: &World) -> Option<u8> {
+    /// The newest operation that retained a volume: what `undo POD` reverts.
+    pub(super) fn last_retaining(&self, world: &World) -> Option<u8> {
         let read = self.read(&world.shown());
         let mut records = read.records.iter().rev();
         let aside = records.find(|record| record.claims.iter().any(|claim| claim.volume.is_some()));
         aside.map(|record| number(&record.id))
     }
 
-    /// The plan of a command, made by the plugin's own function of what it reads; `None` if a check refuses it.
+    /// The plan of a command, made by the plugin's own function from what it reads; `None` if a check blocks it.
     /// `operation` is the number of a new operation.
     pub(super) fn planned(&self, world: &World, command: Command, operation: u8) -> Option<u16> {
         let key = (world.shown(), command, operation);
@@ -318,7 +320,7 @@ impl Books {
         }
         let number = self.make(&key.0, command, operation).map(|(plan, record)| {
             let said = serde_json::to_string(&(&plan.steps, &plan.replaced_claims)).unwrap();
-            // All that a run and its goals read of a plan.
+            // Everything that a run and its goals read of a plan.
             let (claims, aside) = (&record.claims, &plan.aside);
             let name = format!("{} {claims:?} {:?} {} {aside:?} {said}", record.id, plan.act, plan.target.uid);
             let known = self.pages().plan_of.get(&name).copied();
@@ -397,7 +399,7 @@ impl Books {
         Some((plan, record))
     }
 
-    /// How far a run is with its plan, by the plugin's own predicates: with what it reserved, or with all of it.
+    /// A run's progress with its plan, by the plugin's own predicates: with its reservations, or with all of it.
     pub(super) fn stand(&self, world: &World, number: u16, all: bool) -> Stand {
         let key = (world.shown(), number, all);
         if let Some(known) = self.pages().stands.get(&key) {
@@ -420,12 +422,12 @@ impl Books {
         goal::ready(&self.plan(number).plan, &self.topology(&world.shown()))
     }
 
-    /// Whether all is still as it was planned.
+    /// Whether everything is still as planned.
     pub(super) fn as_planned(&self, world: &World, number: u16) -> bool {
         goal::as_planned(&self.plan(number).plan, &self.topology(&world.shown())).is_ok()
     }
 
-    /// A record as it is written in the end.
+    /// A record as it is written at the end.
     pub(super) fn finished(&self, page: Page, outcome: Outcome) -> Page {
         let record = self.record(page).record.clone();
         self.write(Record { outcome, finished: Some(started(number(&record.id), 30)), ..record })
@@ -514,7 +516,7 @@ fn moves(plan: &Plan) -> Vec<Move> {
     moves
 }
 
-/// The number that a name ends with; 0 where there is none.
+/// The number at the end of a name; 0 if there is none.
 fn number(name: &str) -> u8 {
     let digits = name.trim_start_matches(|character: char| !character.is_ascii_digit());
     digits.parse().unwrap_or(0)

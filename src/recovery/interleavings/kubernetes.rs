@@ -5,21 +5,21 @@ use super::world::{Claim, Content, Disk, OPERATIONS, Phase, Pod, Reference, Seen
 /// One step of a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Deed {
-    /// The StatefulSet controller makes the claim.
+    /// The StatefulSet controller creates the claim.
     MakesClaim,
-    /// The StatefulSet controller makes the pod.
+    /// The StatefulSet controller creates the pod.
     MakesPod,
     /// The scheduler finds a node for the pod.
     Schedules,
     /// The kubelet mounts the claim's volume and starts the pod.
     Starts,
-    /// The kubelet ends a pod that is Terminating.
+    /// The kubelet ends a Terminating pod.
     Ends,
-    /// Claim protection lets go of a claim that is Terminating.
+    /// Claim protection releases a Terminating claim.
     LetsGo,
-    /// The volume controller hears of a volume's last change.
+    /// The volume controller learns a volume's last change.
     Notices(Disk),
-    /// The volume controller hears that a claim is gone.
+    /// The volume controller learns that a claim is gone.
     NoticesClaimGone,
     /// The volume controller binds a volume to the claim of this UID: the volume's half.
     BindsVolume(Disk, Uid),
@@ -27,19 +27,19 @@ pub(super) enum Deed {
     BindsClaim(Disk),
     /// The volume controller finds no volume for the claim.
     AsksForNew,
-    /// The provisioner makes a volume.
+    /// The provisioner creates a volume.
     Provisions,
-    /// The volume controller writes down that a volume waits for a claim.
+    /// The volume controller records that a volume waits for a claim.
     MakesAvailable(Disk),
-    /// The volume controller writes down that a volume's claim is gone.
+    /// The volume controller records that a volume's claim is gone.
     Releases(Disk),
-    /// A released volume of policy Delete is removed.
+    /// A released volume with the policy Delete is removed.
     Removes(Disk),
-    /// The volume controller takes a volume back whose claim is bound to another one.
+    /// The volume controller frees a volume whose claim is bound to another one.
     Unbinds(Disk),
 }
 
-/// Names for what is new: nothing has them any more.
+/// Unused names for new objects.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Free {
     pub(super) pod: Uid,
@@ -47,7 +47,7 @@ pub(super) struct Free {
     pub(super) disk: Disk,
 }
 
-/// Whether the volume controller takes a volume for one that this claim may have.
+/// Whether the volume controller considers a volume available to this claim.
 fn may_have(volume: &Volume, claim: Uid) -> bool {
     let reference = match volume.seen {
         Seen::Now => volume.reference,
@@ -56,7 +56,7 @@ fn may_have(volume: &Volume, claim: Uid) -> bool {
     reference == Reference::Name || reference == Reference::Claim(claim)
 }
 
-/// All that can happen next.
+/// Everything that can happen next.
 pub(super) fn deeds(world: &World, provisions: bool, found: &mut Vec<Deed>) {
     match (&world.pod, &world.claim) {
         (None, Some(claim)) if !claim.terminating => found.push(Deed::MakesPod),
@@ -70,7 +70,7 @@ pub(super) fn deeds(world: &World, provisions: bool, found: &mut Vec<Deed>) {
         if pod.terminating {
             found.push(Deed::Ends);
         } else if let Some(claim) = bound {
-            // It mounts only what is the claim's.
+            // It mounts only a volume that is the claim's.
             let its = claim.volume.and_then(|disk| world.volume(disk));
             let its = its.is_some_and(|volume| volume.reference == Reference::Claim(claim.uid));
             if !pod.scheduled {
@@ -89,7 +89,7 @@ pub(super) fn deeds(world: &World, provisions: bool, found: &mut Vec<Deed>) {
             if none && !claim.awaits_new && !claim.terminating {
                 found.push(Deed::AsksForNew);
             }
-            // What has no record was made for it.
+            // A volume without a record was provisioned for it.
             let made = world
                 .volumes
                 .iter()
@@ -111,7 +111,7 @@ pub(super) fn deeds(world: &World, provisions: bool, found: &mut Vec<Deed>) {
 
 fn volume_deeds(world: &World, disk: Disk, volume: &Volume, found: &mut Vec<Deed>) {
     if volume.seen != Seen::Now {
-        // Whatever it writes of this volume fails until then.
+        // Whatever it writes to this volume fails until then.
         found.push(Deed::Notices(disk));
         return;
     }
@@ -137,7 +137,7 @@ fn volume_deeds(world: &World, disk: Disk, volume: &Volume, found: &mut Vec<Deed
     }
 }
 
-/// What comes of it.
+/// The result.
 pub(super) fn perform(world: &mut World, deed: Deed, free: impl Fn() -> Free) {
     match deed {
         Deed::MakesClaim => {
@@ -197,7 +197,7 @@ pub(super) fn perform(world: &mut World, deed: Deed, free: impl Fn() -> Free) {
         Deed::MakesAvailable(disk) => with(world, disk, |volume| volume.phase = Phase::Available),
         Deed::Releases(disk) => with(world, disk, |volume| volume.phase = Phase::Released),
         Deed::Removes(disk) => world.volumes[usize::from(disk)] = None,
-        // One that was made for the claim is not needed; another one waits for the claim's name again.
+        // A volume that was provisioned for the claim is not needed; another one waits for the claim's name again.
         Deed::Unbinds(disk) if world.volume(disk).is_some_and(|volume| volume.delete) => {
             world.volumes[usize::from(disk)] = None;
         }

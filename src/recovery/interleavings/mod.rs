@@ -9,25 +9,25 @@
 //!
 //! In every state that can be reached:
 //!
-//! 1. no pod runs on a volume that is on record as set aside, unless an undo returns it;
-//! 2. no volume with data is on Delete without a claim;
+//! 1. no pod runs on a volume that is recorded as retained, unless an undo restores it;
+//! 2. no volume with data has the policy Delete without a claim;
 //! 3. the verdict of a finished operation is true;
-//! 4. once the cause of the trouble is gone, the commands that the plugin names lead to a good end;
-//! 5. a run that nobody disturbs does not wait in vain, and does not end on a volume that it must not have.
+//! 4. once the cause of the trouble is gone, the commands that the plugin suggests lead to a good end;
+//! 5. an undisturbed run does not wait in vain, and does not end on a volume that it must not have.
 //!
-//! What the model leaves out:
+//! What the model excludes:
 //!
 //! - There is one pod with one claim. Its set creates it whenever it is missing; sizes, classes, nodes and access modes
 //!   always fit.
 //! - A volume is bound as soon as a claim wants it (`Immediate`), which includes what `WaitForFirstConsumer` allows.
-//! - The plugin sees the cluster as it is; only the volume controller is behind. A change that the API server does not
-//!   answer counts as made or as not made. Without rights, a step that is denied is the same as a kill.
-//! - A component answers as soon as its pod runs, and tells truly whether the volume has what was there in the beginning.
-//!   The canary table, probes and baselines are not there.
-//! - A journal is read by everybody.
-//! - An operation other than the one that was left unfinished begins only when the controllers have done what there is
-//!   to do. The command that an ending names is run at any moment.
-//! - `--keep-pvc`, `--allow` and `history release` are never used, and nobody edits volumes by hand.
+//! - The plugin sees the cluster as it is; only the volume controller is behind. A change without a response from the
+//! API server counts as made or as not made. Without rights, a step that is denied is the same as a kill.
+//! - A component responds as soon as its pod runs, and reports truthfully whether the volume has the original data. The
+//! canary table, probes and baselines are excluded.
+//! - Every run reads the journal.
+//! - An operation other than the unfinished one begins only when the controllers have nothing left to do. The command
+//! that an ending suggests runs at any moment.
+//! - `--keep-pvc`, `--allow` and `history release` are never used, and volumes are not edited by hand.
 
 mod facts;
 mod kubernetes;
@@ -37,10 +37,10 @@ mod world;
 use model::{A_WAY_ON, Interleavings, Mishap};
 use stateright::{Checker, HasDiscoveries, Model};
 
-/// Far more states than there are. Without a rule there may be no end of them.
+/// Far more states than there are. Without a rule there may be infinitely many.
 const MOST: usize = 2_000_000;
 
-/// Checks all of it. A fault is told by the shortest way to it.
+/// Checks everything. A fault is reported by the shortest way to it.
 #[track_caller]
 fn check(model: Interleavings) {
     let checker = model.checker().finish_when(HasDiscoveries::AnyFailures).target_state_count(MOST).spawn_bfs().join();
@@ -62,7 +62,7 @@ fn check(model: Interleavings) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Whatever is begun after what, and wherever it is killed.
+/// In any order of operations, and killed at any point.
 #[test]
 fn three_operations_of_a_component_that_loses_its_data() {
     check(Interleavings { operations: 3, ..Interleavings::new() });
@@ -73,13 +73,13 @@ fn three_operations_of_a_component_that_gets_its_data_from_elsewhere() {
     check(Interleavings { operations: 3, elsewhere: true, ..Interleavings::new() });
 }
 
-/// Just when an undo is needed.
+/// Exactly when an undo is needed.
 #[test]
 fn no_new_volume_can_be_made() {
     check(Interleavings { operations: 3, provisions: false, ..Interleavings::new() });
 }
 
-/// The Lease keeps them apart, unless one of them does not get to renew it.
+/// The Lease keeps them apart, unless one of them fails to renew it.
 #[test]
 fn two_operators_at_the_same_time() {
     check(Interleavings { operations: 2, operators: 2, ..Interleavings::new() });
@@ -92,11 +92,11 @@ fn a_pod_is_made_on_a_claim_that_is_being_deleted() {
 }
 
 #[test]
-fn somebody_deletes_the_pod() {
+fn another_client_deletes_the_pod() {
     check(Interleavings { operations: 2, mishap: Some(Mishap::PodDeleted), ..Interleavings::new() });
 }
 
 #[test]
-fn somebody_deletes_the_claim() {
+fn another_client_deletes_the_claim() {
     check(Interleavings { operations: 1, mishap: Some(Mishap::ClaimDeleted), ..Interleavings::new() });
 }

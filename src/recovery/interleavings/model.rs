@@ -1,4 +1,4 @@
-//! The model: a state, what may happen next, and what must hold.
+//! The model: a state, its possible next steps, and what must hold.
 
 use super::facts::{Books, Command, Move, Names, Planned, Stand, slot};
 use super::kubernetes::{self, Deed, Free};
@@ -8,18 +8,18 @@ use stateright::{Model, Property};
 use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-/// How it stands between a run and the Lease.
+/// The relation between a run and the Lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Lease {
-    /// It has not asked for it yet.
+    /// It has not requested it yet.
     NotYet,
     /// It has it.
     Holds,
-    /// It has it and does not renew it: somebody else may take it.
+    /// It has it and does not renew it: another run may take it.
     Stalls,
-    /// Somebody else has it. The change that this run was about to make is still made.
+    /// Another run has it. The change that this run was about to make is still made.
     Lost,
-    /// Somebody else has it, and this run makes no further change.
+    /// Another run has it, and this run makes no further change.
     Knows,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Run {
     pub(super) plan: u16,
     /// How many of the plan's moves it has made.
     pub(super) at: u8,
-    /// Whether all is back, once it knows: it writes that down.
+    /// Whether everything is back, once it is known: then it is recorded.
     pub(super) verdict: Option<bool>,
     pub(super) lease: Lease,
 }
@@ -38,11 +38,11 @@ pub(super) struct Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) world: World,
-    /// The runs that are under way, in an order that means nothing.
+    /// The runs in progress, in no particular order.
     pub(super) runs: [Option<Run>; 2],
-    /// What may go wrong has not yet.
+    /// The disturbance has not happened yet.
     pub(super) at_risk: bool,
-    /// A run said something that was not so.
+    /// A run reported something untrue.
     pub(super) lied: bool,
 }
 
@@ -65,7 +65,7 @@ impl Hash for State {
 pub(super) enum Action {
     /// A controller does something.
     Kubernetes(Deed),
-    /// Somebody starts the plugin.
+    /// An operator starts the plugin.
     Starts(Command),
     /// A run makes its next move.
     Moves(u8),
@@ -75,34 +75,34 @@ pub(super) enum Action {
     Befalls(Mishap),
 }
 
-/// What may go wrong besides.
+/// Possible disturbances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Mishap {
-    /// A run does not get to renew its Lease.
+    /// A run fails to renew its Lease.
     Stall,
-    /// The StatefulSet controller makes the pod although its claim is being deleted (kubernetes/kubernetes#74374).
+    /// The StatefulSet controller creates the pod although its claim is being deleted (kubernetes/kubernetes#74374).
     Race,
-    /// Somebody deletes the pod.
+    /// Another client deletes the pod.
     PodDeleted,
-    /// Somebody deletes the claim, whose volume is none or kept.
+    /// Another client deletes the claim, whose volume is missing or retained.
     ClaimDeleted,
 }
 
 /// More steps than any way to an end has.
 const LONGEST_WAY: usize = 400;
 
-/// What is checked, and within which bounds.
+/// What is checked, and within which limits.
 pub(super) struct Interleavings {
     pub(super) books: Books,
-    /// How many operations may be begun.
+    /// How many operations may begin.
     pub(super) operations: u8,
     /// How many runs there may be at the same time: one or two.
     pub(super) operators: u8,
     /// What may go wrong, once.
     pub(super) mishap: Option<Mishap>,
-    /// Whether new volumes are made.
+    /// Whether new volumes are provisioned.
     pub(super) provisions: bool,
-    /// Whether the component gets its data from elsewhere on a new disk.
+    /// Whether the component recovers its data from elsewhere on a new disk.
     pub(super) elsewhere: bool,
     /// Whether the states that are known lead to a good end.
     pub(super) good: Mutex<Map<State, bool>>,
@@ -111,7 +111,7 @@ pub(super) struct Interleavings {
 }
 
 impl Interleavings {
-    /// One operator, one operation, nothing in the way.
+    /// One operator, one operation, no disturbance.
     pub(super) fn new() -> Self {
         Self {
             books: Books::new(),
@@ -127,7 +127,7 @@ impl Interleavings {
 
     // ---- names ----
 
-    /// Names for what is new.
+    /// Names for new objects.
     fn free(&self, state: &State) -> Free {
         let world = &state.world;
         let mut names = Names::default();
@@ -159,7 +159,7 @@ impl Interleavings {
         for disk in 0..VOLUMES {
             names.volumes |= u32::from(world.volumes[disk].is_some()) << disk;
         }
-        // 0 is nobody's.
+        // 0 means none.
         let uid = |taken: u32| (taken | 1).trailing_ones() as Uid;
         let disk = names.volumes.trailing_ones() as Disk;
         assert!(usize::from(disk) < VOLUMES, "the model has room for {VOLUMES} volumes");
@@ -177,7 +177,7 @@ impl Interleavings {
 
     // ---- runs ----
 
-    /// Somebody starts the plugin: it reads, and makes a plan.
+    /// An operator starts the plugin: it reads, and makes a plan.
     fn start(&self, state: &State, command: Command) -> Option<State> {
         let free = state.runs.iter().position(Option::is_none)?;
         let plan = self.books.planned(&state.world, command, self.next_operation(state))?;
@@ -186,7 +186,7 @@ impl Interleavings {
         Some(next)
     }
 
-    /// The next move of a run; `None` where it waits.
+    /// The next move of a run; `None` if it waits.
     fn step(&self, state: &State, which: usize) -> Option<State> {
         let mut run = state.runs[which]?;
         let planned = self.books.plan(run.plan);
@@ -225,12 +225,12 @@ impl Interleavings {
             change => self.may_change(&mut run) && self.change(&mut next.world, &planned, change),
         };
         run.at += 1;
-        // What is not as planned ends it.
+        // A deviation from the plan ends it.
         next.runs[which] = Some(run).filter(|_| done);
         Some(next)
     }
 
-    /// Whether it goes on with a change: it looks at its Lease before each.
+    /// Whether it proceeds with a change: it checks its Lease before each.
     fn may_change(&self, run: &mut Run) -> bool {
         match run.lease {
             Lease::Lost => run.lease = Lease::Knows,
@@ -253,7 +253,7 @@ impl Interleavings {
         self.books.as_planned(&next.world, run.plan)
     }
 
-    /// Makes a change; whether all was as planned.
+    /// Makes a change; returns whether everything was as planned.
     fn change(&self, world: &mut World, planned: &Planned, change: Move) -> bool {
         let at = slot(planned.operation);
         match change {
@@ -266,7 +266,7 @@ impl Interleavings {
                 Some(Reference::Claim(uid)) if uid == released_by => {
                     world.write(disk, |volume| volume.reference = Reference::Name)
                 }
-                // An earlier try may have done it.
+                // An earlier attempt may have done it.
                 Some(Reference::Name) => true,
                 _ => false,
             },
@@ -289,7 +289,7 @@ impl Interleavings {
                     world.delete_claim();
                     true
                 }
-                // Somebody else deleted it.
+                // Another client deleted it.
                 None => true,
             },
             Move::DeletePod(uid) => match world.pod {
@@ -304,14 +304,14 @@ impl Interleavings {
         }
     }
 
-    /// The component is asked whether it and its data are back.
+    /// Queries the component whether it and its data are back.
     fn judge(&self, next: &mut State, planned: &Planned, run: &mut Run) {
         let Some((disk, claim)) = next.world.pod.and_then(|pod| pod.on) else { return };
         let holds = next.world.volume(disk).map(|volume| volume.content);
         let recovered = self.elsewhere || holds == Some(Content::Original);
         let record = self.books.record(planned.record);
         let true_of_it = match &planned.plan.act {
-            // It is on another disk than the ones that it and others set aside.
+            // It is on another disk than those that it and other operations retained.
             plan::Action::Failover => {
                 record.claims.iter().all(|(old, aside, _)| *old != claim && *aside != Some(disk))
                     && self.returned(&next.world, disk, claim)
@@ -322,7 +322,7 @@ impl Interleavings {
         run.verdict = Some(recovered);
     }
 
-    /// Writes down how it ended, in one place; `false` where that is done.
+    /// Records how it ended, in one place; `false` if that is done.
     fn write_down(&self, world: &mut World, planned: &Planned, recovered: bool) -> bool {
         let at = slot(planned.operation);
         let outcome = if recovered { Outcome::Recovered } else { Outcome::DataMissing };
@@ -347,7 +347,7 @@ impl Interleavings {
         })
     }
 
-    /// Something goes wrong; `None` where it cannot.
+    /// Applies a disturbance; `None` if it cannot happen.
     fn apply(&self, next: &mut State, mishap: Mishap) -> Option<()> {
         let world = &mut next.world;
         match mishap {
@@ -376,7 +376,7 @@ impl Interleavings {
 
     // ---- what must hold ----
 
-    /// Whether a volume that a claim has got is not one that is on record as set aside, unless an undo returns it.
+    /// Whether a volume that a claim got is not one that is recorded as retained, unless an undo restores it.
     fn returned(&self, world: &World, disk: Disk, claim: Uid) -> bool {
         let mut operations: Vec<Page> = Vec::new();
         for at in (0..OPERATIONS).rev() {
@@ -401,8 +401,8 @@ impl Interleavings {
         false
     }
 
-    /// What happens next if nobody does anything more: what the volume controller has to hear of it hears, then the
-    /// controllers act, then the runs.
+    /// What happens next without further input: the volume controller learns what it has to, then the controllers act,
+    /// then the runs.
     fn by_itself(&self, state: &State, provisions: bool) -> Option<State> {
         let mut deeds = Vec::new();
         kubernetes::deeds(&state.world, provisions, &mut deeds);
@@ -413,7 +413,7 @@ impl Interleavings {
         (0..2).find_map(|which| self.step(state, which))
     }
 
-    /// The command that is named after how the newest operation ended, if it is not all well.
+    /// The command that is suggested after the newest operation, if not everything is fine.
     fn named(&self, state: &State) -> Option<Command> {
         let recorded = self.books.newest(&state.world)?;
         let record = &recorded.record;
@@ -424,14 +424,16 @@ impl Interleavings {
                 Some(Command::Resume(of(&record.pod_uid.replace('p', "p-"))))
             }
             (plan::Action::Undo(id), Outcome::InProgress | Outcome::CatchingUp) => Some(Command::Undo(of(id))),
-            // The last one that set something aside: `undo ID`, or `undo POD` where it is an earlier one.
-            (plan::Action::Failover, Outcome::DataMissing) => self.books.last_aside(&state.world).map(Command::Undo),
-            // It came back as it was before: there is nothing more to take back.
+            // The last one that retained something: `undo ID`, or `undo POD` for an earlier one.
+            (plan::Action::Failover, Outcome::DataMissing) => {
+                self.books.last_retaining(&state.world).map(Command::Undo)
+            }
+            // It came back as it was before: there is nothing more to revert.
             (plan::Action::Undo(_), Outcome::DataMissing) => None,
         }
     }
 
-    /// What happens next once the cause of all trouble is gone, and the operator does what is said.
+    /// What happens next once the cause of all trouble is gone, and the operator follows the suggestions.
     fn by_the_book(&self, state: &State) -> Option<State> {
         if let Some(next) = self.by_itself(state, true) {
             return Some(next);
@@ -443,7 +445,7 @@ impl Interleavings {
         self.start(state, self.named(state)?)
     }
 
-    /// Whether a state leads to a good end: where nothing comes next, that `is_good`, and nothing on the way is faulty.
+    /// Whether a state leads to a good end: if nothing comes next, that `is_good`, and nothing on the way is faulty.
     fn leads(
         &self,
         state: &State,
@@ -458,7 +460,7 @@ impl Interleavings {
                 break *known;
             }
             way.push(now);
-            // Round and round, it leads nowhere.
+            // A cycle leads nowhere.
             if way.len() > LONGEST_WAY || is_faulty(self, &now) {
                 break false;
             }
@@ -471,14 +473,14 @@ impl Interleavings {
         verdict
     }
 
-    /// Whether commands that the plugin names lead from here to where it names none, and the component runs.
+    /// Whether commands that the plugin suggests lead from here to where it suggests none, and the component runs.
     fn has_a_way_on(&self, state: &State) -> bool {
         let state = State { at_risk: false, ..*state };
         let runs = |state: &State| self.named(state).is_none() && state.world.pod.is_some_and(|pod| pod.on.is_some());
         self.leads(&state, &self.good, |state| self.by_the_book(state), runs)
     }
 
-    /// What comes after a state by the book, in words: for people who look for the fault.
+    /// What follows a state, as text: for people who look for the fault.
     pub(super) fn tale(&self, state: &State) -> String {
         let mut now = State { at_risk: false, ..*state };
         let mut lines = Vec::new();
@@ -511,8 +513,7 @@ impl Interleavings {
         lines.join("\n  ")
     }
 
-    /// Whether the runs that are under way end without anything that nobody can be counted on to do. A failover needs a
-    /// new volume.
+    /// Whether the runs in progress end without any step that cannot be relied on. A failover needs a new volume.
     fn ends_by_itself(&self, state: &State) -> bool {
         let needs_a_disk = |run: &Run| self.books.plan(run.plan).plan.act == plan::Action::Failover && !self.provisions;
         if state.runs.iter().flatten().any(needs_a_disk) || state.runs == [None; 2] {
@@ -536,7 +537,7 @@ impl Interleavings {
     }
 }
 
-/// No pod runs on a volume that is on record as set aside, unless an undo returns it.
+/// No pod runs on a volume that is recorded as retained, unless an undo restores it.
 fn on_its_own(model: &Interleavings, state: &State) -> bool {
     let on = state.world.pod.and_then(|pod| pod.on);
     on.is_none_or(|(disk, claim)| model.returned(&state.world, disk, claim))
@@ -546,7 +547,7 @@ fn is_faulty(model: &Interleavings, state: &State) -> bool {
     state.lied || !on_its_own(model, state) || !data_is_kept(model, state)
 }
 
-/// No volume that holds anything is on Delete without a claim that stays.
+/// No volume with data has the policy Delete without a claim that stays.
 fn data_is_kept(_: &Interleavings, state: &State) -> bool {
     let world = &state.world;
     let mut holding = world.volumes.iter().flatten().filter(|volume| volume.content != Content::Nothing);
@@ -580,7 +581,7 @@ impl Model for Interleavings {
             actions.extend([Command::Failover, Command::Anew].map(Action::Starts));
             actions.extend((1..operations).map(|of| Action::Starts(Command::Undo(of))));
         } else if running == 0 {
-            // What was named is run at once.
+            // The suggested command runs at once.
             actions.extend(self.named(state).map(Action::Starts));
         }
         actions.extend(deeds.into_iter().map(Action::Kubernetes));
@@ -622,7 +623,7 @@ impl Model for Interleavings {
         if self.operators == 1 {
             properties.push(Property::always(ENDS, Interleavings::ends_by_itself));
         }
-        // Otherwise nothing of it would mean much.
+        // Otherwise it would prove little.
         properties.push(Property::sometimes(FINISHES, |model, state: &State| {
             let newest = model.books.newest(&state.world);
             newest.is_some_and(|newest| !newest.record.unfinished())
@@ -636,10 +637,10 @@ impl Model for Interleavings {
     }
 }
 
-pub(super) const ON_ITS_OWN: &str = "no pod runs on a volume that is set aside, unless an undo returns it";
+pub(super) const ON_ITS_OWN: &str = "no pod runs on a retained volume, unless an undo restores it";
 pub(super) const KEPT: &str = "no volume with data is on Delete without a claim";
 pub(super) const TRUE: &str = "a finished operation's verdict is true";
 pub(super) const A_WAY_ON: &str = "a command that the plugin names leads to a good end";
 pub(super) const FINISHES: &str = "an operation is finished";
 pub(super) const COMES_BACK: &str = "the first volume comes back";
-pub(super) const ENDS: &str = "a run that nobody disturbs does not wait in vain";
+pub(super) const ENDS: &str = "an undisturbed run does not wait in vain";

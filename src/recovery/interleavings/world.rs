@@ -1,4 +1,4 @@
-//! What there is: one pod of a StatefulSet, its claim, the volumes, and what the volume controller believes of them.
+//! The world: one pod of a StatefulSet, its claim, the volumes, and the volume controller's view of them.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -40,7 +40,7 @@ pub(super) struct Claim {
 /// `spec.claimRef` of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reference {
-    /// The claim's name without a UID: it is reserved for whichever comes.
+    /// The claim's name without a UID: it is reserved for the next one.
     Name,
     /// A claim.
     Claim(Uid),
@@ -60,18 +60,18 @@ pub(super) enum Phase {
 pub(super) enum Content {
     /// No pod has run on it.
     Nothing,
-    /// A pod has, without what was there in the beginning.
+    /// A pod has, without the original data.
     Young,
-    /// What was there in the beginning.
+    /// The original data.
     Original,
 }
 
 /// The volume controller's copy of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// As it is.
+    /// Up to date.
     Now,
-    /// As it was; a write based on it fails.
+    /// Outdated; a write based on it fails.
     Before(Reference),
 }
 
@@ -94,7 +94,7 @@ pub(super) struct World {
     pub(super) volumes: [Option<Volume>; VOLUMES],
     /// Records that no volume carries.
     pub(super) journal: [Page; OPERATIONS],
-    /// A claim that is gone, and that the volume controller still takes for Pending.
+    /// A claim that is gone while the volume controller still takes it for Pending.
     pub(super) believed: Option<Uid>,
 }
 
@@ -199,7 +199,7 @@ impl World {
         }
     }
 
-    /// What the API server shows: not what the volume controller believes, nor what is on a disk.
+    /// What the API server shows: not the volume controller's view, and not the data on a disk.
     pub(super) fn shown(&self) -> Self {
         let mut shown = *self;
         shown.believed = None;
@@ -220,7 +220,7 @@ impl World {
         self.volumes.get(usize::from(disk))?.as_ref()
     }
 
-    /// Changes a volume on behalf of somebody else than its controller, whose copy of it is an old one then. One that
+    /// Changes a volume on behalf of a client other than its controller, whose copy of it becomes outdated. A copy that
     /// names the same claim is as good as a new one: what fails for the old one is done with the new one.
     pub(super) fn write(&mut self, disk: Disk, change: impl FnOnce(&mut Volume)) -> bool {
         let Some(volume) = self.volumes.get_mut(usize::from(disk)).and_then(Option::as_mut) else { return false };
@@ -239,7 +239,7 @@ impl World {
         self.claim.as_ref().filter(|claim| claim.uid == uid)
     }
 
-    /// Deletes the claim: it is Terminating until its protection is taken away.
+    /// Deletes the claim: it is Terminating until its protection is removed.
     pub(super) fn delete_claim(&mut self) {
         if let Some(claim) = &mut self.claim {
             claim.terminating = true;
