@@ -331,7 +331,7 @@ impl Open<'_> {
             return;
         }
         let leads = destination(&now);
-        // The reason for waiting changes meanwhile: one note per loss is enough.
+        // The reason for waiting may change: one note per loss is enough.
         let news = leads.is_some() || destination(&self.now).is_some();
         // Clients first, the note afterwards.
         self.say.send_replace(leads);

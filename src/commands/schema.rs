@@ -3,15 +3,15 @@
 use crate::cli::{Machine, Output, SchemaArgs};
 use crate::error::{Error, Result};
 use crate::render::documents::Kind;
-use crate::render::{schema as words, structured};
+use crate::render::{schema as text, structured};
 use crate::topology::target::nearest;
 
 pub(super) fn schema(args: &SchemaArgs) -> Result<String> {
     let Some(typed) = &args.kind else {
         return Ok(match args.output.as_ref().unwrap_or(&Output::Text) {
             Output::Machine(form) => structured::document(form, &structured::schemas())?,
-            Output::Name => Kind::ALL.iter().map(|kind| words::name(*kind)).collect(),
-            Output::Text | Output::Wide => words::table(),
+            Output::Name => Kind::ALL.iter().map(|kind| text::name(*kind)).collect(),
+            Output::Text | Output::Wide => text::table(),
         });
     };
     let kind = Kind::parse(typed).ok_or_else(|| unknown(typed))?;
@@ -19,8 +19,8 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<String> {
         // The stored text, in readable order.
         None | Some(Output::Machine(Machine::Json)) => kind.schema().to_owned(),
         Some(Output::Machine(form)) => structured::document(form, &structured::schema(kind))?,
-        Some(Output::Name) => words::name(kind),
-        Some(Output::Text | Output::Wide) => words::row(kind),
+        Some(Output::Name) => text::name(kind),
+        Some(Output::Text | Output::Wide) => text::row(kind),
     })
 }
 

@@ -18,7 +18,7 @@ use crate::error::{Error, Exit, Result};
 use crate::plan::history::{Entry, history, without_type};
 use crate::plan::{Action, Outcome, Record, Request, WayBack, newest, way_back};
 use crate::recovery::prover::Silence;
-use crate::render::{history as words, prompt};
+use crate::render::{history as text, prompt};
 use crate::topology::Member;
 use crate::topology::target::{TargetMatch, TargetName, match_target};
 
@@ -144,7 +144,7 @@ async fn choose(context: &Context, cluster: &Cluster, args: &UndoArgs, sight: &S
             .because("no retained volume is on record")
             .hint("kubectl synxdb history -A"));
     }
-    let items: Vec<String> = entries.iter().map(words::item).collect();
+    let items: Vec<String> = entries.iter().map(text::item).collect();
     let screen = context.screen;
     let before = prompt::Before::list(screen);
     match ask(context, before, move || prompt::choose(screen, SOUGHT.question, &items)).await? {
