@@ -194,7 +194,7 @@ fn endpoint(topology: &Topology, member: &Member) -> Result<Endpoint> {
             .hint(format!("kubectl synxdb forward {}", quoted(&answers.path()))),
         None => error
             .because("the layout names no port for it")
-            .hint("to see the layout: kubectl synxdb layout; to use another one: --layout FILE"),
+            .hint("kubectl synxdb layout    (to see it; --layout FILE uses another one)"),
     })
 }
 

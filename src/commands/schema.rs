@@ -33,5 +33,5 @@ fn unknown(typed: &str) -> Error {
         near.iter().filter_map(|near| names.iter().find(|name| name.eq_ignore_ascii_case(near)).copied()).collect();
     let error = Error::usage(format!("unknown document kind {typed:?}"));
     let error = if near.is_empty() { error } else { error.because(format!("did you mean: {}", near.join(", "))) };
-    error.hint("to list them: kubectl synxdb schema")
+    error.hint("kubectl synxdb schema    (to list them)")
 }

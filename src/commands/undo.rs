@@ -70,9 +70,8 @@ struct Wanted {
 async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result<Wanted> {
     let typed = args.what.as_deref().map(without_type);
     if typed.is_none() && !context.screen.interactive {
-        return Err(
-            Error::usage("ID or TARGET is required without a terminal").hint("to list them: kubectl synxdb history")
-        );
+        return Err(Error::usage("ID or TARGET is required without a terminal")
+            .hint("kubectl synxdb history    (to list them)"));
     }
     let name = typed.map(TargetName::parse);
     let named = name.as_ref().and_then(|name| name.namespace.clone()).or_else(|| context.global.namespace.clone());

@@ -180,7 +180,7 @@ fn an_undo_is_offered_no_way_round_that_is_none() {
             .collect()
     };
     let patch = [("patch", "persistentvolumes")];
-    let rights = "to see the permissions to request: kubectl synxdb rbac --for undo";
+    let rights = "kubectl synxdb rbac --for undo    (to see the permissions to request)";
     let topology = world(FAILED_OVER);
     let undone = planned(&topology, Some("f1"), &request(), &patch);
     assert_eq!(checks(&undone, CheckId::Retention), [(Verdict::Block, None, rights.to_owned())]);

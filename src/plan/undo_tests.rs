@@ -209,7 +209,7 @@ fn a_volume_that_cannot_come_back_is_not_undone_with() {
             (error.what.as_str(), &error.why[..]),
             ("undo of f1 for a/cloudberry-proxy-0 blocked", &[expected.to_owned()][..])
         );
-        assert_eq!(error.hints, ["to see what can be undone: kubectl synxdb history"]);
+        assert_eq!(error.hints, ["kubectl synxdb history    (to see what can be undone)"]);
     }
     assert_eq!(
         undo(UNDONE, "f1").refusal().unwrap().why,
@@ -371,7 +371,10 @@ fn without_the_right_to_change_volumes_nothing_comes_back() {
         ),
         "{why:?}"
     );
-    assert_eq!(plan.refusal().unwrap().hints, ["to see the permissions to request: kubectl synxdb rbac --for undo"]);
+    assert_eq!(
+        plan.refusal().unwrap().hints,
+        ["kubectl synxdb rbac --for undo    (to see the permissions to request)"]
+    );
     // No flag goes round it.
     let allow = Request { allow: vec![Allow::UnretainedVolume], ..request() };
     assert!(planned(&world(FAILED_OVER), Some("f1"), &allow, &denied).refusal().is_some());
@@ -524,7 +527,7 @@ fn what_was_just_done_is_not_done_again() {
     let hints = |fields| planned(&world(&after(&record(fields), true)), None, &request(), &[]).refusal().unwrap().hints;
     assert_eq!(
         hints("age: 30, undo: f1"),
-        ["to resume it: kubectl synxdb undo f1; to fail over nevertheless, add --anew"]
+        ["kubectl synxdb undo f1    (to resume it; --anew fails over nevertheless)"]
     );
     assert_eq!(hints("age: 20, took: 10"), ["to repeat, add --anew"]);
 }

@@ -34,7 +34,7 @@ fn a_healthy_cluster_gives_no_cause() {
     assert!(checks.iter().all(|check| check["verdict"] == "pass"), "{checks:#?}");
     let (class, _) = self::checks(&cluster, &["safekeeper-0"], "storage-class");
     let reason =
-        "storage class standard, the default, makes the new volume (WaitForFirstConsumer, reclaim policy Delete)";
+        "default storage class standard will provision the new volume (WaitForFirstConsumer, reclaim policy Delete)";
     assert_eq!(class[0]["reason"], reason);
     told(&cluster, &["pageserver-0"], "remote-storage", "pass", "bytes in remote storage");
     let (kept, _) = self::checks(&cluster, &["pageserver-0", "--keep-pvc"], "remote-storage");
@@ -86,7 +86,7 @@ fn nodes_that_take_no_pods() {
     let cordon =
         |node: &str| cluster.update(&Key::new("nodes", "", node), |node| node["spec"]["unschedulable"] = json!(true));
     cordon(on);
-    let cordoned = format!("node {on} is cordoned; 1 other node takes pods");
+    let cordoned = format!("node {on} is cordoned; 1 other node is schedulable");
     told(&cluster, &["wh9527-0"], "node", "pass", &cordoned);
     // The disk is the machine's own: the pod cannot take it elsewhere.
     let tied = format!("is tied to node {on}, which is cordoned: the new pod could not start with it");
@@ -128,7 +128,7 @@ fn a_template_that_the_old_pod_was_not_told_of() {
     });
     let new = cluster.get("statefulsets", SYSTEM, "safekeeper").unwrap()["status"]["updateRevision"].clone();
     let (new, old) = (new.as_str().unwrap(), old.as_str().unwrap());
-    let words = format!("the new pod will be of revision {new}, the old one is of {old}");
+    let words = format!("the new pod will have revision {new}, the old one has {old}");
     told(&cluster, &["safekeeper-0"], "revision", "warn", &words);
     // Below the partition it is made again as it was.
     cluster.update(&key, |set| {
@@ -148,6 +148,12 @@ fn a_storage_class_that_is_missing() {
         "block",
         "there is no default, and no volume is Available for claim data-safekeeper-0",
     );
-    told(&cluster, &["safekeeper-0", "--allow", "storage-class"], "storage-class", "warn", "no default one");
+    told(
+        &cluster,
+        &["safekeeper-0", "--allow", "storage-class"],
+        "storage-class",
+        "warn",
+        "there is no default, and no volume is Available",
+    );
     assert_eq!(checks(&cluster, &["safekeeper-0", "--keep-pvc"], "storage-class"), (Vec::new(), Some(0)));
 }

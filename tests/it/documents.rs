@@ -137,7 +137,7 @@ fn a_kind_that_there_is_not() {
         "did you mean: FailoverPlan,",
         "kubectl synxdb schema lists",
     ]);
-    run(&["schema", "xyz"]).warns(&["unknown document kind \"xyz\"\nnext: to list them: kubectl synxdb schema"]);
+    run(&["schema", "xyz"]).warns(&["unknown document kind \"xyz\"\nnext: kubectl synxdb schema    (to list them)"]);
 }
 
 /// `REGENERATE=1` writes the page anew.

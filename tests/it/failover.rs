@@ -360,7 +360,7 @@ fn a_page_that_serves_no_metrics_proves_nothing() {
         assert!(ran.out.starts_with(&format!("Unverified: {pod} is Ready after ")), "{}", ran.shown());
         let ran = ran.says(&["nothing could be compared: its metrics could not be read: /metrics answers 404"]);
         assert!(!ran.out.contains("all is there"), "{}", ran.shown());
-        ran.warns(&["warn  before: status page, no metrics"]);
+        ran.warns(&["warn  baseline: status page, no metrics"]);
         before.is_replaced(&cluster);
         before.is_recorded(&cluster, "unproven");
     }
@@ -399,7 +399,10 @@ fn replaced_by_somebody_else_while_it_asked() {
 fn stuck_on_a_claim_that_vanished() {
     let cluster = Cluster::start(bare("stuck-claim"));
     let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
-    let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: ", "healed: 1 new pod"]);
+    let ran = cluster
+        .run(&["failover", "safekeeper-0", "--yes"])
+        .exits(0)
+        .says(&["Recovered: ", "fixed: a new pod was stuck on a deleted claim"]);
     let ran = ran.warns(&["deleted once more"]);
     assert_snapshot!("healed", account(&ran));
     before.is_replaced(&cluster);
@@ -508,7 +511,7 @@ fn without_postgresql_it_is_not_proven() {
     let before = Before::of(&cluster, ACCOUNT, "wh9527-0");
     let ran = cluster.run(&["failover", "wh9527-0", "--yes"]).exits(8);
     assert!(ran.out.starts_with("Unverified: wh9527-0 is Ready"), "{}", ran.shown());
-    let ran = ran.says(&["PostgreSQL"]).warns(&["will not be proven"]);
+    let ran = ran.says(&["PostgreSQL"]).warns(&["will not be verified"]);
     assert_snapshot!("not-proven", account(&ran));
     before.is_replaced(&cluster);
     before.is_recorded(&cluster, "unproven");

@@ -141,7 +141,7 @@ fn yes_recovers_and_the_progress_is_a_table_that_is_taken_away() {
     for row in ["recreate  waiting", "recreate  done", "verify    done"] {
         assert!(drawn.contains(row), "no {row:?} was drawn:\n{drawn}");
     }
-    let rows = drawn.matches("replaced  waiting").count();
+    let rows = drawn.matches("recreate  waiting").count();
     assert!(rows > 1, "the running row was drawn {rows} times");
     let mut after = left.screen.lines().skip_while(|line| !line.starts_with(QUESTION)).skip(1);
     assert!(after.next().unwrap().starts_with("Recovered: "), "{}", left.screen);
