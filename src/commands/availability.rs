@@ -82,7 +82,7 @@ fn typed(context: &Context, args: &OperationArgs, names: &[String]) -> Result<Ve
     let each = args.probe.iter().map(|text| {
         let TargetName { namespace: Some(namespace), name } = TargetName::parse(text) else {
             return Err(Error::usage(format!("--probe {text:?} has no namespace"))
-                .hint("use --probe NAMESPACE/POD; to list them: kubectl synxdb status -A"));
+                .hint("kubectl synxdb status -A    (to list pods; use --probe NAMESPACE/POD)"));
         };
         match match_namespace(&namespace, names, context.layout()) {
             NamespaceMatch::One(namespace) => Ok((namespace, name)),
@@ -100,10 +100,9 @@ fn typed(context: &Context, args: &OperationArgs, names: &[String]) -> Result<Ve
 
 fn by_name_of(topology: &Topology, member: &Member, namespace: &str, pod: &str) -> Result<Probes> {
     named(topology, member, namespace, pod).map_err(|why| {
-        Error::usage(format!("--probe {namespace}/{pod} does not accept SQL")).because(why).hint(format!(
-            "name the account's proxy instead; to list pods: kubectl synxdb status -n {}",
-            quoted(namespace)
-        ))
+        Error::usage(format!("--probe {namespace}/{pod} does not accept SQL"))
+            .because(why)
+            .hint(format!("kubectl synxdb status -n {}    (to list pods; use the account's proxy)", quoted(namespace)))
     })
 }
 

@@ -95,9 +95,9 @@ impl Stored {
                 let summary = content.summary();
                 (Some(content), ComparedWith::Stored { taken, summary })
             }
-            Self::Nothing(namespace) => nothing(format!(
-                "none is stored (to store one while it is healthy: kubectl synxdb verify -n {namespace})"
-            )),
+            Self::Nothing(namespace) => {
+                nothing(format!("none is stored (kubectl synxdb verify -n {namespace} stores one while it is healthy)"))
+            }
             Self::Unusable(why) => nothing(format!("the stored one cannot be used: {why}")),
             Self::Unread(why) => nothing(format!("the stored one cannot be read: {why}")),
             Self::NotAsked => nothing("verification is skipped".into()),

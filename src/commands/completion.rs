@@ -81,7 +81,7 @@ fn carry_out(step: &Step) -> Result<()> {
     }
 }
 
-/// Writes a new file; an existing one, even if created meanwhile, stays.
+/// Writes a new file; an existing one, even one that was just created, stays.
 fn write_new(path: &Path) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);

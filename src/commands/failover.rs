@@ -50,7 +50,7 @@ async fn planned(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let typed = args.target.as_deref().map(TargetName::parse);
     if typed.is_none() && !context.screen.interactive {
         return Err(
-            Error::usage("TARGET is required without a terminal").hint("to list targets: kubectl synxdb status")
+            Error::usage("TARGET is required without a terminal").hint("kubectl synxdb status    (to list targets)")
         );
     }
     let namespace =

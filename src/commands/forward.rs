@@ -194,7 +194,7 @@ fn endpoint(topology: &Topology, member: &Member) -> Result<Endpoint> {
             .hint(format!("kubectl synxdb forward {}", quoted(&answers.path()))),
         None => error
             .because("the layout names no port for it")
-            .hint("to see the layout: kubectl synxdb layout; to use another one: --layout FILE"),
+            .hint("kubectl synxdb layout    (to see it; --layout FILE uses another one)"),
     })
 }
 
@@ -331,7 +331,7 @@ impl Open<'_> {
             return;
         }
         let leads = destination(&now);
-        // The reason for waiting changes meanwhile: one note per loss is enough.
+        // The reason for waiting may change: one note per loss is enough.
         let news = leads.is_some() || destination(&self.now).is_some();
         // Clients first, the note afterwards.
         self.say.send_replace(leads);

@@ -130,7 +130,7 @@ async fn find(context: &Context, cluster: &Cluster, typed: &str) -> Result<(Past
     let Some(entry) = found else {
         let error = Error::failure(format!("no failover or undo with ID {id}"));
         let why = past.gaps.first().map(|gap| format!("{} cannot be read: {}", gap.part, gap.why));
-        return Err(error.because(why.unwrap_or_default()).hint("to list them: kubectl synxdb history -A"));
+        return Err(error.because(why.unwrap_or_default()).hint("kubectl synxdb history -A    (to list them)"));
     };
     Ok((past, entry))
 }

@@ -65,7 +65,7 @@ async fn learn(context: &Context) -> Result<Exit> {
     if let Read::Unknown(part) = &observed.pods {
         let error = cluster.unreadable(part);
         return Err(match namespace {
-            None => error.hint("if you may not read all namespaces: kubectl synxdb layout learn -n NAMESPACE"),
+            None => error.hint("kubectl synxdb layout learn -n NAMESPACE    (if you may not read all namespaces)"),
             Some(_) => error,
         });
     }

@@ -179,7 +179,7 @@ pub(super) fn not_terminating(topology: &Topology, namespace: &str) -> Result<()
     }
     Err(Error::refused(being_deleted(namespace))
         .because("nothing can be recreated in it; nothing was changed")
-        .hint(format!("to see what it waits for: kubectl describe namespace {}", quoted(namespace))))
+        .hint(format!("kubectl describe namespace {}    (to see what it waits for)", quoted(namespace))))
 }
 
 fn several(typed: &str, names: &[String]) -> Error {
@@ -194,7 +194,7 @@ fn unknown(typed: &str, near: &[String]) -> Error {
     }
     error
         .because(format!("SynxDB namespaces: {}", near.join(", ")))
-        .hint("to list all of them: kubectl synxdb status -A")
+        .hint("kubectl synxdb status -A    (to list all of them)")
 }
 
 /// Returns the error if nothing could be read for the same reason of the connection.

@@ -20,8 +20,8 @@ use clap::ValueEnum;
 pub(super) async fn in_namespaces_of_synxdb(context: &Context, args: &RbacArgs) -> Result<String> {
     let elsewhere = |error: Error| {
         error
-            .hint("to name them: kubectl synxdb rbac -n NAMESPACE ...")
-            .hint("for every namespace, SynxDB's or not: kubectl synxdb rbac --cluster-wide ...")
+            .hint("kubectl synxdb rbac -n NAMESPACE ...    (to name them)")
+            .hint("kubectl synxdb rbac --cluster-wide ...    (for every namespace, SynxDB's or not)")
     };
     let cluster = context.cluster().await?;
     let layout = context.layout();

@@ -33,8 +33,8 @@ fn words(before: Before) -> String {
     }
 }
 
-/// What must be there in the end is what the act lost; where it lost nothing it is what is there now; and of an undo that is
-/// finished what its first run found. What is left of an act that did not recover is never the measure.
+/// What must be there in the end is what the operation lost; if it lost nothing it is the current state; and of an undo that is
+/// resumed the baseline of its first run. What is left by an operation that did not recover is never a baseline.
 #[test]
 fn what_must_be_there_afterwards() {
     let (then, now) = (server("then"), server("now"));
@@ -96,7 +96,7 @@ fn a_baseline_that_cannot_be_had_is_not_known_and_the_reason_is_said() {
     }
 }
 
-/// What was stored before the act began is of what it lost; what was stored since is not.
+/// A baseline stored before the operation began has what it lost; one stored since has not.
 #[test]
 fn a_baseline_that_was_stored_before_is_used_in_its_place() {
     let stored = |taken: &str| {
@@ -137,7 +137,7 @@ fn what_was_not_found_again_is_taken_over() {
     assert_eq!(taken(&first, Ok(holds(&["a"]))), inherits);
     assert_eq!(taken(&first, Ok(holds(&["a", "b", "c"]))), None);
     assert_eq!(taken(&first, Err(NoEvidence::NotAsked)), None);
-    // It is the first act's, however often it is begun again.
+    // It is the first operation's, however often it is repeated.
     let again =
         Record { inherited: Some(Inherited { from: "f0".into(), taken: "2025-12-31T00:00:00Z".into() }), ..first };
     let found = taken(&again, Ok(holds(&[])));

@@ -34,7 +34,7 @@ impl Command {
 /// Returns `kubectl synxdb <verb>` with the connection and operation flags that were given.
 pub(super) fn resume(context: &Context, args: &OperationArgs, verb: &str) -> Command {
     let global = &context.global;
-    let ended = "the temporary practice cluster ended with this command; to keep one running: kubectl synxdb sandbox";
+    let ended = "the temporary practice cluster ended with this command; kubectl synxdb sandbox keeps one running";
     let mut command =
         Command { words: vec![format!("kubectl synxdb {verb}")], instead: global.sandbox.then_some(ended) };
     command.flag("--context", global.context.as_deref());

@@ -3,15 +3,15 @@
 use crate::cli::{Machine, Output, SchemaArgs};
 use crate::error::{Error, Result};
 use crate::render::documents::Kind;
-use crate::render::{schema as words, structured};
+use crate::render::{schema as text, structured};
 use crate::topology::target::nearest;
 
 pub(super) fn schema(args: &SchemaArgs) -> Result<String> {
     let Some(typed) = &args.kind else {
         return Ok(match args.output.as_ref().unwrap_or(&Output::Text) {
             Output::Machine(form) => structured::document(form, &structured::schemas())?,
-            Output::Name => Kind::ALL.iter().map(|kind| words::name(*kind)).collect(),
-            Output::Text | Output::Wide => words::table(),
+            Output::Name => Kind::ALL.iter().map(|kind| text::name(*kind)).collect(),
+            Output::Text | Output::Wide => text::table(),
         });
     };
     let kind = Kind::parse(typed).ok_or_else(|| unknown(typed))?;
@@ -19,8 +19,8 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<String> {
         // The stored text, in readable order.
         None | Some(Output::Machine(Machine::Json)) => kind.schema().to_owned(),
         Some(Output::Machine(form)) => structured::document(form, &structured::schema(kind))?,
-        Some(Output::Name) => words::name(kind),
-        Some(Output::Text | Output::Wide) => words::row(kind),
+        Some(Output::Name) => text::name(kind),
+        Some(Output::Text | Output::Wide) => text::row(kind),
     })
 }
 
@@ -33,5 +33,5 @@ fn unknown(typed: &str) -> Error {
         near.iter().filter_map(|near| names.iter().find(|name| name.eq_ignore_ascii_case(near)).copied()).collect();
     let error = Error::usage(format!("unknown document kind {typed:?}"));
     let error = if near.is_empty() { error } else { error.because(format!("did you mean: {}", near.join(", "))) };
-    error.hint("to list them: kubectl synxdb schema")
+    error.hint("kubectl synxdb schema    (to list them)")
 }

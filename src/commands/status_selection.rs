@@ -83,5 +83,5 @@ fn no_member(typed: &str, topology: &Topology) -> Error {
     let error = Error::failure(format!("SynxDB pod {typed:?} not found"));
     let error = if near.is_empty() { error } else { error.because(format!("did you mean: {}", near.join(", "))) };
     let error = topology.passed_over.iter().fold(error, |error, name| error.because(not_looked_into(name)));
-    error.hint("to list all of them: kubectl synxdb status")
+    error.hint("kubectl synxdb status    (to list all of them)")
 }

@@ -60,7 +60,7 @@ pub(super) fn chosen(global: &Global, variable: impl Fn(&str) -> Option<OsString
     let text = files::text(&path, files::LARGEST).map_err(|error| {
         Error::usage(format!("the layout {} cannot be read", path.display()))
             .because_of(error)
-            .hint(format!("to print one to start from: {without}kubectl synxdb layout"))
+            .hint(format!("{without}kubectl synxdb layout    (to print one to start from)"))
     })?;
     let layout = match &source {
         LayoutSource::File(path) => Layout::parse(&text).map_err(|error| error.because(path.display().to_string()))?,
@@ -158,7 +158,7 @@ fn own(kept: &KeptText, place: Place<'_>) -> Result<Chosen> {
     let hint = |error: Error| {
         error
             .hint(format!("kubectl edit configmap {name} -n {namespace}"))
-            .hint("to use another one: --layout FILE; to propose one: kubectl synxdb layout learn")
+            .hint("kubectl synxdb layout learn    (to propose one; --layout FILE uses it)")
     };
     let Some(text) = kept.text() else {
         return Err(hint(

@@ -60,7 +60,7 @@ pub(super) async fn target(
         TargetMatch::Stranger(namespace, None) => {
             Err(Error::refused(format!("{namespace}/{} is not a SynxDB component according to the layout", typed.name))
                 .because(sought.so_far.unwrap_or_default())
-                .hint("to see the layout: kubectl synxdb layout; to use another one: --layout FILE"))
+                .hint("kubectl synxdb layout    (to see it; --layout FILE uses another one)"))
         }
         TargetMatch::None(near) => Err(nowhere(cluster, snapshot, &typed.name, &near, sought).await),
     }
@@ -143,6 +143,6 @@ async fn nowhere(cluster: &Cluster, snapshot: &Snapshot, name: &str, near: &[Str
         Some(nearest) => error
             .because(format!("did you mean: {}", near.join(", ")))
             .hint(format!("kubectl synxdb {verb} {}", quoted(nearest))),
-        None => error.hint("to list all pods: kubectl synxdb status"),
+        None => error.hint("kubectl synxdb status    (to list all pods)"),
     }
 }

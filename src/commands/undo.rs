@@ -18,7 +18,7 @@ use crate::error::{Error, Exit, Result};
 use crate::plan::history::{Entry, history, without_type};
 use crate::plan::{Action, Outcome, Record, Request, WayBack, newest, way_back};
 use crate::recovery::prover::NoEvidence;
-use crate::render::{history as words, prompt};
+use crate::render::{history as text, prompt};
 use crate::topology::Member;
 use crate::topology::target::{TargetMatch, TargetName, match_target};
 
@@ -70,9 +70,8 @@ struct Wanted {
 async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result<Wanted> {
     let typed = args.what.as_deref().map(without_type);
     if typed.is_none() && !context.screen.interactive {
-        return Err(
-            Error::usage("ID or TARGET is required without a terminal").hint("to list them: kubectl synxdb history")
-        );
+        return Err(Error::usage("ID or TARGET is required without a terminal")
+            .hint("kubectl synxdb history    (to list them)"));
     }
     let name = typed.map(TargetName::parse);
     let named = name.as_ref().and_then(|name| name.namespace.clone()).or_else(|| context.global.namespace.clone());
@@ -144,7 +143,7 @@ async fn choose(context: &Context, cluster: &Cluster, args: &UndoArgs, sight: &S
             .because("no retained volume is on record")
             .hint("kubectl synxdb history -A"));
     }
-    let items: Vec<String> = entries.iter().map(words::item).collect();
+    let items: Vec<String> = entries.iter().map(text::item).collect();
     let screen = context.screen;
     let before = prompt::Before::list(screen);
     match ask(context, before, move || prompt::choose(screen, SOUGHT.question, &items)).await? {

@@ -4,7 +4,7 @@ use crate::api_version::API_VERSION;
 
 const VOLUME: &str = "pv-1";
 
-/// A failover that set the volume aside; `at` is its minute.
+/// A failover that retained the volume; `at` is its minute.
 fn failover(id: &str, at: usize, outcome: Outcome) -> Record {
     let started = format!("2026-01-{:02}T{:02}:{:02}:00Z", 1 + at / 1440, at / 60 % 24, at % 60);
     let finished = (outcome != Outcome::InProgress).then_some(&started);
@@ -101,7 +101,7 @@ fn older_records_are_cut_down_for_the_current_one() {
 }
 
 /// Years of failovers of one pod: the oldest records are removed in the end, whatever else can be cut off them is gone; the
-/// one that alone knows the volume's own reclaim policy, what is unfinished and what is taken back now all stay.
+/// one that alone knows the volume's own reclaim policy, what is unfinished and what is undone now all stay.
 #[test]
 fn hundreds_of_records_have_room() {
     let without_manifest = |mut record: Record| {
@@ -130,7 +130,7 @@ fn hundreds_of_records_have_room() {
     assert!(read(&after, "u1").claims[0].manifest.is_some());
 }
 
-/// Once the volume was back and whole, what found it before that knows nothing that is needed.
+/// Once the volume was in use and recovered, earlier records are not needed.
 #[test]
 fn the_reclaim_policy_is_known_whatever_is_removed() {
     let older = |records: &[Record]| -> Vec<Older> {
@@ -198,7 +198,7 @@ fn a_finished_record_takes_the_place_of_the_unfinished_one() {
     let second = fit(&finished, VOLUME, &annotations).unwrap();
     assert!(!second.lost);
     assert_eq!(read(&applied(annotations.clone(), &second), "f2").kept_baseline().unwrap(), current.baseline);
-    // Somebody else wrote what makes it too long meanwhile.
+    // Another writer has made it too long.
     annotations.insert("other".to_owned(), "x".repeat(190_000));
     let second = fit(&finished, VOLUME, &annotations).unwrap();
     assert!(second.lost);

@@ -1,4 +1,4 @@
-//! Plans for pods whose claims somebody has deleted already: they are Terminating, and go when the pod does.
+//! Plans for pods whose claims were deleted already: they are Terminating, and go when the pod does.
 
 use super::undo_tests::{planned, request, world};
 use super::*;
@@ -36,7 +36,7 @@ fn the_volume_of_a_claim_that_is_going_is_retained_first() {
     assert_eq!(plan.replaced_claims, []);
 }
 
-/// Nobody deletes the claim any more, and its volume is lost all the same.
+/// The claim need not be deleted any more, but its volume would still be lost.
 #[test]
 fn a_claim_that_is_going_and_cannot_be_retained_blocks() {
     let denied = [("patch", "persistentvolumes")];
@@ -50,7 +50,7 @@ fn a_claim_that_is_going_and_cannot_be_retained_blocks() {
     }
 }
 
-/// The new claim needs a volume, whoever deleted the old one.
+/// The new claim needs a volume, no matter who deleted the old one.
 #[test]
 fn a_claim_that_is_going_and_could_not_be_made_again_blocks() {
     let by_hand = format!("{GOING}classes: [{{name: standard, provisioner: kubernetes.io/no-provisioner}}]\n");
@@ -61,7 +61,7 @@ fn a_claim_that_is_going_and_could_not_be_made_again_blocks() {
     }
 }
 
-/// The pod that came since the failover began holds the old claim, and has one of its own, that goes with it.
+/// The pod that was created since the failover began holds the old claim, and has one of its own, which goes with it.
 #[test]
 fn what_belongs_to_a_pod_that_came_since_is_retained_before_that_goes() {
     let came = GOING

@@ -278,7 +278,7 @@ fn is_stuck(inputs: &Inputs<'_>, component: Option<&Component>) -> bool {
     let (Some(record), Some(pod)) = (inputs.unfinished, &inputs.member.pod) else { return false };
     let came_since = pod.uid != record.pod_uid
         && pod.created.zip(record.begun()).is_some_and(|(created, begun)| {
-            // In whole seconds, by another clock: what is not clearly older came since.
+            // In whole seconds, by another clock: what is not clearly older is newer.
             created.as_second() >= begun.as_second()
         });
     let made_from = || {

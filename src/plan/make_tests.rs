@@ -1,4 +1,4 @@
-//! What an act does about the pod, the claims and the record, on literal YAML.
+//! What an operation does with the pod, the claims and the record, on literal YAML.
 
 use super::undo_tests::{FAILED_OVER, UNDONE, UNFINISHED, planned, request, steps, undo, world};
 use super::*;
@@ -20,7 +20,7 @@ fn denied() -> Vec<(Permission, Allowed)> {
     vec![(Permission::new("patch", "persistentvolumes"), Allowed::No(String::new()))]
 }
 
-/// A plan with an unfinished act that no volume carries.
+/// A plan with an unfinished operation that no volume records.
 fn resumed(topology: &Topology, unfinished: &Record, before: Before) -> Plan {
     plan(Inputs {
         topology,
@@ -48,7 +48,7 @@ fn record(pod_uid: &str, claims: serde_json::Value) -> Record {
     Record::parse(&json.to_string()).unwrap()
 }
 
-/// A claim that waits for a volume takes the one that comes back. Every other claim goes first: it has a volume, or names
+/// A claim that waits for a volume binds the restored one. Every other claim is deleted first: it has a volume, or names
 /// one, or is on its way out, and would keep the reserved volume away from the pod.
 #[test]
 fn only_a_claim_that_waits_for_any_volume_takes_the_one_that_comes_back() {
@@ -64,7 +64,7 @@ fn only_a_claim_that_waits_for_any_volume_takes_the_one_that_comes_back() {
             "c2",
             format!("retain pv-2 (Delete); {reserve}; delete claim c2; delete pod p2"),
         ),
-        // It asks for the volume of somebody else, and will take no other.
+        // It asks for another claim's volume, and will bind no other.
         (
             claim("uid: c2, names: pv-8").replace("volumes: [", &format!("volumes: [{billing}, ")),
             "c2",
@@ -76,7 +76,7 @@ fn only_a_claim_that_waits_for_any_volume_takes_the_one_that_comes_back() {
     }
 }
 
-/// What another failover left Terminating goes with the new pod only if this act began it.
+/// A claim that another failover left Terminating goes with the new pod only if this operation began it.
 #[test]
 fn a_pod_that_came_since_is_not_deleted_by_an_act_that_did_not_begin_what_it_holds() {
     let pinned = |uid: &str| Request { pod_uid: Some(uid.into()), ..request() };
@@ -109,7 +109,7 @@ fn a_failover_of_a_pod_that_was_replaced_already_resumes_by_its_own_id() {
     assert_eq!((begun.id.as_str(), begun.started.as_str()), ("j1", "2026-01-01T00:10:00Z"));
 }
 
-/// A row that is written where nothing goes would prove nothing, and one that is written before nothing is asked, too.
+/// A row that is written if nothing is deleted would prove nothing, nor one that is written before a component that does not respond.
 #[test]
 fn a_canary_is_written_only_where_something_goes_and_the_component_answers() {
     let canary = |plan: &Plan| match &plan.proof {
@@ -120,7 +120,7 @@ fn a_canary_is_written_only_where_something_goes_and_the_component_answers() {
     assert_eq!(canary(&planned(&world(PLAIN), None, &request(), &[])), written);
     let replaced = Request { pod_uid: Some("p0".into()), ..request() };
     assert_eq!(canary(&planned(&world(PLAIN), None, &replaced, &[])), None);
-    // One that resumes looks for what the first run wrote, whatever is said now.
+    // A resumed run looks for what the first run wrote, whatever the component reports now.
     let mut begun = record("p1", serde_json::json!([]));
     begun.canary = Some("kubectl_synxdb_j1".into());
     let silent = || Before::Silent { reason: String::new() };
@@ -143,12 +143,12 @@ fn a_record_that_no_volume_carries_is_kept_in_a_file() {
         // Deleted, and nothing could be retained.
         (request(), &volume, journal.clone()),
         (keeps.clone(), &[], journal.clone()),
-        // There is nothing to do, nor was there by this act.
+        // There is nothing to do, now or by this operation before.
         (replaced, &[], None),
     ] {
         assert_eq!(planned(&world(PLAIN), None, &request, denied).journal, expected, "{request:?}");
     }
-    // The volume that comes back carries the record of an undo whose claim had none.
+    // The restored volume carries the record of an undo whose claim had none.
     let pending = FAILED_OVER.replace("uid: c2, volume: pv-2", "uid: c2");
     let plan = undo(&pending, "f1");
     assert_eq!((steps(&plan).contains("retain"), plan.journal), (false, None));
@@ -180,7 +180,7 @@ fn an_undo_is_offered_no_way_round_that_is_none() {
             .collect()
     };
     let patch = [("patch", "persistentvolumes")];
-    let rights = "to see the permissions to request: kubectl synxdb rbac --for undo";
+    let rights = "kubectl synxdb rbac --for undo    (to see the permissions to request)";
     let topology = world(FAILED_OVER);
     let undone = planned(&topology, Some("f1"), &request(), &patch);
     assert_eq!(checks(&undone, PlanCheckId::Retention), [(PlanVerdict::Block, None, rights.to_owned())]);
@@ -191,7 +191,7 @@ fn an_undo_is_offered_no_way_round_that_is_none() {
     };
     assert!(next.contains("--allow unretained-volume"), "{next}");
 
-    // It may be overridden where the right is there, and the volume is not.
+    // It may be overridden if the right is there, and the volume is not.
     let lost = FAILED_OVER.replace("uid: c2, volume: pv-2}]", "uid: c2, names: pv-9, phase: Bound}]");
     let undone = undo(&lost, "f1");
     let of_it = checks(&undone, PlanCheckId::Retention);
@@ -208,7 +208,7 @@ fn an_undo_is_offered_no_way_round_that_is_none() {
     assert_eq!(next(&planned(&topology, None, &request(), &[])), keep);
 }
 
-/// The volume that comes back is looked at, by its UID: it may be tied to a node that is gone.
+/// The restored volume is checked, by its UID: it may be tied to a node that is gone.
 #[test]
 fn the_node_of_the_volume_that_comes_back_decides() {
     let nodes = "nodes: [{name: node-1}, {name: node-2, lost: true}]\nrecords:";
@@ -237,7 +237,7 @@ fn the_target_names_its_node_only_if_that_is_lost() {
     assert_eq!(on("nodes: [{name: node-1, lost: true}, {name: node-2}]").as_deref(), Some("node-1"));
 }
 
-/// A reservation is taken back only of the claim that had the volume last, by the record that says so.
+/// A reservation is dropped only for the claim that had the volume last, by its record.
 #[test]
 fn what_is_reserved_goes_back_to_the_claim_that_released_it() {
     let reserved = FAILED_OVER
@@ -260,7 +260,7 @@ fn what_is_reserved_goes_back_to_the_claim_that_released_it() {
     assert!(of(&twice).contains("unreserve pv-1 for data-cloudberry-proxy-0, of c7"), "{}", of(&twice));
 }
 
-/// A replacement is made again only if it is this act's, of this set, and was never Ready.
+/// A replacement is replaced again only if it is of this operation, of this set, and was never Ready.
 #[test]
 fn a_replacement_is_stuck_only_by_what_its_own_set_says() {
     let world_of = |pod: &str, sets: &str, pod_uid: &str| {
@@ -281,7 +281,7 @@ records:
     let stuck = "uid: p2, phase: Pending, revision: bad, age: 30";
     for (pod, sets, pod_uid, expected) in [
         (stuck, fixed, "p1", "delete pod p2"),
-        // Made in the same second: times are told in whole seconds.
+        // Created in the same second: times are in whole seconds.
         ("uid: p2, phase: Pending, revision: bad, age: 60", fixed, "p1", "delete pod p2"),
         ("uid: p2, phase: Pending, revision: bad, age: 61", fixed, "p1", ""),
         // It runs, and is not Ready.
@@ -318,7 +318,7 @@ fn a_volume_is_compared_with_what_its_own_claim_asks_for() {
     assert_eq!(of(""), None);
 }
 
-/// A run that goes on retains what the first one had no volume of, and changes nothing that is on record already.
+/// A resumed run retains volumes that the first one did not have, and changes nothing that is recorded already.
 #[test]
 fn a_run_that_goes_on_adds_to_the_record_what_it_sets_aside() {
     let plan = planned(&world(PLAIN), None, &request(), &[]);
@@ -340,7 +340,7 @@ fn a_run_that_goes_on_adds_to_the_record_what_it_sets_aside() {
     }
 }
 
-/// A volume that an undo brings back and that its new claim has already is not reserved again.
+/// A restored volume that its new claim has already is not reserved again.
 #[test]
 fn what_the_new_claim_has_already_is_not_reserved_again() {
     let back = UNDONE.replace(
@@ -388,7 +388,7 @@ fn a_volume_is_retained_where_volumes_may_be_changed() {
     assert!(of(&others("patch", "pods")).starts_with("retain"));
 }
 
-/// Of an undo that named the pod only, what it does not take back is told.
+/// An undo that named only the pod says which operations it skips.
 #[test]
 fn newer_acts_that_are_not_taken_back_are_told() {
     let of = |passed_over: &[&str]| {
@@ -403,7 +403,7 @@ fn newer_acts_that_are_not_taken_back_are_told() {
     assert_eq!(of(&["f2 is unverified", "f3 is unfinished"]), [what]);
 }
 
-/// A claim that an act replaced twice is on record twice; the one that goes now is the latest, and of the others it says
+/// A claim that an operation replaced twice is recorded twice; the one deleted now is the latest, and of the others it says
 /// nothing.
 #[test]
 fn of_a_claim_that_was_replaced_twice_the_latest_one_goes() {

@@ -8,7 +8,7 @@ fn a_plan() -> Plan {
     planned(&world(FAILED_OVER), None, &request(), &[])
 }
 
-/// Then `verify --save` may help; where it is not asked, or lets nobody in, a baseline would help nothing.
+/// Then `verify --save` may help; if it is not queried, or rejects the login, a baseline would not help.
 #[test]
 fn a_baseline_is_missed_where_one_could_be_compared_with() {
     let plan = a_plan();

@@ -169,8 +169,8 @@ pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Ste
 }
 
 /// What to do if rights are missing.
-pub(super) const RIGHTS: &str = "to see the permissions to request: kubectl synxdb rbac --for undo";
-const HISTORY: &str = "to see what can be undone: kubectl synxdb history";
+pub(super) const RIGHTS: &str = "kubectl synxdb rbac --for undo    (to see the permissions to request)";
+const HISTORY: &str = "kubectl synxdb history    (to see what can be undone)";
 
 /// Warns that newer operations were skipped, if only the pod was named.
 fn passed_over(inputs: &Inputs<'_>, of: &Record) -> Option<PlanCheck> {
@@ -302,7 +302,7 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<PlanCheck> {
     let check = match (&last.act, last.outcome) {
         (Action::Undo(of), Outcome::InProgress | Outcome::CatchingUp) => {
             let why = format!("undo {} of {of}, started {}, is unfinished", last.id, last.started);
-            (why, format!("to resume it: kubectl synxdb undo {}; to fail over nevertheless, add --anew", quoted(of)))
+            (why, format!("kubectl synxdb undo {}    (to resume it; --anew fails over nevertheless)", quoted(of)))
         }
         (Action::Failover, Outcome::InProgress | Outcome::CatchingUp) => {
             return Some(warn(

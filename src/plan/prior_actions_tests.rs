@@ -1,4 +1,4 @@
-//! What of a record the cluster must confirm, and what the last act says about the next one.
+//! What of a record the cluster must confirm, and what the last operation means for the next one.
 
 use super::super::checks::PlanVerdict;
 use super::*;
@@ -6,7 +6,7 @@ use crate::plan::{Before, ComparedWith, InFlight, Plan, Probes, Request, plan};
 use crate::testing::{now, snapshot};
 use crate::topology::{Layout, build};
 
-/// A safekeeper, its claim, and what more is said of the volumes; this record of it is on volume pv-1.
+/// A safekeeper, its claim, and further fields of the volumes; this record of it is on volume pv-1.
 fn world(claim: &str, more: &str, record: &str) -> Topology {
     let yaml = format!(
         "namespace: synxdb-system\nsets: [{{name: safekeeper, replicas: 1, templates: [data], uid: set-1}}]\npods: [{{name: \
@@ -23,7 +23,7 @@ fn contradicted(topology: &Topology) -> Option<String> {
     record.contradicted(topology, now())
 }
 
-/// Anybody who may annotate a volume may write one: what it says is gone on with where the cluster says the same.
+/// Any user who may annotate a volume may write one: it is resumed only if the cluster confirms it.
 #[test]
 fn an_unfinished_record_is_gone_on_with_only_as_the_cluster_has_it() {
     let begun =
@@ -73,7 +73,7 @@ fn an_unfinished_record_is_gone_on_with_only_as_the_cluster_has_it() {
             begun(60),
             Some("volume pv-1 does not belong to the claim that the record names"),
         ),
-        // What is finished is not gone on with at all.
+        // A finished one is not resumed at all.
         (CLAIM, String::new(), format!("took: 5, {}", begun(-86400)), fits),
         (CLAIM, String::new(), format!("took: 5, {}", begun(60).replace("set: set-1", "set: set-2")), fits),
     ] {

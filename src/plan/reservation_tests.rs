@@ -1,4 +1,4 @@
-//! Which volume a new claim may have: what an unfinished undo reserved, what is on record as set aside, and what came in
+//! Which volume a new claim may have: what an unfinished undo reserved, what is recorded as retained, and what came in
 //! between. On literal YAML.
 
 use super::undo_tests::{FAILED_OVER, UNFINISHED, planned, request, steps, told, undo, world};
@@ -57,7 +57,7 @@ fn a_failover_takes_back_what_an_unfinished_undo_reserved() {
     );
 }
 
-/// The claim of the undone failover was made anew before the volume controller knew of the reservation.
+/// The claim of the undone failover was recreated before the volume controller knew of the reservation.
 #[test]
 fn an_undo_that_ended_on_another_volume_goes_round_again() {
     let astray = reserved()
@@ -161,7 +161,7 @@ fn a_claim_has_a_volume_that_it_must_not_have() {
     }
 }
 
-/// The replacement was made from a template that has been mended since; its StatefulSet would wait for it for ever.
+/// The replacement was created from a template that has been fixed since; its StatefulSet would wait for it forever.
 #[test]
 fn a_replacement_of_an_older_template_that_is_not_ready_is_replaced_again() {
     let world_of = |pod: &str, current: &str, begun: i64| {
@@ -186,7 +186,7 @@ records:
         (stuck, same, 60, ""),
         // It is.
         ("uid: p2, ready: true, revision: bad", mended, 60, ""),
-        // It was there before the failover began: somebody else's.
+        // It existed before the failover began: another's.
         (stuck, mended, 10, ""),
     ] {
         let plan = planned(&world(&world_of(pod, current, begun)), None, &request(), &[]);

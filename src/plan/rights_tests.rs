@@ -73,7 +73,7 @@ fn a_right_is_optional_only_where_it_goes_on_by_itself() {
     }
 }
 
-/// What is missing and not needed is told with what is not known for it; what is needed refuses.
+/// A missing optional right warns with what is lost; a missing required one blocks.
 #[test]
 fn a_missing_right_is_told_with_what_it_costs() {
     let of = |denied: &[(&str, &str)]| {
@@ -169,7 +169,7 @@ fn a_rule_joins_what_is_granted_alike() {
     let status = rules(&of(RbacFor::Status), Place::Namespaces);
     assert_eq!(words(RbacFor::Status, Place::Namespaces)[0], "[] pods *: list");
     assert!(status[0].without.is_none() && status[1..].iter().all(|rule| rule.without.is_some()), "{status:?}");
-    // The one Lease is written, and no other; it is created where there is none.
+    // The one Lease is written, and no other; it is created if there is none.
     let failover = words(RbacFor::Failover, Place::Namespaces);
     assert!(failover.contains(&"[coordination.k8s.io] leases kubectl-synxdb: get,update".to_owned()), "{failover:?}");
     assert!(failover.contains(&"[coordination.k8s.io] leases *: create".to_owned()), "{failover:?}");

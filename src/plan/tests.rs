@@ -40,7 +40,7 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
     })
 }
 
-/// A login that does not fit is not a server that is down, and it is said where it is decided.
+/// A rejected login is not a server that is down, and the plan says so.
 #[test]
 fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
     let reason = || "password authentication failed for user \"auditor\" (SQLSTATE 28P01)".to_owned();
@@ -386,7 +386,7 @@ fn a_record_survives_its_annotation() {
     assert!(Record::parse(r#"{"version":2}"#).is_none());
 }
 
-/// In the target's own namespace another failover is refused, elsewhere it is told.
+/// In the target's namespace another failover blocks, elsewhere it warns.
 #[test]
 fn another_failover_under_way() {
     use crate::cluster::LeaseState;
@@ -530,7 +530,7 @@ fn another_failover_under_way() {
     }
 }
 
-/// Somebody else replaced the pod after the claims were deleted: the new pod holds them, and goes, too; or the act
+/// Another actor replaced the pod after the claims were deleted: the new pod holds them, and is deleted, too; or the operation
 /// would never end.
 #[test]
 fn a_resumed_failover_deletes_the_pod_that_holds_the_old_claims() {
@@ -567,7 +567,7 @@ records:
     for (pod, claim, terminating, expected) in [
         ("first", "old", false, "retain pv-1, claim old, pod first"),
         ("first", "old", true, "retain pv-1, pod first"),
-        // Of somebody else's making.
+        // Another's.
         ("second", "old", false, "retain pv-1, claim old, pod second"),
         ("second", "old", true, "retain pv-1, pod second"),
         // It is as it should be: only waited for.
@@ -601,7 +601,7 @@ fn volumes_that_cannot_be_read_may_tell_of_an_unfinished_failover() {
     let mut objects = snapshot(&[yaml]);
     let override_it = "--allow unretained-volume overrides this check";
     let denied = || (crate::testing::unreadable("persistentvolumes", None), override_it);
-    // It may well be read the next time.
+    // It may be readable the next time.
     let late = || (crate::testing::late("persistentvolumes", None), "again");
     for ((unread, next), allow, keep_claims, verdict) in [
         (denied(), vec![], false, Some(PlanVerdict::Block)),

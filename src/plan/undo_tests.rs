@@ -1,4 +1,4 @@
-//! Plans of an undo, and what earlier acts mean for the next one, on literal YAML.
+//! Plans of an undo, and what earlier operations mean for the next one, on literal YAML.
 
 use super::history::{AsideState, Entry, Release, history, may_not_be_released, to_release};
 use super::*;
@@ -22,7 +22,7 @@ records:
    claims: [{name: data-cloudberry-proxy-0, uid: c1, volume: pv-1, policy: Delete}]}
 ";
 
-/// The same once it was undone: the first volume is in use again, the second one set aside.
+/// The same once it was undone: the first volume is in use again, the second one retained.
 pub(super) const UNDONE: &str = "
 namespace: a
 sets: [{name: cloudberry-proxy, replicas: 1, templates: [data]}]
@@ -47,7 +47,7 @@ pub(super) fn world(yaml: &str) -> Topology {
     build(&snapshot(&[yaml]), &Layout::shipped().unwrap())
 }
 
-/// As the commands plan: `undo OF` where there is something to undo, otherwise `failover POD`.
+/// As the commands plan: `undo OF` if there is something to undo, otherwise `failover POD`.
 pub(super) fn planned(topology: &Topology, of: Option<&str>, request: &Request, denied: &[(&str, &str)]) -> Plan {
     let member = topology.member("a", POD).unwrap();
     let no = |verb: &str, resource: &str| denied.contains(&(verb, resource));
@@ -128,7 +128,7 @@ fn what_goes_is_retained_and_what_comes_is_reserved_before_anything_is_deleted()
         ephemeral: false,
     };
     assert_eq!(plan.replaced_claims, [replaced]);
-    // The row that the failover wrote lies on the volume that comes back; none is written on the one that goes.
+    // The row that the failover wrote is on the restored volume; none is written to the current one.
     let canary = |plan: &Plan| match &plan.proof {
         Proof::Sql { canary, .. } => canary.clone(),
         other => panic!("{other:?}"),
@@ -209,7 +209,7 @@ fn a_volume_that_cannot_come_back_is_not_undone_with() {
             (error.what.as_str(), &error.why[..]),
             ("undo of f1 for a/cloudberry-proxy-0 blocked", &[expected.to_owned()][..])
         );
-        assert_eq!(error.hints, ["to see what can be undone: kubectl synxdb history"]);
+        assert_eq!(error.hints, ["kubectl synxdb history    (to see what can be undone)"]);
     }
     assert_eq!(
         undo(UNDONE, "f1").refusal().unwrap().why,
@@ -272,7 +272,7 @@ fn a_volume_that_its_claim_would_not_get_is_not_undone_with() {
     );
 }
 
-/// Where the folder of a node is that comes back is known of one node only.
+/// The node of a restored folder is known only if there is one node.
 #[test]
 fn a_folder_that_comes_back_is_on_some_node() {
     let folder = FAILED_OVER.replace("class: standard, reservedFor", "class: none, folder: true, reservedFor");
@@ -287,7 +287,7 @@ fn a_folder_that_comes_back_is_on_some_node() {
     }
 }
 
-/// A reservation is by name, and the claim of an ephemeral volume has its name again: it comes back in the same way.
+/// A reservation is by name, and the claim of an ephemeral volume gets its name again: it is restored in the same way.
 #[test]
 fn a_volume_that_belonged_to_the_pod_comes_back_by_its_claims_name() {
     let name = "cloudberry-proxy-0-scratch";
@@ -371,7 +371,10 @@ fn without_the_right_to_change_volumes_nothing_comes_back() {
         ),
         "{why:?}"
     );
-    assert_eq!(plan.refusal().unwrap().hints, ["to see the permissions to request: kubectl synxdb rbac --for undo"]);
+    assert_eq!(
+        plan.refusal().unwrap().hints,
+        ["kubectl synxdb rbac --for undo    (to see the permissions to request)"]
+    );
     // No flag goes round it.
     let allow = Request { allow: vec![Allow::UnretainedVolume], ..request() };
     assert!(planned(&world(FAILED_OVER), Some("f1"), &allow, &denied).refusal().is_some());
@@ -448,8 +451,8 @@ fn an_undo_is_undone_in_the_same_way() {
     assert_eq!(plan.act, Action::Undo("u1".into()));
 }
 
-/// The policy that comes back is the one from before anything was kept, and never the `Retain` of an earlier act; what
-/// somebody chose since it was back is theirs.
+/// The restored policy is the one from before any volume was retained, and never the `Retain` of an earlier operation; what
+/// a user chose since it was restored is theirs.
 #[test]
 fn the_reclaim_policy_that_a_volume_gets_again() {
     let policy = |middle: &str, last: &str| {
@@ -470,13 +473,13 @@ fn the_reclaim_policy_that_a_volume_gets_again() {
         )
     };
     assert_eq!(policy("", "Retain"), "Delete");
-    // It came back, and was not proven: it was left as it was, on Retain.
+    // It was restored, and not verified: it was left on Retain.
     assert_eq!(policy(&undone("took: 5, outcome: unverified"), "Retain"), "Delete");
     assert_eq!(policy(&undone("took: 5"), "Delete"), "Delete");
     assert_eq!(policy(&undone("took: 5"), "Retain"), "Retain");
 }
 
-/// What the last act of the pod means for the next failover.
+/// What the last operation on the pod means for the next failover.
 #[test]
 fn what_was_just_done_is_not_done_again() {
     let after = |record: &str, ready: bool| {
@@ -498,7 +501,7 @@ fn what_was_just_done_is_not_done_again() {
             "Block: cloudberry-proxy-0 was failed over 60s ago (z1), and has recovered",
         ),
         ("age: 70, took: 10", true, &anew, "Warn: cloudberry-proxy-0 was failed over 60s ago (z1), and has recovered"),
-        // Down again, later, or not well in the first place: it is failed over.
+        // Down again, later, or never healthy: it is failed over.
         ("age: 70, took: 10", false, &request(), ""),
         ("age: 70, took: 9", true, &request(), ""),
         ("age: 20, took: 10, outcome: unverified", true, &request(), ""),
@@ -524,7 +527,7 @@ fn what_was_just_done_is_not_done_again() {
     let hints = |fields| planned(&world(&after(&record(fields), true)), None, &request(), &[]).refusal().unwrap().hints;
     assert_eq!(
         hints("age: 30, undo: f1"),
-        ["to resume it: kubectl synxdb undo f1; to fail over nevertheless, add --anew"]
+        ["kubectl synxdb undo f1    (to resume it; --anew fails over nevertheless)"]
     );
     assert_eq!(hints("age: 20, took: 10"), ["to repeat, add --anew"]);
 }
@@ -586,7 +589,7 @@ fn the_name_of_an_act_is_taken_with_its_type() {
     }
 }
 
-/// What is not known to have held the data is said of what can come back, by the acts of the same StatefulSet.
+/// A volume that may not hold the data is doubted if it can be restored, by operations of the same StatefulSet.
 #[test]
 fn a_disk_that_may_be_empty_is_doubted_while_it_can_come_back() {
     let failed = |id: &str, age: i64, outcome: &str, set: &str, claim: &str, volume: &str| {
@@ -614,7 +617,7 @@ records:
     let first = "{name: pv-1, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: c1, policy: Retain}";
     let second = "{name: pv-2, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: c2, policy: Retain}";
     let both = format!("{first}, {second}");
-    // The first failover lost data; the second one set aside the disk that it had brought.
+    // The first failover lost data; the second one retained the disk that it had created.
     let doubts = |volumes: &str, set: &str| {
         let records = failed("f1", 300, "dataMissing", set, "c1", "pv-1")
             + &failed("f2", 200, "unverified", "cloudberry-proxy", "c2", "pv-2");
@@ -647,7 +650,7 @@ fn what_is_not_known_of_a_volume_or_its_member_is_not_free() {
     unread.volumes = unreadable("persistentvolumes", None);
     let why = "volumes cannot be read: persistentvolumes is forbidden";
     assert_eq!(states(&unread), (AsideState::Unknown(why.into()), false));
-    // Nobody is there who would take the volume: the account is gone, its volume is not.
+    // Nothing would bind the volume: the account is gone, its volume is not.
     let left = UNDONE
         .replace("namespace: a\n", "namespace: b\n")
         .replace("reservedFor: data-cloudberry-proxy-0", "reservedFor: a/data-cloudberry-proxy-0");
@@ -699,7 +702,7 @@ fn a_volume_is_given_back_only_while_its_member_is_well() {
     }
 }
 
-/// Killed between two volumes, it goes on with the other one.
+/// Killed between two volumes, it continues with the other one.
 #[test]
 fn what_was_given_back_in_part_is_given_back_to_the_end() {
     const TWO: &str = "

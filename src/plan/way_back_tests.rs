@@ -17,7 +17,7 @@ fn topology() -> Topology {
     build(&snapshot(&[WORLD]), &Layout::shipped().unwrap())
 }
 
-/// An act that set this volume aside, which began in that minute.
+/// An operation that retained this volume, which began in that minute.
 fn act(id: &str, minute: usize, outcome: Outcome, volume: &str) -> Record {
     let started = format!("2026-01-01T00:{minute:02}:00Z");
     let finished = (outcome != Outcome::InProgress).then_some(&started);
@@ -55,7 +55,7 @@ fn found(records: &[Record]) -> (Option<String>, usize) {
 use Outcome::{DataMissing, InProgress, Recovered, Unverified};
 
 /// The disk that a failover brought which did not recover, and that never answered since, is not the one to go back to; one
-/// that answered, or that was proven when it came, is, whatever became of the act that set it aside.
+/// that responded, or that was verified when it came, is, whatever became of the operation that retained it.
 #[test]
 fn the_last_disk_that_is_known_to_have_held_what_was_there_comes_back() {
     let f1 = |outcome| answered("f1", 1, outcome, "pv-1");
@@ -73,9 +73,9 @@ fn the_last_disk_that_is_known_to_have_held_what_was_there_comes_back() {
         // It answered, and had all that was there before.
         (vec![f1(InProgress), answered("f2", 2, InProgress, "pv-2")], Some("f2"), 0),
         (vec![f1(InProgress), answered("f2", 2, Recovered, "pv-2")], Some("f2"), 0),
-        // It was proven when it came, however long ago that was.
+        // It was verified when it came, however long ago that was.
         (vec![f1(Recovered), act("f2", 2, Unverified, "pv-2")], Some("f2"), 0),
-        // What an undo brought back is known as it was then; what it set aside is not.
+        // What an undo restored is known as it was then; what it retained is not.
         (vec![f1(DataMissing), undo("u1", 2, Recovered, "f1", ("pv-2", "pv-1"))], Some("f1"), 1),
         (vec![f1(Recovered), undo("u1", 2, Recovered, "f1", ("pv-2", "pv-1"))], Some("u1"), 0),
         (
@@ -120,7 +120,7 @@ fn what_is_passed_over_is_named_with_its_reason() {
     assert_eq!(back.passed_over, [why]);
 }
 
-/// What must be there for a new failover: the first baseline since the pod was last proven to be whole.
+/// The baseline of a new failover: the first one since the pod was last verified.
 #[test]
 fn what_was_not_found_again_still_must_be_there() {
     let topology = topology();
@@ -135,7 +135,7 @@ fn what_was_not_found_again_still_must_be_there() {
         (vec![], None),
         (vec![settled.clone()], None),
         (vec![settled, answered("f3", 3, InProgress, "pv-3")], Some("f3")),
-        // What is finished is not gone on with: that it had a baseline helps nobody.
+        // A finished one is not resumed: its baseline does not matter.
         (vec![act("f1", 1, Unverified, "pv-1"), finished], None),
         (vec![act("f1", 1, InProgress, "pv-1")], None),
         (vec![answered("f1", 1, Recovered, "pv-1")], None),

@@ -1,7 +1,7 @@
 //! `status -w`: redrawn in place on a terminal, otherwise one line per change, or one document per change for programs.
 
 use super::sanitize::sanitize_text;
-use super::status::{self, words};
+use super::status::{self, pod_text};
 use super::{Screen, sanitize_line, structured};
 use crate::cli::{Machine, Output};
 use crate::error::Result;
@@ -136,7 +136,7 @@ const AGE: usize = 8;
 
 /// Returns the verdict, and the text of each pod.
 fn lines(report: &Report, topology: &Topology) -> (String, BTreeMap<String, String>) {
-    let members = topology.members().map(|member| (sanitize_line(&member.path()), words(member)));
+    let members = topology.members().map(|member| (sanitize_line(&member.path()), pod_text(member)));
     (status::verdict(report, super::Paint(false)), members.collect())
 }
 

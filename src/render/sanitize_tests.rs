@@ -38,7 +38,7 @@ fn safe(what: &str, text: &str, paint: Paint) {
     }
 }
 
-/// It is one document, and says what was said to it.
+/// It is one document, with the values that it was given.
 #[track_caller]
 fn same(what: &str, document: &Value) {
     super::documents::valid(what, document);

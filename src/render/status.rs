@@ -289,7 +289,7 @@ fn template<'c>(claim: &'c str, pod: &str) -> &'c str {
 }
 
 /// Returns the state of a pod in a few words, for `status -w` without a terminal.
-pub(super) fn words(member: &Member) -> String {
+pub(super) fn pod_text(member: &Member) -> String {
     let plain = Paint(false);
     let claims = claims_in_short(member, plain).replace('\n', ", ");
     let Some(pod) = &member.pod else { return format!("Missing, claims {claims}") };

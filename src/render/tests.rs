@@ -291,7 +291,7 @@ fn a_safekeepers_old_disk_is_no_remedy() {
     }
 }
 
-/// Positions are columns of their own, where the storage components were asked.
+/// Positions are columns of their own if the storage components were queried.
 #[test]
 fn positions_are_shown_beside_the_members() {
     use crate::storage::{Position, Positions};

@@ -190,7 +190,7 @@ fn a_broken_promise_is_a_finding() {
     is_away(&cluster);
     cluster.replaced_pods(ReplacedPods::BecomeReady);
     let ran = running.end().exits(0).says(&[
-        "Recovered: safekeeper-0 is back",
+        "Recovered: safekeeper-0 in ",
         &format!("SQL on every segment on {ACCOUNT}/{PROXY} outage "),
         "finding: SQL should stay available while a safekeeper is replaced",
     ]);
@@ -261,7 +261,7 @@ fn an_impossible_probe_is_rejected_before_any_change() {
     let cluster = Cluster::read_only();
     for (probe, words) in [
         ("cloudberry-proxy-0", "has no namespace"),
-        ("nowhere/cloudberry-proxy-0", "there is no such namespace"),
+        ("nowhere/cloudberry-proxy-0", "namespace not found"),
         ("cloud007/no-such-0", "is not a SynxDB component"),
         ("cloud007/wh9527-0", "does not accept SQL: it is a warehouse node"),
     ] {

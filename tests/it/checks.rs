@@ -35,7 +35,7 @@ fn a_healthy_cluster_passes() {
     assert!(checks.iter().all(|check| check["result"] == "passed"), "{checks:#?}");
     let (class, _) = self::checks(&cluster, &["safekeeper-0"], "storageClass");
     let reason =
-        "storage class standard, the default, makes the new volume (WaitForFirstConsumer, reclaim policy Delete)";
+        "default storage class standard will provision the new volume (WaitForFirstConsumer, reclaim policy Delete)";
     assert_eq!(class[0]["reason"], reason);
     has_check(&cluster, &["pageserver-0"], "remoteStorage", "passed", "bytes in remote storage");
     let (kept, _) = self::checks(&cluster, &["pageserver-0", "--keep-pvc"], "remoteStorage");
@@ -93,7 +93,7 @@ fn unschedulable_nodes() {
     let cordon =
         |node: &str| cluster.update(&Key::new("nodes", "", node), |node| node["spec"]["unschedulable"] = json!(true));
     cordon(on);
-    let cordoned = format!("node {on} is cordoned; 1 other node takes pods");
+    let cordoned = format!("node {on} is cordoned; 1 other node is schedulable");
     has_check(&cluster, &["wh9527-0"], "node", "passed", &cordoned);
     // The volume is local to the machine, so the pod cannot move.
     let tied = format!("is tied to node {on}, which is cordoned: the new pod could not start with it");
@@ -135,7 +135,7 @@ fn a_template_newer_than_the_pod() {
     });
     let new = cluster.get("statefulsets", SYSTEM, "safekeeper").unwrap()["status"]["updateRevision"].clone();
     let (new, old) = (new.as_str().unwrap(), old.as_str().unwrap());
-    let words = format!("the new pod will be of revision {new}, the old one is of {old}");
+    let words = format!("the new pod will have revision {new}, the old one has {old}");
     has_check(&cluster, &["safekeeper-0"], "revision", "warning", &words);
     // Below the partition, it is recreated from the same revision.
     cluster.update(&key, |set| {
@@ -155,6 +155,12 @@ fn a_missing_storage_class() {
         "blocked",
         "there is no default, and no volume is Available for claim data-safekeeper-0",
     );
-    has_check(&cluster, &["safekeeper-0", "--allow", "storage-class"], "storageClass", "warning", "no default one");
+    has_check(
+        &cluster,
+        &["safekeeper-0", "--allow", "storage-class"],
+        "storageClass",
+        "warning",
+        "there is no default, and no volume is Available",
+    );
     assert_eq!(checks(&cluster, &["safekeeper-0", "--keep-pvc"], "storageClass"), (Vec::new(), Some(0)));
 }

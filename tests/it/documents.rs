@@ -137,7 +137,7 @@ fn an_unknown_kind() {
         "did you mean: FailoverPlan,",
         "kubectl synxdb schema lists",
     ]);
-    run(&["schema", "xyz"]).warns(&["unknown document kind \"xyz\"\nnext: to list them: kubectl synxdb schema"]);
+    run(&["schema", "xyz"]).warns(&["unknown document kind \"xyz\"\nnext: kubectl synxdb schema    (to list them)"]);
 }
 
 /// `REGENERATE=1` updates the page.

@@ -371,7 +371,7 @@ fn a_page_that_serves_no_metrics_proves_nothing() {
         assert!(ran.out.starts_with(&format!("Unverified: {pod} is Ready after ")), "{}", ran.shown());
         let ran = ran.says(&["nothing could be compared: its metrics could not be read: /metrics returned 404"]);
         assert!(!ran.out.lines().any(|line| line.ends_with("  verified")), "{}", ran.shown());
-        ran.warns(&["warn  before: status endpoint, no metrics"]);
+        ran.warns(&["warn  baseline: status endpoint, no metrics"]);
         before.is_replaced(&cluster);
         before.is_recorded(&cluster, "unverified");
     }
@@ -410,7 +410,10 @@ fn replaced_by_another_operator_during_the_prompt() {
 fn stuck_on_a_deleted_claim() {
     let cluster = Cluster::start(bare("stuck-claim"));
     let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
-    let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: ", "healed: 1 new pod"]);
+    let ran = cluster
+        .run(&["failover", "safekeeper-0", "--yes"])
+        .exits(0)
+        .says(&["Recovered: ", "fixed: a new pod was stuck on a deleted claim"]);
     let ran = ran.warns(&["it was deleted again"]);
     assert_snapshot!("healed", account(&ran));
     before.is_replaced(&cluster);
@@ -522,7 +525,7 @@ fn without_postgresql_it_is_unverified() {
     let before = Before::of(&cluster, ACCOUNT, "wh9527-0");
     let ran = cluster.run(&["failover", "wh9527-0", "--yes"]).exits(8);
     assert!(ran.out.starts_with("Unverified: wh9527-0 is Ready"), "{}", ran.shown());
-    let ran = ran.says(&["PostgreSQL"]).warns(&["will not be proven"]);
+    let ran = ran.says(&["PostgreSQL"]).warns(&["will not be verified"]);
     assert_snapshot!("not-proven", account(&ran));
     before.is_replaced(&cluster);
     before.is_recorded(&cluster, "unverified");

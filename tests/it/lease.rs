@@ -171,6 +171,9 @@ fn a_run_that_lost_its_lease_stops_before_the_next_change() {
     cluster.store().update(&key, &Preconditions::default(), false, given_back).unwrap();
     let resume = ran.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
-    cluster.run(&[&resume[..], &["--yes"]].concat()).exits(0).says(&["Recovered: ", "healed"]);
+    cluster
+        .run(&[&resume[..], &["--yes"]].concat())
+        .exits(0)
+        .says(&["Recovered: ", "fixed: a new pod was stuck on a deleted claim"]);
     assert_ne!(cluster.pod_uid(SYSTEM, "safekeeper-0"), trapped);
 }

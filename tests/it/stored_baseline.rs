@@ -123,7 +123,7 @@ fn without_a_baseline_it_is_unverified() {
     let ran = cluster
         .run(&["failover", TARGET, "--yes"])
         .exits(8)
-        .warns(&["no baseline, it does not answer now", "none is stored"]);
+        .warns(&["no baseline, it does not respond now", "none is stored"]);
     let ran = ran.says(&["Unverified: ", "no baseline to compare with"]);
     let next = next_after(&ran, "while it is healthy, this stores one");
     assert_eq!(next[..3], ["verify", "-n", ACCOUNT]);

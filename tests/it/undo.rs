@@ -201,7 +201,7 @@ fn the_undo_command_names_the_failovers_context() {
 
     let private = ["--sandbox", "--scenario", "local-disk"];
     let ran = cluster.run(&[&private[..], &failover].concat()).exits(7);
-    ran.says(&["next: the private practice cluster ended with this command"]);
+    ran.says(&["next: the temporary practice cluster ended with this command"]);
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn a_declined_undo_changes_nothing() {
     assert_eq!(left.code, 5, "{}", left.text);
     assert!(left.text.contains("nothing was chosen; nothing was changed"), "{}", left.text);
     let mut terminal = Terminal::start(cluster.plugin(&["undo", &failover]));
-    terminal.expect(&format!("Undo {failover} of synxdb-system/pageserver-0?"));
+    terminal.expect(&format!("Undo {failover} for synxdb-system/pageserver-0?"));
     terminal.send("n\r");
     let left = terminal.end();
     assert_eq!(left.code, 5, "{}", left.text);
@@ -471,7 +471,7 @@ fn interrupted_and_resumed() {
         .run(&["failover", "safekeeper-0", "--yes"])
         .exits(4)
         .silent()
-        .warns(&["is unfinished", &format!("kubectl synxdb undo {failover} finishes it")]);
+        .warns(&["is unfinished", &format!("kubectl synxdb undo {failover}    (to resume it")]);
     let acts = history(&cluster, &[]);
     assert_eq!((&acts[0]["outcome"], &acts[1]["undoneBy"]), (&json!("inProgress"), &Value::Null));
     cluster.replaced_pods(ReplacedPods::BecomeReady);

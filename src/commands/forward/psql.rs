@@ -44,7 +44,7 @@ fn find() -> Result<PathBuf> {
         Error::failure("psql is not installed")
             .because("it is not on PATH")
             .hint("apt-get install postgresql-client")
-            .hint("for another client: kubectl synxdb forward, without --psql")
+            .hint("kubectl synxdb forward    (without --psql, for another client)")
     })
 }
 

@@ -78,7 +78,7 @@ fn a_volume_that_does_not_exist_cannot_be_retained() {
     }
 }
 
-/// SQL comes back once all are: the others of the component, and the endpoint that answers for it.
+/// SQL is available again once all are Ready: the others of the component, and the endpoint that answers for it.
 #[test]
 fn who_else_is_not_ready_is_told_before() {
     let said = |proxy, first, second, pod: &str| {
@@ -136,7 +136,7 @@ fn one_of_the_two_rights_to_forward_may_do_and_none_does_not() {
     }
 }
 
-/// A budget is asked for the pod that it would keep: what is not read of it is told where it matters, and there alone.
+/// An unreadable budget is reported only if it matters for the pod.
 #[test]
 fn budgets_that_cannot_be_read_are_told_where_one_could_forbid_it() {
     for (ready, expected) in [
@@ -158,7 +158,7 @@ fn budgets_that_cannot_be_read_are_told_where_one_could_forbid_it() {
     }
 }
 
-/// What is gone already is not refused any more: that nothing brings it back is said.
+/// A pod that is gone already does not block any more; that nothing recreates it is a warning.
 #[test]
 fn what_nothing_brings_back_is_refused_only_while_it_is_there() {
     let yaml = account(true, true, true).replace("{name: wh1, replicas: 2,", "{name: wh1, replicas: 1,");
@@ -173,7 +173,7 @@ fn what_nothing_brings_back_is_refused_only_while_it_is_there() {
     assert_eq!(of(Some("replaced")), [format!("Warn: {why}")]);
 }
 
-/// A pod alone is made again by whatever owns it, and what is not known of that is said.
+/// A pod alone is recreated by its owner, and what is unknown about that is a warning.
 #[test]
 fn who_makes_a_pod_again_is_told_where_the_claims_stay() {
     let bare = "
@@ -246,7 +246,7 @@ claims: [{name: pageserver-0-scratch, volume: pv-1}]
     assert!(said(&planned(&read, "pageserver-0", &[], true), id).is_empty());
 }
 
-/// What is on record was this program's doing, and is weighed by that: only a newer pod may be somebody else's.
+/// A recorded replacement was made by this program, and has its own check: only a newer pod may be another's.
 #[test]
 fn a_pod_that_this_program_brought_is_not_somebody_elses() {
     let of = |record: &str| {
@@ -326,7 +326,7 @@ fn rights_that_cost_the_same_are_told_together() {
     );
 }
 
-/// A node that is lost takes no pods for that reason, cordoned or not; and only the pod's own node is told of.
+/// A lost node is not schedulable, cordoned or not; and only the pod's own node is reported.
 #[test]
 fn only_nodes_that_are_ready_count_as_cordoned() {
     let of = |nodes: &str| {
@@ -346,7 +346,7 @@ fn only_nodes_that_are_ready_count_as_cordoned() {
     assert!(lost.len() == 1 && lost[0].starts_with("Warn: node node-1 is not Ready"), "{lost:?}");
 }
 
-/// What the next attempt may well read is no reason to override anything; what may not be read stays so.
+/// What the next attempt may read is no reason to override anything; a missing permission stays.
 #[test]
 fn what_was_not_read_in_time_is_read_again_before_anything_is_overridden() {
     let yaml = account(true, true, true);

@@ -23,7 +23,7 @@ fn plan_of(yaml: &str, keep: bool) -> Plan {
     planned(&snapshot(&[yaml]), &Layout::shipped().unwrap(), "wh1-1", &request(keep))
 }
 
-/// Volumes that somebody made: what counts is what Kubernetes would bind.
+/// Volumes created by hand: what counts is what Kubernetes would bind.
 #[test]
 fn only_a_volume_that_fits_the_claim_is_free_for_it() {
     let id = PlanCheckId::StorageClass;
@@ -41,7 +41,7 @@ records: [{id: f1, pod: wh1-0, age: 300, took: 5, claims: [{name: data-wh1-0, ui
         ("{name: pv-x, class: standard, size: 2Gi}", fits("pv-x (2Gi) is Available")),
         (
             "{name: pv-x, class: standard, size: 9Gi}, {name: pv-y, class: standard, size: 3Gi}",
-            fits("pv-y (3Gi) is free"),
+            fits("pv-y (3Gi) is Available"),
         ),
         ("{name: pv-x, class: standard, size: 1Gi}", none(" (volume pv-x has 1Gi, but 2Gi is requested)")),
         (
@@ -68,7 +68,7 @@ records: [{id: f1, pod: wh1-0, age: 300, took: 5, claims: [{name: data-wh1-0, ui
         ),
         ("{name: pv-x, class: standard, size: 2Gi, reservedFor: data-wh1-0}", none("")),
         ("{name: pv-x, class: standard, size: 2Gi, reservedFor: b/data-wh1-1}", none("")),
-        // Set aside for an undo.
+        // Retained for an undo.
         (on_record, none(" (volume pv-x is retained by an earlier operation)")),
     ] {
         let more = format!(
@@ -244,7 +244,7 @@ fn what_belongs_to_the_pod_is_kept_before_the_pod_goes() {
     );
 }
 
-/// The right to keep volumes is asked for wherever one is to be kept.
+/// The right to retain volumes is checked whenever one must be retained.
 #[test]
 fn keeping_what_belongs_to_the_pod_takes_the_right_to_change_volumes() {
     let asks = |pod: &str, keep: bool| {
@@ -283,7 +283,7 @@ fn an_owner_of_another_api_group_is_named_as_it_is() {
     }
 }
 
-/// What is said to be kept is in the plan to be kept.
+/// A volume that is reported as retained is retained by the plan.
 #[test]
 fn a_volume_that_may_not_be_retained_is_not_said_to_be_kept() {
     let yaml = "

@@ -63,7 +63,7 @@ pub(super) fn permissions(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck
 fn can_i(permission: &Permission) -> String {
     let namespace = permission.namespace.as_ref().map(|name| format!(" -n {}", quoted(name))).unwrap_or_default();
     format!(
-        "request that permission; to check yours: kubectl auth can-i {} {}{namespace}",
+        "kubectl auth can-i {} {}{namespace}    (to check; request that permission)",
         permission.verb, permission.resource
     )
 }

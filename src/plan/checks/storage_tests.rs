@@ -8,7 +8,7 @@ use crate::storage::examples::{Ps, Sk, ps, readings, sk};
 use crate::testing::snapshot;
 use crate::topology::Layout;
 
-/// Three safekeepers and a pageserver, all Ready and old; what is said of one of them, and what is on record.
+/// Three safekeepers and a pageserver, all Ready and old; further fields of one of them, and records.
 fn world(not_ready: &[&str], records: &str) -> String {
     let mut yaml = "namespace: synxdb-system\nsets:\n- {name: safekeeper, replicas: 3, templates: [data]}\n\
                     - {name: pageserver, replicas: 1, templates: [data]}\npods:\n"
@@ -96,7 +96,7 @@ fn a_safekeeper_goes_only_while_each_other_one_has_all_committed_wal() {
             three(),
             format!("Block: failover old1 of safekeeper-1 ended with data missing: {left}"),
         ),
-        // Of one that was not proven what it says now counts, and without that nothing does.
+        // For an unverified one its current report counts, and without that nothing does.
         (record("safekeeper-1", "unverified"), three(), whole.clone()),
         (
             record("safekeeper-1", "unverified"),
@@ -176,7 +176,7 @@ fn never_two_storage_components_at_once() {
     assert_eq!(said(&plan, PlanCheckId::Storage), [unknown]);
 }
 
-/// An old disk does not remember what was voted since it was set aside.
+/// An old disk lacks the votes since it was retained.
 #[test]
 fn a_safekeepers_old_disk_comes_back_only_if_it_could_not_vote_twice() {
     let yaml = |terms: &str| {
@@ -247,7 +247,7 @@ fn what_a_pageserver_holds_elsewhere_is_measured() {
         let plan = beside(&world(&[], ""), "pageserver-0", true, &storage);
         assert!(said(&plan, PlanCheckId::RemoteStorage).is_empty());
     }
-    // The layout overrides what was measured, and what differs is said.
+    // The layout overrides the measurement, and a difference is reported.
     let layout = crate::topology::layout::DEFAULT_LAYOUT
         .replace("workload: pageserver\n", "workload: pageserver\n    remoteStorage: true\n");
     let layout = Layout::parse(&layout).unwrap();

@@ -18,7 +18,7 @@ pub(super) fn planned(snapshot: &Snapshot, layout: &Layout, pod: &str, request: 
     planned_by(snapshot, layout, pod, (request, &[]))
 }
 
-/// The same, for somebody with these rights.
+/// The same, for a user with these rights.
 pub(super) fn planned_by(
     snapshot: &Snapshot,
     layout: &Layout,
@@ -71,7 +71,7 @@ pub(super) fn says(yaml: &str, pod: &str, keep: bool, id: PlanCheckId, expected:
     assert_eq!(said(&plan, id), expected, "{yaml}\nkeep: {keep}");
 }
 
-/// A warehouse node, what is said of its set, of itself and of its claim, and what else there is.
+/// A warehouse node, with further fields of its set, of itself and of its claim, and further objects.
 pub(super) fn node(set: &str, pod: &str, claim: &str, more: &str) -> String {
     format!(
         "namespace: synxdb-513d75d5-3033-4649-b913-07f6115ec41a
@@ -101,7 +101,7 @@ fn a_set_that_would_not_make_the_pod_again_is_no_controller() {
         ),
         ("templates: [disk]", true, fine),
     ] {
-        // The last one said counts.
+        // The last one counts.
         let yaml = node("", "", "", "");
         let field = set.split(':').next().unwrap();
         let yaml = match field {
@@ -296,7 +296,7 @@ fn where_the_new_volumes_come_from_is_known_before_the_old_ones_go() {
             manual,
             "Block: storage class standard does not provision volumes, and no volume is Available for claim data-wh1-1 [storage-class]",
         ),
-        // Somebody has made one.
+        // One was created by hand.
         (
             "",
             &format!(
@@ -429,7 +429,7 @@ claims: [{name: data-pageserver-0, volume: pv-1}]
     }
 }
 
-/// Three safekeepers, the second with this claim; the set, and its pods unless said otherwise, of this age.
+/// Three safekeepers, the second with this claim; the set, and its pods by default, of this age.
 fn safekeepers(set: i64, second: &str) -> String {
     let mut yaml = format!(
         "namespace: synxdb-system\nsets: [{{name: safekeeper, replicas: 3, templates: [data], age: {set}}}]\npods:\n"
@@ -447,7 +447,7 @@ fn safekeepers(set: i64, second: &str) -> String {
     yaml
 }
 
-/// A record on the second one's volume, of an age and, where it has ended, of another since.
+/// A record on the second one's volume, of an age and, if it has ended, of another since.
 fn record(began: i64, ended: Option<i64>, keep_claims: bool) -> String {
     let time = |age: i64| (now() - jiff::SignedDuration::from_secs(age)).to_string();
     let outcome = if ended.is_some() { "recovered" } else { "inProgress" };
@@ -486,7 +486,7 @@ fn a_safekeeper_with_a_new_disk_does_not_count_while_it_does_not_say_what_it_hol
         (day, format!("age: 150, {}", record(150, Some(125), false)), replaced),
         (200, format!("age: 150, {}", record(150, None, false)), unfinished.clone()),
         (day, format!("age: {day}, {}", record(20, None, false)), unfinished.clone()),
-        // Long ago, and found whole or not; or with the disk kept.
+        // Long ago, and verified or not; or with the disk kept.
         (day, format!("age: {day}, {}", record(4000, Some(3000), false)), None),
         (day, format!("age: {day}, {}", record(4000, None, false)), unfinished),
         (day, format!("age: {day}, {}", record(150, Some(125), true)), None),
