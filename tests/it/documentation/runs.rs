@@ -33,7 +33,7 @@ const VARIES: [&str; 17] = [
     r"\b[0-9a-f]{8}…",
     r"\b[0-9a-f]{8}\b",
     r"\bkubectl_synxdb_[0-9a-f]{8}\b",
-    r"\b\d+m(?: \d+s)?(?![\w\d])|\b\d+(?:\.\d+)? (?:ms|s)\b",
+    r"\b\d+m(?: \d+s)?|\b\d+(?:\.\d+)? (?:ms|s)\b",
     r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?",
     r"\b\d\d:\d\d:\d\d UTC\b",
     r"\b\d+[smhd](?:\d+[smhd])?\b",
