@@ -213,8 +213,16 @@ mod tests {
         for (used, verdict, says) in [
             (&[("team", "3"), ("org", "2")][..], PlanVerdict::Warn, "quota team is full until the old one is gone"),
             (&[("team", "3"), ("org", "3")], PlanVerdict::Warn, "is full until the old one is gone"),
-            (&[("team", "3"), ("org", "4")], PlanVerdict::Block, "quota org has no room even after the old one is gone"),
-            (&[("org", "4"), ("team", "3")], PlanVerdict::Block, "quota org has no room even after the old one is gone"),
+            (
+                &[("team", "3"), ("org", "4")],
+                PlanVerdict::Block,
+                "quota org has no room even after the old one is gone",
+            ),
+            (
+                &[("org", "4"), ("team", "3")],
+                PlanVerdict::Block,
+                "quota org has no room even after the old one is gone",
+            ),
             // The named one need not be among those found; the numbers still count.
             (&[("other", "3")], PlanVerdict::Warn, "quota other is full until the old one is gone"),
             (&[("team", "2"), ("org", "2")], PlanVerdict::Block, "exceeded quota"),

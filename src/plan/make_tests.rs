@@ -394,7 +394,10 @@ fn newer_acts_that_are_not_taken_back_are_told() {
     let of = |passed_over: &[&str]| {
         let passed_over = passed_over.iter().map(|one| (*one).to_owned()).collect();
         let plan = planned(&world(FAILED_OVER), Some("f1"), &Request { passed_over, ..request() }, &[]);
-        super::undo_tests::told(&plan, PlanCheckId::Return).into_iter().filter(|said| said.contains("is undone")).collect()
+        super::undo_tests::told(&plan, PlanCheckId::Return)
+            .into_iter()
+            .filter(|said| said.contains("is undone"))
+            .collect()
     };
     let none: Vec<String> = of(&[]);
     assert!(none.is_empty(), "{none:?}");

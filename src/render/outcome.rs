@@ -59,8 +59,7 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
                     format!("present {}", at.map_or_else(|| "before".to_owned(), |at| format!("at {at}")))
                 }
             };
-            let mut text =
-                format!("{}: {pod} is Ready after {time}, but data {when} is gone\n", paint.bad(word));
+            let mut text = format!("{}: {pod} is Ready after {time}, but data {when} is gone\n", paint.bad(word));
             for line in missing {
                 text.push_str(&wrapped("  - ", line));
             }

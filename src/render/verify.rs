@@ -3,8 +3,8 @@
 use super::columns::columns;
 use super::{Paint, sanitize_line, wrapped, wrapped_at};
 use crate::duration;
-use crate::text::counted;
 use crate::outcome::OutcomeKind;
+use crate::text::counted;
 use crate::verify::{CheckKind, Saved, VerifyCheck, VerifyTarget, VerifyVerdict, verdict};
 use std::path::Path;
 use std::time::Duration;

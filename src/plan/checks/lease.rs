@@ -58,7 +58,9 @@ fn own(context: &CheckContext<'_>, standing: &LeaseState) -> PlanCheck {
     let none = format!("no other failover in progress in namespace {namespace}");
     match standing.next(context.id, Duration::ZERO) {
         Next::Take => match standing {
-            LeaseState::Left(tenure) | LeaseState::Expired(tenure) => pass(id, format!("{none}; the last was {tenure}")),
+            LeaseState::Left(tenure) | LeaseState::Expired(tenure) => {
+                pass(id, format!("{none}; the last was {tenure}"))
+            }
             LeaseState::Free | LeaseState::Held(_) => pass(id, none),
         },
         Next::Wait(left, tenure) => {

@@ -85,13 +85,7 @@ struct Others {
 }
 
 impl Others {
-    fn add(
-        &mut self,
-        context: &CheckContext<'_>,
-        component: &Component,
-        other: &Member,
-        standing: Option<&PeerState>,
-    ) {
+    fn add(&mut self, context: &CheckContext<'_>, component: &Component, other: &Member, standing: Option<&PeerState>) {
         // However old: its WAL was never verified since. One that was only unverified counts if it now reports all WAL.
         let verified_now =
             |record: &Record| record.outcome == Outcome::Unverified && matches!(standing, Some(PeerState::Level(_)));

@@ -46,10 +46,7 @@ pub(super) fn permissions(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck
                 }
             }
             Allowed::Unknown(reason) => {
-                checks.push(warn(
-                    PlanCheckId::Permission,
-                    format!("unknown whether you may {permission}: {reason}"),
-                ));
+                checks.push(warn(PlanCheckId::Permission, format!("unknown whether you may {permission}: {reason}")));
             }
         }
     }
