@@ -44,8 +44,14 @@ fn a_healthy_cluster_gives_no_cause() {
     let without = shipped.replace("workload: pageserver\n", "workload: pageserver\n    remoteStorage: false\n");
     let layout = cluster.file("layout.yaml", &without);
     let with = ["pageserver-0", "--layout", layout.to_str().unwrap()];
-    told(&cluster, &with, "remote-storage", "block", "its layers are on the old disk alone");
-    told(&cluster, &[&with[..], &["--allow", "local-layers"]].concat(), "remote-storage", "warn", "on the old disk");
+    told(&cluster, &with, "remote-storage", "block", "its layers exist only on the old disk");
+    told(
+        &cluster,
+        &[&with[..], &["--allow", "local-layers"]].concat(),
+        "remote-storage",
+        "warn",
+        "only on the old disk",
+    );
 }
 
 #[test]

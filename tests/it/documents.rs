@@ -135,7 +135,7 @@ fn a_kind_that_there_is_not() {
     near.warns(&[
         "unknown document kind \"FailoverPlam\"",
         "did you mean: FailoverPlan,",
-        "kubectl synxdb schema lists",
+        "kubectl synxdb schema    (to list",
     ]);
     run(&["schema", "xyz"]).warns(&["unknown document kind \"xyz\"\nnext: kubectl synxdb schema    (to list them)"]);
 }
