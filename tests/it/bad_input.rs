@@ -126,7 +126,7 @@ fn pods_that_cannot_be_failed_over() {
     assert_snapshot!("no-controller", ran.snapshot());
     // Without an owner, its name alone does not make it a member, whatever is overridden.
     let overridden = ["failover", "wh1-0", "--keep-pvc", "--allow", "unmanaged-pod", "--confirm", "wh1-0"];
-    refuse(&overridden).warns(&["is a stranger: no controller owns it"]);
+    refuse(&overridden).warns(&["has the name of a SynxDB pod but is not one: no controller owns it"]);
     refuse(&["failover", "wh9527-1", "--yes"]).warns(&["claim data-wh9527-1 is also mounted by wh1-0"]);
     assert!(cluster.get("pods", ACCOUNT, "wh1-0").is_some());
 }
@@ -455,7 +455,7 @@ fn proxies() {
     config["clusters"][0]["cluster"]["proxy-url"] = json!(proxy.url);
     let file = cluster.file("proxy-url.yaml", &config.to_string());
     let ran = cluster.run(&["--kubeconfig", file.to_str().unwrap(), "failover", "safekeeper-0", "--dry-run=client"]);
-    ran.exits(0).says(&["before: status page"]);
+    ran.exits(0).says(&["baseline: status page"]);
     assert!(proxy.count() >= 2, "one connection for requests, one for the port-forward");
 }
 

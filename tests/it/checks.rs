@@ -45,13 +45,13 @@ fn a_healthy_cluster_passes() {
     let without = shipped.replace("workload: pageserver\n", "workload: pageserver\n    remoteStorage: false\n");
     let layout = cluster.file("layout.yaml", &without);
     let with = ["pageserver-0", "--layout", layout.to_str().unwrap()];
-    has_check(&cluster, &with, "remoteStorage", "blocked", "its layers are on the old disk alone");
+    has_check(&cluster, &with, "remoteStorage", "blocked", "its layers exist only on the old disk");
     has_check(
         &cluster,
         &[&with[..], &["--allow", "local-layers"]].concat(),
         "remoteStorage",
         "warning",
-        "on the old disk",
+        "only on the old disk",
     );
 }
 

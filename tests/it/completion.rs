@@ -391,7 +391,7 @@ fn past_failovers_are_offered_for_undo() {
     assert_eq!(run(history).out, format!("failover/{id}\n"));
     assert!(about.starts_with("failover of cloud007-513d75…/wh9527-0, "), "{about}");
     assert!(about.ends_with("s ago, recovered"), "{about}");
-    assert!(lines[1].starts_with("wh9527-0\tits last: failover of "), "{answer}");
+    assert!(lines[1].starts_with("wh9527-0\tlast: failover of "), "{answer}");
     assert_eq!(user.offered("history release "), [id]);
 }
 

@@ -135,7 +135,7 @@ fn an_unknown_kind() {
     near.warns(&[
         "unknown document kind \"FailoverPlam\"",
         "did you mean: FailoverPlan,",
-        "kubectl synxdb schema lists",
+        "kubectl synxdb schema    (to list",
     ]);
     run(&["schema", "xyz"]).warns(&["unknown document kind \"xyz\"\nnext: kubectl synxdb schema    (to list them)"]);
 }

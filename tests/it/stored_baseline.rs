@@ -125,7 +125,7 @@ fn without_a_baseline_it_is_unverified() {
         .exits(8)
         .warns(&["no baseline, it does not respond now", "none is stored"]);
     let ran = ran.says(&["Unverified: ", "no baseline to compare with"]);
-    let next = next_after(&ran, "while it is healthy, this stores one");
+    let next = next_after(&ran, "To store a baseline for the next time, while the component is healthy");
     assert_eq!(next[..3], ["verify", "-n", ACCOUNT]);
     assert!(!is_stored(&cluster, ACCOUNT, PROXY), "nothing was proven");
     // Running it again verifies nothing more.

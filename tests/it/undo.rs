@@ -378,7 +378,7 @@ fn nothing_to_undo_unknown_and_unnamed() {
         &["nothing to undo for synxdb-system/pageserver-0", "it has no retained volume on record", &none],
     );
     refused(1, &["undo", "0a1b2c3d", "--yes"], &["0a1b2c3d", "next: kubectl synxdb "]);
-    refused(2, &["undo", "--yes"], &["undo takes an ID or a target", "next: kubectl synxdb history"]);
+    refused(2, &["undo", "--yes"], &["ID or TARGET is required without a terminal", "next: kubectl synxdb history"]);
     refused(
         1,
         &["history", "release", "0a1b2c3d", "--confirm", "x"],
