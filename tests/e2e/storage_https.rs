@@ -51,7 +51,7 @@ fn pages_over_https_are_read_if_their_servers_can_be_verified_and_not_otherwise(
     unread
         .says(&["the certificate authorities could not be read: Secret page-ca in namespace synxdb-system has no key"]);
     for authorities in [["--page-ca-file", &right], ["--page-ca-secret", "page-ca/ca.crt"]] {
-        verify(&authorities).exits(0).says(&["1 timeline flushed by a majority", "are identical everywhere"]);
+        verify(&authorities).exits(0).says(&["1 timeline flushed by a quorum", "are identical everywhere"]);
     }
 
     // What comes back is proven over HTTPS, and only so.

@@ -79,7 +79,7 @@ fn members_that_ask_for_a_token_tell_all_to_one_who_shows_it() {
     verify(&[]).exits(8).says(&["/metrics returned 401 Unauthorized", "no safekeeper's metrics can be read"]);
     verify(&["--page-token-file", &wrong]).exits(8).says(&["/metrics returned 403 Forbidden: token rejected"]);
     let token = ["--page-token-file", right.as_str()];
-    verify(&token).exits(0).says(&["1 timeline flushed by a majority", "bytes of 1 timeline are identical everywhere"]);
+    verify(&token).exits(0).says(&["1 timeline flushed by a quorum", "bytes of 1 timeline are identical everywhere"]);
     // How many timelines the pageserver has in its remote storage depends on the cases that ran before.
     for (pod, there) in [("safekeeper-0", "match safekeeper-1, safekeeper-2"), ("pageserver-0", "1 active tenant, ")] {
         let before = Before::of(&world, SYSTEM, pod);

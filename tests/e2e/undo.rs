@@ -77,7 +77,7 @@ fn data_that_was_on_the_replaced_disk_alone_is_missed_and_put_back() {
 
     let ran = undone(&account, &resume).exits(0);
     let ran =
-        ran.says(&["Recovered: cloudberry-proxy-0", &format!("volume {first} is in use again"), "the canary table"]);
+        ran.says(&["Recovered: cloudberry-proxy-0", &format!("volume {first} is in use again"), ", canary table"]);
     assert_eq!(world.projects(&account.namespace), projects, "{}", ran.shown());
     assert_eq!(volume_of(&account, claim), first);
     becomes(&world, &first, ("Delete", "Bound"));

@@ -109,7 +109,7 @@ fn data_that_a_failover_lost_is_brought_back() {
     assert!(ran.out.starts_with("Recovered: cloudberry-proxy-0 is back after"), "{}", ran.shown());
     let ran = ran.says(&[
         &format!("on what {failover} had set aside"),
-        "the canary table",
+        ", canary table",
         &format!("volume {volume} is in use again"),
     ]);
     ran.warns(&[
