@@ -168,10 +168,7 @@ fn what_is_dropped_while_the_plan_is_read_is_not_missing() {
     assert_eq!(left.code, 0, "{}", left.screen);
     assert!(left.screen.contains("Recovered: wh9527-0 is back after "), "{}", left.screen);
     let told = left.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(
-        told.contains("since the plan was made: test_db: table public.projects is missing"),
-        "{told}"
-    );
+    assert!(told.contains("since the plan was made: test_db: table public.projects is missing"), "{told}");
 }
 
 #[test]
