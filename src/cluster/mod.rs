@@ -10,7 +10,7 @@
 //! - [`tunnel`]: a stream to a pod's port; [`forward`]: many of them behind a [`listener`], to the current pod
 //! - `foreign`: messages of other programs that code has to distinguish
 //! - [`pods`]: pods kept up to date, and nothing else; `secret`: one value of a Secret; [`config_map`]: one of a
-//! ConfigMap
+//!   ConfigMap
 
 pub mod annotations;
 mod body_limit;

@@ -1,10 +1,10 @@
 //! Decides whether a server gets the password, and in which form: never more than it has proven to be trusted with.
 //!
 //! - A pod that is not known to belong to the layout's workload gets none, unless its certificate was verified for its
-//! name.
+//!   name.
 //! - SCRAM is always answered: the server learns nothing that can be used to log in elsewhere.
 //! - The password itself, or its MD5 hash, which is equivalent, is sent only over TLS with a verified certificate,
-//! unless the user allows it (`--send-cleartext-password`).
+//!   unless the user allows it (`--send-cleartext-password`).
 
 use super::connector::SqlTarget;
 use super::login::{Given, Login};

@@ -172,7 +172,7 @@ impl Login {
     /// Why it is not.
     pub(super) fn trusts(&self, namespace: &str, pod: &str) -> Result<(), Untrusted> {
         let known = self.pods.get(&(namespace.to_owned(), pod.to_owned()));
-        known.cloned().unwrap_or_else(|| Err(Untrusted::OwnerUnknown))
+        known.cloned().unwrap_or(Err(Untrusted::OwnerUnknown))
     }
 
     /// Returns whether the password itself may be sent although no certificate was verified.

@@ -4,7 +4,7 @@
 //! - [`login`]: role, password and TLS; [`session`]: a login that cannot hang, and its streams
 //! - [`statements`]: all SQL that is sent; [`sqlstate`]: the meaning of a server's errors
 //! - [`sql`]: whether it responds; [`segments`]: whether an MPP server's segments do; [`contents`] and [`baseline`]:
-//! what is in it
+//!   what is in it
 //! - [`canary`]: a small table written before and read after
 //! - [`compare`]: what is missing afterwards (pure)
 //! - [`http`]: status endpoints and metrics; `metrics`: their text; [`mod@digests`]: of safekeepers' WAL;

@@ -197,7 +197,7 @@ mod tests {
             ),
             Judgement {
                 lines: vec!["safekeeper-2 is 96 bytes behind".into()],
-                ..Judgement::passed("1 timeline flushed by a majority, up to 0/2A55E98")
+                ..Judgement::passed("1 timeline flushed by a quorum, up to 0/2A55E98")
             }
             .on(CheckKind::Wal, SYSTEM, "safekeeper", Duration::ZERO),
         ]

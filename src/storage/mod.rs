@@ -4,7 +4,7 @@
 //! Each fact may be unknown (`None`), and an unknown fact is never a pass.
 //!
 //! - [`facts`]: what one component reported; [`earlier_form`]: the form of older baselines; [`idle`]: what a safekeeper
-//! reports to a client with a token
+//!   reports to a client with a token
 //! - [`readings`]: what all components of a namespace reported
 //! - [`digests`]: whether they have the same bytes of the same WAL
 //! - [`peers`]: whether the other safekeepers hold all committed WAL, before one of them is replaced

@@ -6,7 +6,7 @@
 //! - [`inspect`]: queries them
 //! - [`servers`], [`status_pages`]: what their answers mean
 //! - [`evidence`]: what a component holds, and what is missing afterwards; [`saved`]: the same in a file; [`stored`]:
-//! the same in the cluster
+//!   the same in the cluster
 //! - [`mod@check`] has the verdicts
 
 pub mod check;

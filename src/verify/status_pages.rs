@@ -110,8 +110,8 @@ pub fn wal(readings: &Readings) -> Judgement {
     let idle = most.map_or(0, |(most, _)| most.saturating_sub(positions.len() as u64));
     let to = positions.values().map(|furthest| furthest.lsn).max().map(lsn);
     let reason = match (to, idle) {
-        (Some(to), 0) => format!("{listed} flushed by a majority, up to {to}"),
-        (Some(to), idle) => format!("{listed} flushed by a majority, up to {to}; {idle} more idle"),
+        (Some(to), 0) => format!("{listed} flushed by a quorum, up to {to}"),
+        (Some(to), idle) => format!("{listed} flushed by a quorum, up to {to}; {idle} more idle"),
         (None, idle) => format!("{}, all idle", counted(idle, "timeline")),
     };
     let same = readings.digests.same().map(|same| format!("; {same}")).unwrap_or_default();

@@ -51,7 +51,7 @@ fn a_majority_that_may_be_there_is_unknown() {
 #[test]
 fn what_is_committed_must_be_flushed_by_a_majority() {
     let at = |flushed, committed| level().timeline("aa/11", flushed, committed, 1);
-    let passed = "1 timeline flushed by a majority, up to 0/9";
+    let passed = "1 timeline flushed by a quorum, up to 0/9";
     let unknown = "not every safekeeper is known to have the committed WAL yet";
     let failed = "no quorum has flushed the committed WAL";
     for (safekeepers, verdict, reason, lines) in [
@@ -94,7 +94,7 @@ fn what_is_committed_must_be_flushed_by_a_majority() {
         (
             [level().total(4), level().total(4), level().total(4)],
             Passed,
-            "1 timeline flushed by a majority, up to 0/9; 3 more idle",
+            "1 timeline flushed by a quorum, up to 0/9; 3 more idle",
             "",
         ),
         // A release that does not report how many there are.
@@ -232,7 +232,7 @@ fn a_pageserver_must_serve_what_there_is() {
 fn idle_timelines_are_as_good_as_their_list() {
     let listed = |id| level().id(id).timeline("bb/22", 5, 5, 1).idle(Idle::Listed);
     let judged = wal(&world([listed(1), listed(2), listed(3)], None));
-    assert_eq!((judged.verdict, &*judged.reason), (Passed, "2 timelines flushed by a majority, up to 0/9"));
+    assert_eq!((judged.verdict, &*judged.reason), (Passed, "2 timelines flushed by a quorum, up to 0/9"));
 
     let refused = || Idle::Unread("/v1/tenant/timeline returned 403 Forbidden: token rejected".into());
     let judged = wal(&world([listed(1), listed(2), level().id(3).total(2).idle(refused())], None));

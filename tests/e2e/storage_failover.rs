@@ -35,7 +35,7 @@ fn a_safekeeper_that_fetches_wal_is_catching_up_and_is_waited_for() {
     assert!(ran.out.starts_with("Recovered: safekeeper-0 in "), "{}", ran.shown());
     ran.says(&["status endpoint OK: WAL of 1 timeline"]);
     before.is_recovered();
-    world.run(&[&["verify"], &SAFEKEEPERS[..]].concat()).exits(0).says(&["1 timeline flushed by a majority"]);
+    world.run(&[&["verify"], &SAFEKEEPERS[..]].concat()).exits(0).says(&["1 timeline flushed by a quorum"]);
 }
 
 /// What the others lack is measured in bytes, whatever the age of their disks.
@@ -64,7 +64,7 @@ fn a_timeline_that_becomes_idle_is_not_missing() {
     let world = World::alone();
     let suspending = world.storage_now(&json!({"safekeeper-0": {"idle": 1}}), &SAFEKEEPERS);
     let all = [&["verify", "pageserver-0"], &SAFEKEEPERS[..]].concat();
-    world.run(&all).exits(0).says(&["1 timeline flushed by a majority"]);
+    world.run(&all).exits(0).says(&["1 timeline flushed by a quorum"]);
     world.run(&["failover", "safekeeper-1", "--yes", "--anew", "--dry-run=client"]).exits(0);
     let ran = world.run(&["failover", "safekeeper-0", "--yes", "--anew"]).exits(0);
     ran.says(&["1 timeline, all idle"]);
@@ -156,7 +156,7 @@ fn each_of_many_timelines_is_compared() {
     let all = [&SAFEKEEPERS[..], &["pageserver-0"]].concat();
     let _many = world.storage_now(&json!({"computes": {"tenants": 60, "timelines": 20}}), &all);
     let verify = [&["verify"], &all[..]].concat();
-    let ran = world.run(&verify).exits(0).says(&["1200 timelines flushed by a majority", "60 tenants active"]);
+    let ran = world.run(&verify).exits(0).says(&["1200 timelines flushed by a quorum", "60 tenants active"]);
     assert!(!ran.out.contains("were not checked"), "{}", ran.shown());
     for (pod, there) in
         [("safekeeper-0", "WAL of 1200 timelines"), ("pageserver-0", "60 active tenants, 1200 timelines")]

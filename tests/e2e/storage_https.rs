@@ -51,7 +51,7 @@ fn pages_over_https_are_read_only_from_verified_servers() {
     unread
         .says(&["the certificate authorities could not be read: Secret page-ca in namespace synxdb-system has no key"]);
     for authorities in [["--page-ca-file", &right], ["--page-ca-secret", "page-ca/ca.crt"]] {
-        verify(&authorities).exits(0).says(&["1 timeline flushed by a majority", "are identical everywhere"]);
+        verify(&authorities).exits(0).says(&["1 timeline flushed by a quorum", "are identical everywhere"]);
     }
 
     // Recovery is verified over HTTPS, and only there.

@@ -79,7 +79,7 @@ fn members_that_require_a_token_report_everything_with_it() {
     verify(&[]).exits(8).says(&["/metrics returned 401 Unauthorized", "no safekeeper's metrics can be read"]);
     verify(&["--page-token-file", &wrong]).exits(8).says(&["/metrics returned 403 Forbidden: token rejected"]);
     let token = ["--page-token-file", right.as_str()];
-    verify(&token).exits(0).says(&["1 timeline flushed by a majority", "bytes of 1 timeline are identical everywhere"]);
+    verify(&token).exits(0).says(&["1 timeline flushed by a quorum", "bytes of 1 timeline are identical everywhere"]);
     // The pageserver's number of timelines in remote storage depends on earlier cases.
     for (pod, there) in [("safekeeper-0", "match safekeeper-1, safekeeper-2"), ("pageserver-0", "1 active tenant, ")] {
         let before = Before::of(&world, SYSTEM, pod);

@@ -76,7 +76,7 @@ fn data_on_the_replaced_disk_is_missing_and_restored() {
     assert_eq!((&lost[0]["canBeUndone"], &lost[0]["volumes"][0]["name"]), (&json!(true), &json!(first)));
 
     let ran = undone(&account, &resume).exits(0);
-    let ran = ran.says(&["Recovered: cloudberry-proxy-0", &format!("volume {first} restored"), "the canary table"]);
+    let ran = ran.says(&["Recovered: cloudberry-proxy-0", &format!("volume {first} restored"), ", canary table"]);
     assert_eq!(world.projects(&account.namespace), projects, "{}", ran.shown());
     assert_eq!(volume_of(&account, claim), first);
     becomes(&world, &first, ("Delete", "Bound"));

@@ -455,7 +455,7 @@ fn proxies() {
     config["clusters"][0]["cluster"]["proxy-url"] = json!(proxy.url);
     let file = cluster.file("proxy-url.yaml", &config.to_string());
     let ran = cluster.run(&["--kubeconfig", file.to_str().unwrap(), "failover", "safekeeper-0", "--dry-run=client"]);
-    ran.exits(0).says(&["baseline: status page"]);
+    ran.exits(0).says(&["baseline: status endpoint"]);
     assert!(proxy.count() >= 2, "one connection for requests, one for the port-forward");
 }
 

@@ -109,7 +109,7 @@ fn data_that_a_failover_lost_is_restored() {
     assert!(ran.out.starts_with("Recovered: cloudberry-proxy-0 in "), "{}", ran.shown());
     let ran = ran.says(&[
         &format!("on the volumes retained by {failover}"),
-        "the canary table",
+        ", canary table",
         &format!("volume {volume} restored"),
     ]);
     ran.warns(&[

@@ -9,8 +9,8 @@ fn a_safekeeper_that_is_not_ready_is_named() {
     let cluster = Cluster::start(bare("no-quorum"));
     let ran = cluster.run(&["verify", "safekeeper"]).exits(8);
     let ran = ran.says(&["Unverified: nothing failed, but 1 of 5 checks is unknown"]);
-    let ran = ran.says(&["unknown: synxdb-system/safekeeper-1 endpoint: /v1/status answers 503 Service Unavailable"]);
-    ran.says(&["2 of 3 respond (quorum is 2)", "1 timeline flushed by a majority, up to 0/2A55E98"]);
+    let ran = ran.says(&["unknown: synxdb-system/safekeeper-1 endpoint: /v1/status returned 503 Service Unavailable"]);
+    ran.says(&["2 of 3 respond (quorum is 2)", "1 timeline flushed by a quorum, up to 0/2A55E98"]);
 }
 
 /// Unknown never passes: without PostgreSQL, no database can be queried.

@@ -21,12 +21,12 @@
 //!   always fit.
 //! - A volume is bound as soon as a claim wants it (`Immediate`), which includes what `WaitForFirstConsumer` allows.
 //! - The plugin sees the cluster as it is; only the volume controller is behind. A change without a response from the
-//! API server counts as made or as not made. Without rights, a step that is denied is the same as a kill.
+//!   API server counts as made or as not made. Without rights, a step that is denied is the same as a kill.
 //! - A component responds as soon as its pod runs, and reports truthfully whether the volume has the original data. The
-//! canary table, probes and baselines are excluded.
+//!   canary table, probes and baselines are excluded.
 //! - Every run reads the journal.
 //! - An operation other than the unfinished one begins only when the controllers have nothing left to do. The command
-//! that an ending suggests runs at any moment.
+//!   that an ending suggests runs at any moment.
 //! - `--keep-pvc`, `--allow` and `history release` are never used, and volumes are not edited by hand.
 
 mod facts;
