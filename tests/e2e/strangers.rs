@@ -27,7 +27,7 @@ fn a_pod_without_an_owner_is_a_stranger_despite_its_name() {
     assert_eq!(ran.out.matches(FAKE).count(), 1, "{}", ran.shown());
     let status = account.run(&["status", "-o", "json"]).exits(0).json();
     let strangers = &status["namespaces"][0]["strangers"];
-    assert_eq!(*strangers, json!([{"name": FAKE, "component": "warehouse-proxy", "why": "no controller owns it"}]));
+    assert_eq!(*strangers, json!([{"name": FAKE, "component": "warehouse-proxy", "reason": "no controller owns it"}]));
 
     let refused =
         format!("{}/{FAKE} has the name of a SynxDB pod but is not one: no controller owns it", account.namespace);

@@ -148,7 +148,7 @@ fn a_suspended_account_is_neither_healthy_nor_degraded() {
         assert!(ran.err.is_empty(), "{}", ran.shown());
     }
     let status = account.run(&["status", "-o", "json"]).exits(0).json();
-    assert_eq!((&status["health"], &status["members"]), (&json!("suspended"), &json!({"ready": 0, "all": 0})));
+    assert_eq!((&status["health"], &status["members"]), (&json!("suspended"), &json!({"ready": 0, "total": 0})));
     assert_eq!(status["namespaces"][0]["suspended"], true);
     assert_eq!(status["suspended"][0]["warehouse"], Value::Null);
 

@@ -42,8 +42,8 @@ fn healthy_as_documents() {
     assert_eq!(status["apiVersion"], "kubectl-synxdb/v1beta1");
     assert_eq!(status["kind"], "Status");
     assert_eq!(status["health"], "healthy");
-    assert_eq!(status["members"], json!({"ready": 8, "all": 8}));
-    assert_eq!(status["safekeepers"], json!({"ready": 3, "all": 3}));
+    assert_eq!(status["members"], json!({"ready": 8, "total": 8}));
+    assert_eq!(status["safekeepers"], json!({"ready": 3, "total": 3}));
     assert_eq!((&status["problems"], &status["unknown"]), (&json!([]), &json!([])));
     let system = &status["namespaces"][0];
     assert_eq!((&system["name"], &system["kind"]), (&json!(SYSTEM), &json!("system")));
@@ -128,8 +128,8 @@ fn degraded() {
     assert_snapshot!("degraded", ran.snapshot());
     let status = cluster.run(&["status", "-o", "json"]).exits(8).json();
     assert_eq!(status["health"], "degraded");
-    assert_eq!(status["members"], json!({"ready": 7, "all": 8}));
-    assert_eq!(status["safekeepers"], json!({"ready": 2, "all": 3}));
+    assert_eq!(status["members"], json!({"ready": 7, "total": 8}));
+    assert_eq!(status["safekeepers"], json!({"ready": 2, "total": 3}));
     assert_eq!(status["problems"][0]["member"], "safekeeper-1");
     // The account is healthy, and only the account was requested.
     cluster.run(&["status", "-n", "cloud007"]).exits(0);
