@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn record(id: &str, outcome: &str) -> Record {
-        let finished = if outcome == "inProgress" { "null" } else { "\"2026-01-01T00:01:00Z\"" };
+        let finished = if outcome == "unfinished" { "null" } else { "\"2026-01-01T00:01:00Z\"" };
         let text = format!(
             r#"{{"apiVersion":"kubectl-synxdb/v1beta1","kind":"Record","operation":"failover","id":"{id}","started":"2026-01-01T00:00:00Z","finished":{finished},"outcome":"{outcome}","context":"c",
             "namespace":"n","pod":"p-0","podUid":"u","keepClaims":true,"claims":[]}}"#
@@ -170,11 +170,11 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let journal = Journal::at(home.path().join("state").join("kubectl-synxdb"));
         assert_eq!(journal.records(), (Vec::new(), Vec::new()));
-        journal.write(&record("a1", "inProgress")).unwrap();
-        journal.write(&record("b2", "inProgress")).unwrap();
+        journal.write(&record("a1", "unfinished")).unwrap();
+        journal.write(&record("b2", "unfinished")).unwrap();
         journal.write(&record("a1", "recovered")).unwrap();
         let records = Record::merged(journal.records().0);
-        assert_eq!(records, [record("a1", "recovered"), record("b2", "inProgress")]);
+        assert_eq!(records, [record("a1", "recovered"), record("b2", "unfinished")]);
         journal.forget("b2").unwrap();
         journal.forget("b2").unwrap();
         assert_eq!(journal.records().0, [record("a1", "recovered")]);
@@ -192,7 +192,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let home = tempfile::tempdir().unwrap();
         let journal = Journal::at(home.path().join("kubectl-synxdb"));
-        journal.write(&record("a1", "inProgress")).unwrap();
+        journal.write(&record("a1", "unfinished")).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&journal.path("a1").unwrap()), mode(&home.path().join("kubectl-synxdb"))), (0o600, 0o700));
     }
@@ -201,7 +201,7 @@ mod tests {
     fn what_cannot_be_read_is_said_and_hides_nothing() {
         let home = tempfile::tempdir().unwrap();
         let journal = Journal::at(home.path());
-        journal.write(&record("a1", "inProgress")).unwrap();
+        journal.write(&record("a1", "unfinished")).unwrap();
         fs::write(home.path().join("x.json"), "{").unwrap();
         fs::write(home.path().join("large.json"), vec![b' '; LARGEST as usize + 1]).unwrap();
         let (records, mut unread) = journal.records();
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(records.len(), 1);
         assert!(unread[0].contains("large.json: it is larger than") && unread[1].contains("x.json is not a record"));
         let no_folder = Journal::at(home.path().join("a1.json"));
-        let error = no_folder.write(&record("b", "inProgress")).unwrap_err();
+        let error = no_folder.write(&record("b", "unfinished")).unwrap_err();
         assert!(error.what.starts_with("cannot write the record to "), "{error}");
     }
 
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(of(&[("HOME", "/h")]).unwrap(), home);
         assert_eq!(of(&[("XDG_STATE_HOME", "relative"), ("HOME", "/h")]).unwrap(), home);
         assert_eq!(of(&[]), None);
-        let error = Journal::of_user(|_| None).write(&record("a1", "inProgress")).unwrap_err();
+        let error = Journal::of_user(|_| None).write(&record("a1", "unfinished")).unwrap_err();
         assert_eq!(error.to_string(), "no place to store the record: HOME is not set");
     }
 }

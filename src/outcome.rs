@@ -26,8 +26,8 @@ pub enum OutcomeKind {
     Failed,
     /// The user ended it.
     Interrupted,
-    /// It has not ended: it is running, or was interrupted. Of records alone: a result is never in progress.
-    InProgress,
+    /// It has not ended: it is running, or was interrupted. Of records alone: a result never is.
+    Unfinished,
 }
 
 /// A row of the table.
@@ -50,7 +50,7 @@ impl OutcomeKind {
         Self::ClusterChanged,
         Self::Failed,
         Self::Interrupted,
-        Self::InProgress,
+        Self::Unfinished,
     ];
 
     fn row(self) -> Row {
@@ -64,7 +64,7 @@ impl OutcomeKind {
             Self::ClusterChanged => ("Cluster changed", Some(Exit::Refused)),
             Self::Failed => ("Failed", None),
             Self::Interrupted => ("Interrupted", Some(Exit::Interrupted)),
-            Self::InProgress => ("In progress", None),
+            Self::Unfinished => ("Unfinished", None),
         };
         Row { text, exit }
     }

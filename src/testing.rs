@@ -166,7 +166,7 @@ struct RecordedLine {
 fn recorded(namespace: &str, line: &RecordLine) -> Value {
     let begun = now() - SignedDuration::from_secs(line.age);
     let finished = line.took.map(|took| (begun + SignedDuration::from_secs(took)).to_string());
-    let outcome = line.outcome.as_deref().unwrap_or(if finished.is_some() { "recovered" } else { "inProgress" });
+    let outcome = line.outcome.as_deref().unwrap_or(if finished.is_some() { "recovered" } else { "unfinished" });
     let claims = line.claims.iter().map(|claim| {
         let returns = claim.returns.as_ref();
         let back = |volume| json!({"volume": volume, "uid": format!("uid-{volume}"), "reclaimPolicy": "Delete"});

@@ -185,7 +185,7 @@ fn record(
         act: plan.act.clone(),
         started: Timestamp::now().to_string(),
         finished: None,
-        outcome: Outcome::InProgress,
+        outcome: Outcome::Unfinished,
         who,
         context: cluster.context_name().to_owned(),
         namespace: target.namespace.clone(),

@@ -14,7 +14,7 @@ fn server(version: &str) -> Evidence {
 }
 
 fn record(id: &str, outcome: Outcome, baseline: Option<&Evidence>) -> Record {
-    let finished = (outcome != Outcome::InProgress).then_some("2026-01-01T00:01:00Z");
+    let finished = (outcome != Outcome::Unfinished).then_some("2026-01-01T00:01:00Z");
     let text = json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "operation": "failover", "id": id, "started": STARTED, "finished": finished,
         "outcome": outcome, "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false, "claims": [],
         "baseline": baseline});
@@ -44,10 +44,10 @@ fn what_must_be_there_afterwards() {
     for (of, kept, unfinished, said, expected) in [
         (Outcome::DataMissing, Some(&then), None, Ok(now.clone()), (as_found.clone(), Some(&then))),
         (Outcome::DataMissing, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
-        (Outcome::InProgress, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
+        (Outcome::Unfinished, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
         (Outcome::Unverified, None, None, Ok(now.clone()), unknown()),
         (Outcome::DataMissing, None, None, Ok(now.clone()), unknown()),
-        (Outcome::InProgress, None, None, Ok(now.clone()), unknown()),
+        (Outcome::Unfinished, None, None, Ok(now.clone()), unknown()),
         (Outcome::Recovered, Some(&then), None, Ok(now.clone()), (now.summary(), Some(&now))),
         (Outcome::Recovered, None, None, silent(), ("silent: it is down".into(), None)),
         (Outcome::DataMissing, Some(&now), Some(Some(&then)), Ok(now.clone()), (as_found.clone(), Some(&then))),
@@ -55,7 +55,7 @@ fn what_must_be_there_afterwards() {
         (Outcome::DataMissing, Some(&then), None, Err(NoEvidence::NotAsked), unknown()),
     ] {
         let record_of = record("f1", of, kept);
-        let unfinished = unfinished.map(|baseline| record("u1", Outcome::InProgress, baseline));
+        let unfinished = unfinished.map(|baseline| record("u1", Outcome::Unfinished, baseline));
         let (before, evidence, _) = of_undo(&record_of, unfinished.as_ref(), said, none());
         assert_eq!((words(before), evidence.as_ref()), expected, "{of:?} {unfinished:?}");
     }
@@ -89,7 +89,7 @@ fn a_baseline_that_cannot_be_had_is_not_known_and_the_reason_is_said() {
         assert_eq!((before, evidence), (Before::NotAsked, None), "{why}");
         let ComparedWith::Nothing { reason } = with else { panic!("{why}: {with:?}") };
         assert!(reason.contains(why), "{reason}");
-        let unfinished = Record { outcome: Outcome::InProgress, ..record };
+        let unfinished = Record { outcome: Outcome::Unfinished, ..record };
         let (before, evidence, with) = of_first_run(&unfinished, none());
         assert_eq!((before, evidence), (Before::NotAsked, None), "{why}");
         assert!(matches!(&with, ComparedWith::Nothing { reason } if reason.contains(why)), "{with:?}");
@@ -123,7 +123,7 @@ fn what_was_not_found_again_is_taken_over() {
         TakenOver::Is(evidence, with) => Some((*evidence, with)),
         TakenOver::Nothing(_) => None,
     };
-    let first = record("f1", Outcome::InProgress, Some(&then));
+    let first = record("f1", Outcome::Unfinished, Some(&then));
     let with = |from: &str, taken: &str| ComparedWith::Inherited {
         from: from.into(),
         taken: taken.into(),

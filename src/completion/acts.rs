@@ -74,7 +74,7 @@ records:
 - {id: a1, pod: wh9527-0, age: 10900, took: 9, claims: [{name: data-wh9527-0, uid: old-1, volume: pv-1}]}
 - {id: b2, pod: wh9527-0, age: 10800, took: 9, undo: a1, outcome: dataMissing,
    claims: [{name: data-wh9527-0, uid: old-2, volume: pv-2, returns: pv-1}]}
-- {id: c3, pod: wh9527-1, age: 300, outcome: inProgress, claims: [{name: data-wh9527-1, uid: old-3, volume: pv-3}]}
+- {id: c3, pod: wh9527-1, age: 300, outcome: unfinished, claims: [{name: data-wh9527-1, uid: old-3, volume: pv-3}]}
 - {id: d4, pod: wh9527-1, age: 200, took: 9, claims: [{name: data-wh9527-1, uid: old-4, volume: pv-4}]}
 ";
 
@@ -85,7 +85,7 @@ records:
     #[test]
     fn operations_with_a_retained_volume_are_offered_newest_first() {
         let topology = build(&snapshot(&[PAST]), &Layout::shipped().unwrap());
-        let c3 = "c3: failover of cloud007-513d75…/wh9527-1, 5m ago, in progress";
+        let c3 = "c3: failover of cloud007-513d75…/wh9527-1, 5m ago, unfinished";
         let b2 = "b2: undo of cloud007-513d75…/wh9527-0, 3h ago, data missing";
         assert_eq!(lines(kept(&topology, now())), [c3, b2]);
         assert_eq!(
@@ -93,7 +93,7 @@ records:
             [
                 c3,
                 b2,
-                "wh9527-1: last: failover of cloud007-513d75…/wh9527-1, 5m ago, in progress",
+                "wh9527-1: last: failover of cloud007-513d75…/wh9527-1, 5m ago, unfinished",
                 "wh9527-0: last: undo of cloud007-513d75…/wh9527-0, 3h ago, data missing"
             ]
         );

@@ -7,7 +7,7 @@ const VOLUME: &str = "pv-1";
 /// A failover that retained the volume; `at` is its minute.
 fn failover(id: &str, at: usize, outcome: Outcome) -> Record {
     let started = format!("2026-01-{:02}T{:02}:{:02}:00Z", 1 + at / 1440, at / 60 % 24, at % 60);
-    let finished = (outcome != Outcome::InProgress).then_some(&started);
+    let finished = (outcome != Outcome::Unfinished).then_some(&started);
     let text = json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "operation": "failover", "id": id, "started": started, "finished": finished, "outcome": outcome,
         "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false,
         "claims": [{"name": "data", "uid": "u", "volume": VOLUME, "reclaimPolicy": "Delete",
@@ -71,7 +71,7 @@ fn read(annotations: &BTreeMap<String, String>, id: &str) -> Record {
 #[test]
 fn what_fits_leaves_others_alone() {
     let before = written(&[with_baseline(failover("f1", 0, Outcome::DataMissing), 50_000)]);
-    let current = with_baseline(failover("f2", 1, Outcome::InProgress), 50_000);
+    let current = with_baseline(failover("f2", 1, Outcome::Unfinished), 50_000);
     let fit = fit(&current, VOLUME, &before).unwrap();
     assert_eq!((fit.changes.len(), fit.trimmed, fit.lost), (1, Trimmed::default(), false));
     assert_eq!(read(&applied(before, &fit), "f2").kept_baseline().unwrap(), current.baseline);
@@ -83,7 +83,7 @@ fn what_fits_leaves_others_alone() {
 fn older_records_are_cut_down_for_the_current_one() {
     let old = |id: &str, at| with_baseline(failover(id, at, Outcome::DataMissing), 80_000);
     let before = written(&[old("f1", 0), old("f2", 1), old("f3", 2)]);
-    let current = with_baseline(failover("f4", 3, Outcome::InProgress), 80_000);
+    let current = with_baseline(failover("f4", 3, Outcome::Unfinished), 80_000);
     let fit = fit(&current, VOLUME, &before).unwrap();
     assert_eq!((fit.trimmed, fit.lost), (Trimmed { baselines: 2, ..Trimmed::default() }, false));
     let after = applied(before, &fit);
@@ -108,7 +108,7 @@ fn hundreds_of_records_have_room() {
         record.claims[0].manifest = None;
         record
     };
-    let mut records = vec![failover("first", 0, Outcome::DataMissing), failover("open", 1, Outcome::InProgress)];
+    let mut records = vec![failover("first", 0, Outcome::DataMissing), failover("open", 1, Outcome::Unfinished)];
     records.extend((2..760).map(|at| without_manifest(failover(&format!("f{at}"), at, Outcome::DataMissing))));
     let mut annotations = written(&records);
     let mut removed = 0;
@@ -122,7 +122,7 @@ fn hundreds_of_records_have_room() {
     assert!(removed > 10, "{removed}");
     assert!(!annotations.contains_key(&super::super::annotation("f3")));
     annotations.extend(written(&[failover("f2", 2, Outcome::DataMissing)]));
-    let fit = fit(&undo("u1", 900, "f2", Outcome::InProgress), VOLUME, &annotations).unwrap();
+    let fit = fit(&undo("u1", 900, "f2", Outcome::Unfinished), VOLUME, &annotations).unwrap();
     let after = applied(annotations, &fit);
     for id in ["first", "open", "f2", "f839", "u1"] {
         assert!(after.contains_key(&super::super::annotation(id)), "{id}");
@@ -138,7 +138,7 @@ fn the_reclaim_policy_is_known_whatever_is_removed() {
         records.iter().map(parsed).collect()
     };
     let source = |records: &[Record], current: &Record| policy_source(&older(records), current, VOLUME);
-    let now = failover("now", 9, Outcome::InProgress);
+    let now = failover("now", 9, Outcome::Unfinished);
     let first = failover("f1", 0, Outcome::DataMissing);
     for (records, expected) in [
         (vec![], "now"),
@@ -155,7 +155,7 @@ fn the_reclaim_policy_is_known_whatever_is_removed() {
 #[test]
 fn a_baseline_that_is_too_large_is_lost_and_it_is_known() {
     let before = written(&[with_baseline(failover("f1", 0, Outcome::DataMissing), 50_000)]);
-    let current = with_baseline(failover("f2", 1, Outcome::InProgress), 400_000);
+    let current = with_baseline(failover("f2", 1, Outcome::Unfinished), 400_000);
     let fit = fit(&current, VOLUME, &before).unwrap();
     assert_eq!((fit.changes.len(), fit.trimmed, fit.lost), (1, Trimmed::default(), true));
     let after = applied(before, &fit);
@@ -172,7 +172,7 @@ fn what_others_wrote_counts_and_stays() {
         let forged = (super::super::annotation("not-one"), "{}".to_owned());
         BTreeMap::from([(key, "x".repeat(bytes)), forged])
     };
-    let current = with_baseline(failover("f1", 0, Outcome::InProgress), 60_000);
+    let current = with_baseline(failover("f1", 0, Outcome::Unfinished), 60_000);
     let lost = |bytes: usize| {
         let fit = fit(&current, VOLUME, &others(bytes)).unwrap();
         let after = applied(others(bytes), &fit);
@@ -190,7 +190,7 @@ fn what_others_wrote_counts_and_stays() {
 /// The record is written again when it is finished: it fits then, too.
 #[test]
 fn a_finished_record_takes_the_place_of_the_unfinished_one() {
-    let current = with_baseline(failover("f2", 1, Outcome::InProgress), 60_000);
+    let current = with_baseline(failover("f2", 1, Outcome::Unfinished), 60_000);
     let first = fit(&current, VOLUME, &BTreeMap::new()).unwrap();
     let mut annotations = applied(BTreeMap::new(), &first);
     let finished =
@@ -212,7 +212,7 @@ fn what_a_later_version_wrote_stays_in_a_trimmed_record() {
     let mut old = serde_json::to_value(with_baseline(failover("f1", 0, Outcome::DataMissing), 150_000)).unwrap();
     old["fromLater"] = json!(7);
     let before = BTreeMap::from([(super::super::annotation("f1"), old.to_string())]);
-    let current = with_baseline(failover("f2", 1, Outcome::InProgress), 100_000);
+    let current = with_baseline(failover("f2", 1, Outcome::Unfinished), 100_000);
     let fit = fit(&current, VOLUME, &before).unwrap();
     let after = applied(before, &fit);
     let trimmed: Value = serde_json::from_str(&after[&super::super::annotation("f1")]).unwrap();

@@ -163,7 +163,7 @@ pub fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entr
         && last.outcome != Outcome::Recovered
     {
         let how = match last.outcome {
-            Outcome::InProgress => "is unfinished",
+            Outcome::Unfinished => "is unfinished",
             Outcome::CatchingUp => "was still catching up",
             Outcome::DataMissing => "ended with data missing",
             Outcome::Unverified | Outcome::Recovered => "is unverified",

@@ -101,7 +101,7 @@ mod tests {
 
     fn record(baseline: Option<Value>) -> Record {
         let text = json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "operation": "failover", "id": "a1", "started": "2026-01-01T00:00:00Z",
-            "outcome": "inProgress", "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false,
+            "outcome": "unfinished", "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false,
             "claims": [], "baseline": baseline});
         Record::parse(&text.to_string()).unwrap()
     }

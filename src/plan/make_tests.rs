@@ -42,7 +42,7 @@ fn resumed(topology: &Topology, unfinished: &Record, before: Before) -> Plan {
 
 fn record(pod_uid: &str, claims: serde_json::Value) -> Record {
     let json = serde_json::json!({
-        "apiVersion": "kubectl-synxdb/v1beta1", "kind": "Record", "operation": "failover", "id": "j1", "started": "2026-01-01T00:10:00Z", "outcome": "inProgress", "context": "c",
+        "apiVersion": "kubectl-synxdb/v1beta1", "kind": "Record", "operation": "failover", "id": "j1", "started": "2026-01-01T00:10:00Z", "outcome": "unfinished", "context": "c",
         "namespace": "a", "pod": POD, "podUid": pod_uid, "keepClaims": true, "claims": claims,
     });
     Record::parse(&json.to_string()).unwrap()

@@ -300,11 +300,11 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<PlanCheck> {
         return None;
     }
     let check = match (&last.act, last.outcome) {
-        (Action::Undo(of), Outcome::InProgress | Outcome::CatchingUp) => {
+        (Action::Undo(of), Outcome::Unfinished | Outcome::CatchingUp) => {
             let why = format!("undo {} of {of}, started {}, is unfinished", last.id, last.started);
             (why, format!("kubectl synxdb undo {}    (to resume it; --anew fails over nevertheless)", quoted(of)))
         }
-        (Action::Failover, Outcome::InProgress | Outcome::CatchingUp) => {
+        (Action::Failover, Outcome::Unfinished | Outcome::CatchingUp) => {
             return Some(warn(
                 id,
                 format!("failover {}, started {}, is unfinished and will stay so", last.id, last.started),

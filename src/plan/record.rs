@@ -246,7 +246,7 @@ pub struct Returns {
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// It has not: it is running, or was interrupted.
-    InProgress,
+    Unfinished,
     /// Recovered, by the definition.
     Recovered,
     /// The pod is new and Ready; whether the component and its data are back is unknown, or was not to be verified.
@@ -260,7 +260,7 @@ pub enum Outcome {
 impl From<Outcome> for OutcomeKind {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::InProgress => Self::InProgress,
+            Outcome::Unfinished => Self::Unfinished,
             Outcome::Recovered => Self::Recovered,
             Outcome::Unverified => Self::Unverified,
             Outcome::DataMissing => Self::DataMissing,
@@ -272,7 +272,7 @@ impl From<Outcome> for OutcomeKind {
 impl Outcome {
     /// Whether there is something left to wait for.
     pub fn is_unfinished(self) -> bool {
-        matches!(self, Self::InProgress | Self::CatchingUp)
+        matches!(self, Self::Unfinished | Self::CatchingUp)
     }
 }
 
@@ -541,7 +541,7 @@ mod tests {
             ("/started", json!("yesterday")),
             ("/started", json!("2026-01-01T00:00:00+14:00")),
             ("/finished", Value::Null),
-            ("/outcome", json!("inProgress")),
+            ("/outcome", json!("unfinished")),
             ("/outcome", json!("timedOut")),
             ("/user", json!("x".repeat(2000))),
             ("/context", json!("x".repeat(2000))),

@@ -53,6 +53,7 @@ enum Act {
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all(deserialize = "kebab-case", serialize = "camelCase"))]
 enum End {
+    #[serde(rename(serialize = "unfinished"))]
     InProgress,
     Recovered,
     #[serde(rename(serialize = "unverified"))]

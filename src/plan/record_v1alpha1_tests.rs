@@ -78,7 +78,7 @@ fn nothing_of_a_record_is_lost() {
         (Outcome::Unverified, Some(BaselineLoss::TooLarge))
     );
     assert_eq!((read("trimmed").keep_claims, read("trimmed").baseline_lost), (true, Some(BaselineLoss::Trimmed)));
-    assert_eq!((read("unfinished").outcome, read("unfinished").unfinished()), (Outcome::InProgress, true));
+    assert_eq!((read("unfinished").outcome, read("unfinished").unfinished()), (Outcome::Unfinished, true));
     assert_eq!(read("recovered").act, Action::Failover);
 }
 

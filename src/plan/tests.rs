@@ -298,7 +298,7 @@ fn a_shared_claim_is_never_deleted() {
 
 fn record(pod_uid: &str) -> String {
     format!(
-        r#"{{"apiVersion":"kubectl-synxdb/v1beta1","kind":"Record","operation":"failover","id":"old1","started":"2026-01-01T00:00:00Z","outcome":"inProgress","context":"c",
+        r#"{{"apiVersion":"kubectl-synxdb/v1beta1","kind":"Record","operation":"failover","id":"old1","started":"2026-01-01T00:00:00Z","outcome":"unfinished","context":"c",
         "namespace":"cloud007-513d75d5-3033-4649-b913-07f6115ec41a","pod":"wh9527-0","podUid":"{pod_uid}","keepClaims":false,
         "claims":[{{"name":"data-wh9527-0","uid":"uid-data-wh9527-0","volume":"pv-7","reclaimPolicy":"Delete"}}]}}"#
     )
@@ -573,7 +573,7 @@ records:
         // It is as it should be: only waited for.
         ("second", "new", false, ""),
     ] {
-        let plan = planned(&world(pod, claim, terminating, "inProgress"), "pageserver-0", &request(), &[]);
+        let plan = planned(&world(pod, claim, terminating, "unfinished"), "pageserver-0", &request(), &[]);
         let steps: Vec<String> = plan
             .steps
             .iter()

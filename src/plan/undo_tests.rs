@@ -745,7 +745,7 @@ records:
 fn an_act_is_finished_when_all_of_its_volumes_say_so() {
     let records = told_of(UNDONE).1;
     let finished = records.iter().find(|record| record.id == "u1").unwrap();
-    let begun = Record { outcome: Outcome::InProgress, finished: None, ..finished.clone() };
+    let begun = Record { outcome: Outcome::Unfinished, finished: None, ..finished.clone() };
     for order in [[finished, &begun], [&begun, finished]] {
         assert_eq!(Record::merged(order.map(Clone::clone)), std::slice::from_ref(&begun));
     }

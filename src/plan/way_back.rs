@@ -60,7 +60,7 @@ fn doubt_at(records: &[&Record], at: usize) -> Option<String> {
     let brought = before.iter().rev().find(|record| !record.keep_claims)?;
     let how = match brought.outcome {
         Outcome::Recovered => return None,
-        Outcome::InProgress => "did not finish",
+        Outcome::Unfinished => "did not finish",
         Outcome::CatchingUp => "was still catching up",
         Outcome::DataMissing => "ended with data missing",
         Outcome::Unverified => "is unverified",

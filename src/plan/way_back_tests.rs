@@ -20,7 +20,7 @@ fn topology() -> Topology {
 /// An operation that retained this volume, which began in that minute.
 fn act(id: &str, minute: usize, outcome: Outcome, volume: &str) -> Record {
     let started = format!("2026-01-01T00:{minute:02}:00Z");
-    let finished = (outcome != Outcome::InProgress).then_some(&started);
+    let finished = (outcome != Outcome::Unfinished).then_some(&started);
     let text = json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "operation": "failover", "id": id, "started": started, "finished": finished, "outcome": outcome,
         "context": "", "namespace": "a", "pod": POD, "podUid": "", "keepClaims": false,
         "claims": [{"name": "data-cloudberry-proxy-0", "uid": "c1", "volume": volume, "reclaimPolicy": "Delete"}]});
@@ -52,7 +52,7 @@ fn found(records: &[Record]) -> (Option<String>, usize) {
     (back.as_ref().map(|back| back.of.id.clone()), back.map_or(0, |back| back.passed_over.len()))
 }
 
-use Outcome::{DataMissing, InProgress, Recovered, Unverified};
+use Outcome::{DataMissing, Recovered, Unfinished, Unverified};
 
 /// The disk that a failover brought which did not recover, and that never answered since, is not the one to go back to; one
 /// that responded, or that was verified when it came, is, whatever became of the operation that retained it.
@@ -63,16 +63,16 @@ fn the_last_disk_that_is_known_to_have_held_what_was_there_comes_back() {
         (vec![], None, 0),
         // The ordinary reason to fail over: it does not answer, and nothing is stored.
         (vec![act("f1", 1, Unverified, "pv-1")], Some("f1"), 0),
-        (vec![f1(InProgress)], Some("f1"), 0),
+        (vec![f1(Unfinished)], Some("f1"), 0),
         // Begun again.
-        (vec![f1(InProgress), act("f2", 2, Unverified, "pv-2")], Some("f1"), 1),
-        (vec![f1(InProgress), inherited("f2", 2, DataMissing, "pv-2")], Some("f1"), 1),
-        (vec![f1(InProgress), inherited("f2", 2, Recovered, "pv-2")], Some("f1"), 1),
+        (vec![f1(Unfinished), act("f2", 2, Unverified, "pv-2")], Some("f1"), 1),
+        (vec![f1(Unfinished), inherited("f2", 2, DataMissing, "pv-2")], Some("f1"), 1),
+        (vec![f1(Unfinished), inherited("f2", 2, Recovered, "pv-2")], Some("f1"), 1),
         (vec![f1(DataMissing), act("f2", 2, Unverified, "pv-2"), act("f3", 3, Unverified, "pv-3")], Some("f1"), 2),
-        (vec![act("f1", 1, InProgress, "pv-1"), act("f2", 2, Unverified, "pv-2")], Some("f1"), 1),
+        (vec![act("f1", 1, Unfinished, "pv-1"), act("f2", 2, Unverified, "pv-2")], Some("f1"), 1),
         // It answered, and had all that was there before.
-        (vec![f1(InProgress), answered("f2", 2, InProgress, "pv-2")], Some("f2"), 0),
-        (vec![f1(InProgress), answered("f2", 2, Recovered, "pv-2")], Some("f2"), 0),
+        (vec![f1(Unfinished), answered("f2", 2, Unfinished, "pv-2")], Some("f2"), 0),
+        (vec![f1(Unfinished), answered("f2", 2, Recovered, "pv-2")], Some("f2"), 0),
         // It was verified when it came, however long ago that was.
         (vec![f1(Recovered), act("f2", 2, Unverified, "pv-2")], Some("f2"), 0),
         // What an undo restored is known as it was then; what it retained is not.
@@ -84,7 +84,7 @@ fn the_last_disk_that_is_known_to_have_held_what_was_there_comes_back() {
             0,
         ),
         // An undo that was begun is finished.
-        (vec![f1(DataMissing), undo("u1", 2, InProgress, "f1", ("pv-2", "pv-1"))], Some("f1"), 0),
+        (vec![f1(DataMissing), undo("u1", 2, Unfinished, "f1", ("pv-2", "pv-1"))], Some("f1"), 0),
     ] {
         let brief: Vec<_> = records.iter().map(|record| (&record.id, record.outcome)).collect();
         assert_eq!(found(&records), (expected.map(str::to_owned), passed_over), "{brief:?}");
@@ -94,7 +94,7 @@ fn the_last_disk_that_is_known_to_have_held_what_was_there_comes_back() {
 #[test]
 fn a_stored_baseline_of_after_the_disk_came_speaks_for_it() {
     let stored = |taken: &str| {
-        let f2 = act("f2", 5, InProgress, "pv-2");
+        let f2 = act("f2", 5, Unfinished, "pv-2");
         vec![act("f1", 1, Unverified, "pv-1"), Record { stored_baseline: Some(taken.to_owned()), ..f2 }]
     };
     assert_eq!(found(&stored("2026-01-01T00:03:00Z")), (Some("f2".to_owned()), 0));
@@ -103,7 +103,7 @@ fn a_stored_baseline_of_after_the_disk_came_speaks_for_it() {
 
 #[test]
 fn a_failover_of_the_pod_alone_brings_no_disk() {
-    let mut alone = act("k1", 2, InProgress, "pv-1");
+    let mut alone = act("k1", 2, Unfinished, "pv-1");
     (alone.keep_claims, alone.claims) = (true, Vec::new());
     let records = [answered("f1", 1, Recovered, "pv-1"), alone, act("f2", 3, Unverified, "pv-2")];
     assert_eq!(found(&records), (Some("f2".to_owned()), 0));
@@ -113,7 +113,7 @@ fn a_failover_of_the_pod_alone_brings_no_disk() {
 fn what_is_passed_over_is_named_with_its_reason() {
     let topology = topology();
     let member = topology.member("a", POD).unwrap();
-    let records = [answered("f1", 1, InProgress, "pv-1"), act("f2", 2, Unverified, "pv-2")];
+    let records = [answered("f1", 1, Unfinished, "pv-1"), act("f2", 2, Unverified, "pv-2")];
     let back = way_back(&topology, &records, member).unwrap();
     let why = "volume pv-2, which f2 retained, was created by f1, which did not finish, and may not hold the original \
                data";
@@ -125,7 +125,7 @@ fn what_is_passed_over_is_named_with_its_reason() {
 fn what_was_not_found_again_still_must_be_there() {
     let topology = topology();
     let member = topology.member("a", POD).unwrap();
-    let mut lost = answered("f2", 2, InProgress, "pv-2");
+    let mut lost = answered("f2", 2, Unfinished, "pv-2");
     lost.lose_baseline(BaselineLoss::TooLarge);
     let mut finished = answered("f2", 2, Unverified, "pv-2");
     finished.lose_baseline(BaselineLoss::TooLarge);
@@ -134,20 +134,20 @@ fn what_was_not_found_again_still_must_be_there() {
     for (records, expected) in [
         (vec![], None),
         (vec![settled.clone()], None),
-        (vec![settled, answered("f3", 3, InProgress, "pv-3")], Some("f3")),
+        (vec![settled, answered("f3", 3, Unfinished, "pv-3")], Some("f3")),
         // A finished one is not resumed: its baseline does not matter.
         (vec![act("f1", 1, Unverified, "pv-1"), finished], None),
-        (vec![act("f1", 1, InProgress, "pv-1")], None),
+        (vec![act("f1", 1, Unfinished, "pv-1")], None),
         (vec![answered("f1", 1, Recovered, "pv-1")], None),
         (vec![act("f1", 1, Unverified, "pv-1")], None),
-        (vec![answered("f1", 1, InProgress, "pv-1")], Some("f1")),
+        (vec![answered("f1", 1, Unfinished, "pv-1")], Some("f1")),
         (vec![answered("f1", 1, DataMissing, "pv-1")], Some("f1")),
-        (vec![answered("f1", 1, InProgress, "pv-1"), answered("f2", 2, InProgress, "pv-2")], Some("f1")),
-        (vec![answered("f1", 1, InProgress, "pv-1"), act("f2", 2, Unverified, "pv-2")], Some("f1")),
+        (vec![answered("f1", 1, Unfinished, "pv-1"), answered("f2", 2, Unfinished, "pv-2")], Some("f1")),
+        (vec![answered("f1", 1, Unfinished, "pv-1"), act("f2", 2, Unverified, "pv-2")], Some("f1")),
         (vec![answered("f1", 1, DataMissing, "pv-1"), answered("f2", 2, Recovered, "pv-2")], None),
-        (vec![act("f1", 1, InProgress, "pv-1"), answered("f2", 2, InProgress, "pv-2")], Some("f2")),
+        (vec![act("f1", 1, Unfinished, "pv-1"), answered("f2", 2, Unfinished, "pv-2")], Some("f2")),
         (vec![act("f1", 1, Unverified, "pv-1"), lost.clone()], Some("f2")),
-        (vec![answered("f1", 1, InProgress, "pv-1"), lost.clone()], Some("f1")),
+        (vec![answered("f1", 1, Unfinished, "pv-1"), lost.clone()], Some("f1")),
         (vec![lost, act("f3", 3, Unverified, "pv-3")], None),
     ] {
         let open = not_found_again(&topology, &records, member);

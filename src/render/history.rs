@@ -185,7 +185,7 @@ fn act(act: &Action) -> String {
 fn painted(outcome: Outcome, word: &str, paint: Paint) -> String {
     match outcome {
         Outcome::Recovered => paint.ok(word),
-        Outcome::InProgress | Outcome::CatchingUp | Outcome::Unverified => paint.warn(word),
+        Outcome::Unfinished | Outcome::CatchingUp | Outcome::Unverified => paint.warn(word),
         Outcome::DataMissing => paint.bad(word),
     }
 }

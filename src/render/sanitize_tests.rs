@@ -246,7 +246,7 @@ fn so_does_history() {
     };
     let entries = [
         entry(Action::Failover, Outcome::Recovered, &states[..1]),
-        entry(Action::Undo(named("undone")), Outcome::InProgress, &states),
+        entry(Action::Undo(named("undone")), Outcome::Unfinished, &states),
         entry(Action::Failover, Outcome::DataMissing, &others),
     ];
     let gaps = [crate::topology::Gap {

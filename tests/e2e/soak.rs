@@ -148,7 +148,7 @@ fn a_randomly_killed_run_can_be_resumed() {
                 killed.fetch_add(usize::from(cut.code.is_none()), Ordering::Relaxed);
                 match newest(account) {
                     (act, outcome) if act == verb && outcome == "recovered" => {}
-                    (act, outcome) if act == verb && outcome == "inProgress" => drop(to_its_end(account, &[verb, POD])),
+                    (act, outcome) if act == verb && outcome == "unfinished" => drop(to_its_end(account, &[verb, POD])),
                     // Killed before it had changed anything.
                     _ => drop(to_its_end(account, command)),
                 }

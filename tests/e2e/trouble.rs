@@ -51,7 +51,7 @@ fn times_out_with(account: &Account<'_>, before: &Before<'_>, flags: &[&str], re
         &format!("old UID {}", before.uid),
         &format!("--pod-uid {}", before.uid),
     ]);
-    before.is_kept("inProgress");
+    before.is_kept("unfinished");
     ran
 }
 

@@ -143,7 +143,7 @@ fn a_settled_failover_stays_settled_after_a_release() {
     newer.is_recovered();
     let acts = history(&account);
     let id = |at: usize| acts[at]["id"].as_str().unwrap();
-    assert_eq!((&acts[1]["outcome"], &acts[1]["supersededBy"]), (&json!("inProgress"), &json!(id(0))), "{acts:#?}");
+    assert_eq!((&acts[1]["outcome"], &acts[1]["supersededBy"]), (&json!("unfinished"), &json!(id(0))), "{acts:#?}");
     let released = newer.claims.values().next().unwrap().volume.clone();
     account.run(&["history", "release", id(0), "--confirm", "wh9527-0"]).exits(0);
     is_gone(&world, &released);

@@ -242,7 +242,7 @@ impl Story {
                 ("created", true),
                 ("bound", phase == "Bound"),
                 ("kept", kept),
-                ("tells of the failover", record["outcome"] == "inProgress"),
+                ("tells of the failover", record["outcome"] == "unfinished"),
                 ("released", phase == "Released"),
                 ("tells the outcome", record["outcome"] == "recovered"),
                 ("gone", gone),

@@ -232,9 +232,9 @@ fn timed_out_and_resumed() {
     assert!(late.out.starts_with("Timed out: safekeeper-0 has not recovered after"), "{}", late.shown());
     let late = late.says(&["containers with unready status: [safekeeper]", "Done so far:", "pod safekeeper-0 deleted"]);
     assert_snapshot!("timed-out", account(&late));
-    assert_eq!(before.is_recorded(&cluster, "inProgress")["finished"], Value::Null);
+    assert_eq!(before.is_recorded(&cluster, "unfinished")["finished"], Value::Null);
     let replacement = cluster.pod_uid(SYSTEM, "safekeeper-0");
-    let id = before.is_recorded(&cluster, "inProgress")["id"].clone();
+    let id = before.is_recorded(&cluster, "unfinished")["id"].clone();
 
     let resume = late.resume();
     cluster.replaced_pods(ReplacedPods::BecomeReady);
@@ -281,7 +281,7 @@ fn killed_and_resumed() {
     });
     running.signal(Signal::KILL);
     assert_eq!(running.end().code, None);
-    let id = before.is_recorded(&cluster, "inProgress")["id"].clone();
+    let id = before.is_recorded(&cluster, "unfinished")["id"].clone();
 
     let ran = cluster.run(&["failover", "safekeeper-2", "--yes", "-o", "json"]).exits(0);
     let lines = ran.json_lines();

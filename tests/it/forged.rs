@@ -16,7 +16,7 @@ const ID: &str = "f0f0f0f0";
 fn record(cluster: &Cluster) -> Value {
     let set = cluster.get("statefulsets", SYSTEM, "safekeeper").unwrap();
     let started = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(60);
-    json!({"apiVersion": "kubectl-synxdb/v1beta1", "kind": "Record", "id": ID, "operation": "failover", "started": started.to_string(), "outcome": "inProgress", "context": "c",
+    json!({"apiVersion": "kubectl-synxdb/v1beta1", "kind": "Record", "id": ID, "operation": "failover", "started": started.to_string(), "outcome": "unfinished", "context": "c",
         "namespace": SYSTEM, "pod": POD, "podUid": cluster.pod_uid(SYSTEM, POD), "keepClaims": false,
         "owner": {"kind": "StatefulSet", "name": "safekeeper", "uid": set["metadata"]["uid"]},
         "claims": [{"name": CLAIM, "uid": cluster.get(CLAIMS, SYSTEM, CLAIM).unwrap()["metadata"]["uid"],

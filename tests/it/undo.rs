@@ -473,7 +473,7 @@ fn interrupted_and_resumed() {
         .silent()
         .warns(&["is unfinished", &format!("kubectl synxdb undo {failover}    (to resume it")]);
     let acts = history(&cluster, &[]);
-    assert_eq!((&acts[0]["outcome"], &acts[1]["undoneBy"]), (&json!("inProgress"), &Value::Null));
+    assert_eq!((&acts[0]["outcome"], &acts[1]["undoneBy"]), (&json!("unfinished"), &Value::Null));
     cluster.replaced_pods(ReplacedPods::BecomeReady);
     // Nothing is left to confirm.
     let ran =
@@ -523,13 +523,13 @@ fn records_that_no_volume_carries_are_in_the_journal() {
     assert_eq!(*path, state.join(format!("kubectl-synxdb/{id}.json")));
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(path), mode(path.parent().unwrap())), (0o600, 0o700));
-    assert_eq!((&record["id"], &record["outcome"], &record["podUid"]), (&json!(id), &json!("inProgress"), &json!(old)));
+    assert_eq!((&record["id"], &record["outcome"], &record["podUid"]), (&json!(id), &json!("unfinished"), &json!(old)));
     assert_eq!((&record["keepClaims"], &record["pod"]), (&json!(true), &json!("safekeeper-1")));
 
     let listed = run(&["history", "-o", "json"]).exits(0).json();
     assert_eq!(
         (&listed["operations"][0]["id"], &listed["operations"][0]["outcome"]),
-        (&json!(id), &json!("inProgress"))
+        (&json!(id), &json!("unfinished"))
     );
     // No other machine's history has it.
     assert_eq!(history(&cluster, &[]), Vec::<Value>::new());
@@ -575,7 +575,7 @@ fn without_permission_to_change_volumes_the_record_is_local() {
     };
     let files = journal(folder.clone());
     let [(_, record)] = &files[..] else { panic!("{files:#?}") };
-    assert_eq!((&record["outcome"], record["claims"].as_array().unwrap().len()), (&json!("inProgress"), 2));
+    assert_eq!((&record["outcome"], record["claims"].as_array().unwrap().len()), (&json!("unfinished"), 2));
     assert!(record["claims"][0]["manifest"]["spec"]["volumeName"].is_string(), "{record:#}");
     // The others proceed by themselves.
     drop(word);

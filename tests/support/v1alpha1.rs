@@ -29,7 +29,7 @@ pub fn record(document: &Value) -> Value {
 
 fn word_of(word: &Value) -> Value {
     match word.as_str().unwrap() {
-        "inProgress" => "in-progress".into(),
+        "unfinished" => "in-progress".into(),
         "dataMissing" => "data-missing".into(),
         "catchingUp" => "catching-up".into(),
         "unverified" => "unproven".into(),

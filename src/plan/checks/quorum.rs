@@ -118,7 +118,7 @@ impl Others {
 pub(super) fn unrecovered(record: &Record) -> Option<String> {
     let how = match record.outcome {
         Outcome::Recovered => return None,
-        Outcome::InProgress => "is unfinished",
+        Outcome::Unfinished => "is unfinished",
         Outcome::CatchingUp => "was still catching up",
         Outcome::Unverified => "is unverified",
         Outcome::DataMissing => "ended with data missing",

@@ -30,7 +30,7 @@ fn world(not_ready: &[&str], records: &str) -> String {
 
 /// A failover of this pod a day ago, with this outcome.
 fn record(pod: &str, outcome: &str) -> String {
-    let took = if matches!(outcome, "inProgress" | "catchingUp") { "" } else { "took: 5, " };
+    let took = if matches!(outcome, "unfinished" | "catchingUp") { "" } else { "took: 5, " };
     format!(
         "- {{id: old1, pod: {pod}, age: 86400, {took}outcome: {outcome}, set: set-{}, claims: [{{name: data-{pod}, uid: c0, \
          volume: pv-{pod}, policy: Delete}}]}}\n",
@@ -82,7 +82,7 @@ fn a_safekeeper_goes_only_while_each_other_one_has_all_committed_wal() {
         ),
         (record("safekeeper-1", "recovered"), three(), whole.clone()),
         (
-            record("safekeeper-1", "inProgress"),
+            record("safekeeper-1", "unfinished"),
             three(),
             format!("Block: failover old1 of safekeeper-1 is unfinished: {left}"),
         ),
@@ -123,8 +123,8 @@ fn never_two_storage_components_at_once() {
     for (down, records, pod, expected) in [
         (&[][..], String::new(), "pageserver-0", None),
         (&[], record("safekeeper-1", "recovered"), "pageserver-0", None),
-        (&[], record("safekeeper-1", "inProgress"), "pageserver-0", Some(unfinished("safekeeper-1"))),
-        (&[], record("pageserver-0", "inProgress"), "safekeeper-0", Some(unfinished("pageserver-0"))),
+        (&[], record("safekeeper-1", "unfinished"), "pageserver-0", Some(unfinished("safekeeper-1"))),
+        (&[], record("pageserver-0", "unfinished"), "safekeeper-0", Some(unfinished("pageserver-0"))),
         (
             &[],
             record("pageserver-0", "catchingUp"),
@@ -168,7 +168,7 @@ fn never_two_storage_components_at_once() {
         );
     }
     // The records are on volumes: without these nothing is known of the others.
-    let mut read = snapshot(&[&world(&[], &record("safekeeper-1", "inProgress"))]);
+    let mut read = snapshot(&[&world(&[], &record("safekeeper-1", "unfinished"))]);
     read.volumes = crate::testing::unreadable("persistentvolumes", None);
     let plan = planned_beside(&read, &Layout::shipped().unwrap(), "pageserver-0", (&request(true), &[], &three()));
     let unknown = "Warn: unknown how the last failover of safekeeper-0, safekeeper-1, safekeeper-2 ended: volumes cannot be \

@@ -450,7 +450,7 @@ fn safekeepers(set: i64, second: &str) -> String {
 /// A record on the second one's volume, of an age and, if it has ended, of another since.
 fn record(began: i64, ended: Option<i64>, keep_claims: bool) -> String {
     let time = |age: i64| (now() - jiff::SignedDuration::from_secs(age)).to_string();
-    let outcome = if ended.is_some() { "recovered" } else { "inProgress" };
+    let outcome = if ended.is_some() { "recovered" } else { "unfinished" };
     let record = serde_json::json!({
         "apiVersion": "kubectl-synxdb/v1beta1", "kind": "Record", "operation": "failover", "id": "old1", "started": time(began), "finished": ended.map(time), "outcome": outcome,
         "context": "c", "namespace": "synxdb-system", "pod": "safekeeper-1", "podUid": "pod-0",

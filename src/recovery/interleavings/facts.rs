@@ -459,7 +459,7 @@ fn recorded(plan: &Plan, operation: u8, member: &Member) -> Record {
         act: plan.act.clone(),
         started: started(operation, 0),
         finished: None,
-        outcome: Outcome::InProgress,
+        outcome: Outcome::Unfinished,
         who: None,
         context: String::new(),
         namespace: member.namespace.clone(),

@@ -420,10 +420,10 @@ impl Interleavings {
         let of = |id: &str| id.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0);
         match (&record.act, record.outcome) {
             (_, Outcome::Recovered | Outcome::Unverified) => None,
-            (plan::Action::Failover, Outcome::InProgress | Outcome::CatchingUp) => {
+            (plan::Action::Failover, Outcome::Unfinished | Outcome::CatchingUp) => {
                 Some(Command::Resume(of(&record.pod_uid.replace('p', "p-"))))
             }
-            (plan::Action::Undo(id), Outcome::InProgress | Outcome::CatchingUp) => Some(Command::Undo(of(id))),
+            (plan::Action::Undo(id), Outcome::Unfinished | Outcome::CatchingUp) => Some(Command::Undo(of(id))),
             // The last one that retained something: `undo ID`, or `undo POD` for an earlier one.
             (plan::Action::Failover, Outcome::DataMissing) => {
                 self.books.last_retaining(&state.world).map(Command::Undo)

@@ -211,7 +211,7 @@ fn past() -> Vec<Value> {
         doubt: Some("why".into()),
     });
     let outcomes =
-        [Outcome::InProgress, Outcome::CatchingUp, Outcome::Recovered, Outcome::Unverified, Outcome::DataMissing];
+        [Outcome::Unfinished, Outcome::CatchingUp, Outcome::Recovered, Outcome::Unverified, Outcome::DataMissing];
     let entries = outcomes.map(|outcome| {
         let act = if outcome == Outcome::Recovered { Action::Undo("b".into()) } else { Action::Failover };
         Entry {

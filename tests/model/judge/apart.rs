@@ -71,7 +71,7 @@ impl Judge<'_> {
         }
         all.retain(|record| text(record, "/namespace") == SYSTEM && text(record, "/pod") == pod);
         let newest = all.into_iter().max_by_key(started)?;
-        let open = ["inProgress", "catchingUp", "dataMissing"].contains(&text(&newest, "/outcome"));
+        let open = ["unfinished", "catchingUp", "dataMissing"].contains(&text(&newest, "/outcome"));
         open.then(|| format!("{} of {pod} is {}", text(&newest, "/id"), text(&newest, "/outcome")))
     }
 }

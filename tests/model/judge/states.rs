@@ -121,7 +121,7 @@ impl State<'_> {
             self.returned.extend(self.awaited.remove(&key).map(|volume| (claim, volume)));
         }
         for ((namespace, _), acts) in &self.acts {
-            let Some(undo) = acts.first().filter(|act| act["outcome"] == "inProgress") else { continue };
+            let Some(undo) = acts.first().filter(|act| act["outcome"] == "unfinished") else { continue };
             for one in undo["claims"].as_array().into_iter().flatten() {
                 let key = Key::new(CLAIMS, namespace.as_str(), text(one, "/name"));
                 let goes = self.objects.get(&key).is_none_or(|claim| is_terminating(claim));
@@ -170,7 +170,7 @@ impl State<'_> {
             newest["claims"].as_array().into_iter().flatten().filter(|one| one["name"] == name.as_str());
         match returning.find_map(|claim| claim["restores"]["volume"].as_str()) {
             Some(returns) if returns == volume => Bound::Right,
-            Some(returns) if newest["outcome"] == "inProgress" => Bound::Instead(id, returns),
+            Some(returns) if newest["outcome"] == "unfinished" => Bound::Instead(id, returns),
             Some(_) => Bound::Right,
             None => {
                 let retained = acts.iter().any(|record| {
