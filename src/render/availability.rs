@@ -94,7 +94,7 @@ fn measured(plan: &Plan, reach: &Availability, account: &Downtime, name: &str, p
     // On an MPP server a coordinator's answer says nothing about the segments.
     let sql = if account.segments { "SQL on every segment" } else { "SQL" };
     if account.longest_gap.is_none() {
-        return wrapped("  ", &format!("no {sql} outage on {name} ({answered} of {asked} probes succeeded)"));
+        return wrapped("  ", &format!("{sql} on {name}: no outage ({answered} of {asked} probes succeeded)"));
     }
     let gap = account.longest_gap.map(duration::format).unwrap_or_default();
     let failed = format!("{} of {asked} probes failed", asked - answered);

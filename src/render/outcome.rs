@@ -59,7 +59,9 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
                     format!("present {}", at.map_or_else(|| "before".to_owned(), |at| format!("at {at}")))
                 }
             };
-            let mut text = format!("{}: {pod} is Ready after {time}, but data {when} is gone\n", paint.bad(word));
+            let line = format!("{word}: {pod} is Ready after {time}, but data {when} is gone");
+            // Colors have no width.
+            let mut text = wrapped_at("", 2, &line).replacen(word, &paint.bad(word), 1);
             for line in missing {
                 text.push_str(&wrapped("  - ", line));
             }

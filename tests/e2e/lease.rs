@@ -40,7 +40,7 @@ fn a_second_failover_is_blocked_and_a_killed_ones_lease_is_taken_over() {
     });
     let held = holder(&account).unwrap();
     assert!(held.starts_with("failover ") && held.contains(" of wh9527-0 by "), "{held}");
-    let words = format!("another failover is under way in namespace {namespace}: {held}, last renewed");
+    let words = format!("another failover is in progress in namespace {namespace}: {held}, last renewed");
     let ran = account.run(&["failover", "cloudberry-proxy-0", "--yes"]).exits(4).silent();
     ran.warns(&[&words, "--allow concurrent-failover overrides this check"]);
     proxy.is_unchanged();

@@ -152,10 +152,12 @@ fn outages_are_reported_as_text() {
     assert!(ran.says(&[&format!("SQL on every segment on {account} outage ")]).err.contains("brief outage"));
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0);
     let told = unwrapped(&ran.out);
-    let stayed = regex::Regex::new(r"SQL (?:on every segment )?stayed reachable \((\d+) of (\d+)\) on (\S+)").unwrap();
+    let stayed =
+        regex::Regex::new(r"SQL (?:on every segment )?on (\S+): no outage \((\d+) of (\d+) probes succeeded\)")
+            .unwrap();
     let told: Vec<[&str; 3]> = stayed.captures_iter(&told).map(|found| found.extract().1).collect();
-    assert!(told.iter().all(|[answered, asked, _]| answered == asked && *asked != "0"), "{told:?}");
-    assert_eq!(told.iter().map(|told| told[2]).collect::<Vec<_>>(), [&*system, &*account], "{}", ran.shown());
+    assert!(told.iter().all(|[_, answered, asked]| answered == asked && *asked != "0"), "{told:?}");
+    assert_eq!(told.iter().map(|told| told[0]).collect::<Vec<_>>(), [&*system, &*account], "{}", ran.shown());
     for namespace in [SYSTEM, ACCOUNT] {
         no_session_is_left(&cluster, namespace);
     }

@@ -161,7 +161,7 @@ fn a_record_in_the_journal_is_read() {
     // What is no record of any version is said to be none.
     std::fs::write(&file, record.to_string().replace("\"version\":1", "\"version\":2")).unwrap();
     let ran = cluster.run(&["history"]).exits(8);
-    assert!(crate::support::unwrapped(&ran.out).contains("is no record of this version"), "{}", ran.shown());
+    assert!(crate::support::unwrapped(&ran.out).contains("is not a record of this version"), "{}", ran.shown());
 }
 
 #[test]

@@ -110,8 +110,8 @@ fn a_baseline_of_v1alpha1_finds_what_was_lost() {
     forge(&cluster, PROXY, |document| *document = v1alpha1::baseline(document));
     is_down(&cluster, ACCOUNT, PROXY);
     let ran = cluster.run(&["failover", TARGET, "--yes"]).exits(7);
-    let ran = ran.warns(&["it does not answer now", "compared with the stored baseline of", "2 databases, 1 table"]);
-    ran.says(&["Data missing: ", "what the stored baseline of", "database test_db is missing"]);
+    let ran = ran.warns(&["it does not respond now", "compared with the stored baseline of", "2 databases, 1 table"]);
+    ran.says(&["Data missing: ", "data in the stored baseline of", "database test_db is missing"]);
     cluster.run(&["undo", TARGET, "--yes"]).exits(0).says(&["Recovered: ", "2 databases, 1 table"]);
     assert_eq!(stored(&cluster, ACCOUNT, PROXY)["apiVersion"], "kubectl-synxdb/v1beta1");
 }
