@@ -220,7 +220,7 @@ pub fn item(entry: &Entry) -> String {
 /// Renders what would be released, for above the prompt.
 pub fn release(entry: &Entry, paint: Paint) -> String {
     let record = &entry.record;
-    let what = format!("{} {} of {}/{}", act(&record.act), record.id, record.namespace, record.pod);
+    let what = format!("{} {} of {}/{}", kind(&record.act), record.id, record.namespace, record.pod);
     let mut text = wrapped("", &format!("Permanently deletes the volumes retained by {what}:"));
     for aside in entry.aside.iter().filter(|aside| aside.state == AsideState::Kept) {
         let size = aside.size.as_deref().unwrap_or("of unknown size");
@@ -238,7 +238,7 @@ pub fn released_names(volumes: &[(String, String)]) -> String {
 /// Renders the released volumes, and the reclaim policy that each got back.
 pub fn released(entry: &Entry, volumes: &[(String, String)], paint: Paint) -> String {
     let mut text = format!(
-        "{}: {} of {} {}\n",
+        "{}: {} of {} ({})\n",
         paint.ok("Released"),
         counted(volumes.len(), "volume"),
         sanitize_line(&entry.record.pod),

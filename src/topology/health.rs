@@ -201,9 +201,9 @@ pub fn being_deleted(namespace: &str) -> String {
     format!("namespace {namespace} is being deleted")
 }
 
-/// Returns that a namespace was skipped because it is being deleted.
+/// Returns that a namespace was skipped because it is terminating.
 pub fn not_looked_into(namespace: &str) -> String {
-    format!("{}: skipped", being_deleted(namespace))
+    format!("namespace {namespace} is skipped (terminating)")
 }
 
 /// Returns that a member's state may be outdated: it is Ready according to its node, which has not reported for a

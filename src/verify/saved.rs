@@ -100,7 +100,7 @@ impl Saved {
                         ..Judgement::failed("it is in the baseline, but not in the cluster")
                     },
                     (None, Coverage::PassedOver) => {
-                        let why = "it is in the baseline, but its namespace is being deleted: skipped";
+                        let why = "it is in the baseline, but its namespace is skipped (terminating)";
                         Judgement::unknown(why)
                     }
                     (None, Coverage::Suspended) => {

@@ -114,7 +114,10 @@ fn a_pod_that_exceeds_a_quota_blocks_before_the_deletion() {
     is_refused(
         &account,
         &before,
-        &["the API server would reject a replacement object, pod/wh9527-0 created", "quota team has no room even then"],
+        &[
+            "the API server would reject a replacement object, pod/wh9527-0 created",
+            "quota team has no room even after the old one is gone",
+        ],
     );
 }
 

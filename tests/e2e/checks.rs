@@ -54,7 +54,7 @@ fn a_foreign_finalizer_blocks_before_the_deletion() {
     set(json!([own, "e2e.synxdb.io/hold"]));
     let ran = account.run(&["failover", "wh9527-0", "--yes"]).exits(4).silent();
     ran.warns(&[
-        "claim data-wh9527-0 has the finalizer e2e.synxdb.io/hold: it would stay Terminating until whoever set that",
+        "claim data-wh9527-0 has the finalizer e2e.synxdb.io/hold: it would stay Terminating until the owner removes it",
         "--allow foreign-finalizer overrides this check",
     ]);
     before.is_unchanged();

@@ -249,7 +249,7 @@ fn a_member_without_sql_has_its_page_or_names_its_proxy() {
         ]);
     }
     let page = ["forward", "safekeeper-0", "-n", SYSTEM, "--port", "0"];
-    world.run(&[&page[..], &["--psql"]].concat()).exits(2).silent().warns(&["safekeeper-0 takes no SQL"]);
+    world.run(&[&page[..], &["--psql"]].concat()).exits(2).silent().warns(&["safekeeper-0 does not accept SQL"]);
 
     let mut running = world.start_command(world.plugin(&page));
     let line = running.first_line();
@@ -411,7 +411,10 @@ fn psql_takes_its_own_arguments() {
         .env("PGPORT", "6543");
     assert_eq!(world.start_command(command).end().exits(0).out, "postgres|gpadmin\n");
     for port in [&["-p", "6543"][..], &["--port=6543"], &["-qp6543"]] {
-        psql(&[], &[&query[..], port].concat()).exits(2).warns(&["the port is the forward's", "next: --port"]).error();
+        psql(&[], &[&query[..], port].concat())
+            .exits(2)
+            .warns(&["the forward sets the port", "put --port PORT before --"])
+            .error();
     }
 }
 
@@ -457,7 +460,7 @@ fn psql_has_the_password_of_the_local_port_or_of_the_pod() {
     let mut command = with_psql(&account, &[PROXY], &query);
     command.env("PGPASSFILE", file).env("KUBECONFIG", &user.kubeconfig);
     let ran = world.start_command(command).end().exits(2);
-    ran.warns(&["no password supplied", "give it no password that is worth anything"]);
+    ran.warns(&["no password supplied", "do not send it a real password"]);
 }
 
 /// Only the kubelet's message distinguishes a port without a listener from a broken connection.

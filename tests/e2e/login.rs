@@ -98,7 +98,7 @@ fn tls_is_verified_as_the_mode_requires() {
     refused(&account, &unknown, &[GIVEN], "its issuer is unknown");
 
     server.offers(&authority.signed("proxy.elsewhere.example"));
-    refused(&account, &full, &[GIVEN], "it is for proxy.elsewhere.example, not for cloudberry-proxy-0 or ");
+    refused(&account, &full, &[GIVEN], "it is valid for proxy.elsewhere.example, not for cloudberry-proxy-0 or ");
     answers(&account, &[&full[..], &["--sslservername", "proxy.elsewhere.example"]].concat(), &[GIVEN]);
     answers(&account, &["--sslmode", "verify-ca", "--sslrootcert", roots], &[GIVEN]);
 
@@ -255,7 +255,7 @@ fn resuming_with_a_wrong_password_is_reported() {
     for (password, refused) in [(PASSWORD, false), (WRONG, true)] {
         let mut command = world.plugin(&resume);
         command.env("PGPASSWORD", password);
-        let ran = watched(&account, command).exits(0).says(&["pass before: PostgreSQL"]);
+        let ran = watched(&account, command).exits(0).says(&["pass baseline: PostgreSQL"]);
         assert_eq!(ran.err.contains("note: the database rejects the login"), refused, "{}", ran.shown());
     }
 }

@@ -280,7 +280,7 @@ fn without_a_namespace_it_binds_in_synxdbs_own() {
     assert!(own.iter().all(|place| place.as_ref().is_some_and(|name| !name.starts_with("kube-"))), "{own:?}");
     assert_eq!(bound(&manifests(&["--cluster-wide"])), [None]);
     let ran = world.run(&[&arguments[..], &["--cluster-wide"]].concat()).exits(0);
-    ran.says(&["in EVERY namespace", "kube-system", "volumes are no namespace's"]);
+    ran.says(&["in EVERY namespace", "kube-system", "volumes are cluster-scoped"]);
 
     // A user who may not list namespaces learns how to name them, and nothing is bound.
     let user = world.user("default", &[]);

@@ -111,7 +111,7 @@ fn a_baseline_without_space_is_reported_at_once_and_later() {
     let first = volume(&account);
     annotate(&world, &first, 215_000).unwrap();
     let (failover, ran) = lost(&account, &[]);
-    let told = format!("the baseline is too large to be kept on volume {first}");
+    let told = format!("the baseline is too large to store on volume {first}");
     assert!(unwrapped(&ran.err).contains(&told), "{}", ran.shown());
     let kept = record(&world, &first, &failover);
     assert_eq!((&kept["baselineLost"], &kept["packedBaseline"]), (&json!("tooLarge"), &Value::Null), "{kept:#}");
@@ -187,7 +187,7 @@ fn a_repeated_failover_inherits_the_baseline_and_the_right_disk_is_restored() {
     account.patch_set("cloudberry-proxy", &template(&good));
     let (again, ran) = lost(&account, &["--anew"]);
     let ran = ran.warns(&[&format!("compared with the baseline that {begun} recorded")]);
-    let ran = ran.says(&[&format!("what the recorded baseline ({begun}) of "), "test_db"]);
+    let ran = ran.says(&[&format!("data in the recorded baseline ({begun}) of "), "test_db"]);
     // The disk of the last run is empty, and cannot be restored.
     let target = format!("{}/{POD}", account.namespace);
     assert!(ran.out.contains(&format!("next: kubectl synxdb undo {target}\n")), "{}", ran.shown());
@@ -199,7 +199,7 @@ fn a_repeated_failover_inherits_the_baseline_and_the_right_disk_is_restored() {
     assert_eq!(ran.json_lines()[0]["baseline"]["from"], json!(begun), "{}", ran.shown());
 
     let doubt = format!("volume {second}, which {again} retained, was created by {begun}, which did not finish");
-    account.run(&["history"]).exits(0).says(&[&format!("it came with {begun}, which did not finish")]);
+    account.run(&["history"]).exits(0).says(&[&format!("it was created by {begun}, which did not finish")]);
     let ran = account.run(&["undo", POD, "--yes"]).exits(0);
     let ran = ran.warns(&[&format!("Undo of {begun} on {POD}"), &format!("{begun} is undone"), &doubt]);
     ran.says(&["Recovered: ", &format!("volume {first} restored")]);

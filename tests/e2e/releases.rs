@@ -61,7 +61,7 @@ fn what_resembles_synxdb_and_matches_no_rule_is_unknown() {
     let namespace = account.namespace.as_str();
     for (name, labels, why) in [
         ("catalog", json!({COMPONENT: "catalog"}), "label enterprise.dbaas/component=catalog"),
-        ("safekeeper", json!({"app": "x"}), "named like a component of SynxDB"),
+        ("safekeeper", json!({"app": "x"}), "named like a SynxDB component"),
     ] {
         let (pod, sets): (String, Api<StatefulSet>) = (format!("{name}-0"), account.sets());
         world.create(&idle(namespace, name, &labels, "synxdb/pause:4.0.0"));

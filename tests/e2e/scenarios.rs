@@ -14,7 +14,7 @@ fn recovers<'w>(world: &'w World, namespace: &str, pod: &str, target: &str, clai
     assert!(ran.out.starts_with(&format!("Recovered: {pod} in ")), "{}", ran.shown());
     before.is_recovered();
     let new = Before::of(world, namespace, pod);
-    let ran = ran.says(&["verified by ", &format!("old UID {} new UID {}", before.uid, new.uid)]);
+    let ran = ran.says(&[&format!("old UID {} new UID {}", before.uid, new.uid)]);
     let mut told = ran.clone();
     for (name, old) in &before.claims {
         let new = &new.claims[name].uid;
@@ -37,14 +37,14 @@ fn the_metadata_proxy_is_back_with_its_tables() {
 fn a_safekeeper_is_back() {
     let world = World::alone();
     let (_, ran) = recovers(&world, SYSTEM, "safekeeper-0", "safekeeper-0", 1);
-    ran.says(&["its status page answers"]);
+    ran.says(&["status endpoint OK: "]);
 }
 
 #[test]
 fn the_pageserver_is_back_on_two_new_disks() {
     let world = World::alone();
     let (_, ran) = recovers(&world, SYSTEM, "pageserver-0", "pageserver-0", 2);
-    ran.says(&["its status page answers"]);
+    ran.says(&["status endpoint OK: "]);
 }
 
 #[test]

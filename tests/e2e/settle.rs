@@ -37,7 +37,7 @@ fn a_pod_that_crashes_after_it_was_ready_never_recovers() {
     let good = containers(&account);
     let_them_crash(&account);
     let ran = account.run(&["failover", "wh9527-0", "--yes", "--settle", "5s", "--timeout", "25s"]).exits(6);
-    let ran = ran.says(&["Timed out: wh9527-0 is not back", "restarts: ", "restarted", "exit code"]);
+    let ran = ran.says(&["Timed out: wh9527-0 has not recovered", "restarts: ", "restarted", "exit code"]);
     assert!(ran.took < Duration::from_secs(40), "{}", ran.shown());
 
     // Once new pods stay, the retained disk can be restored.
@@ -72,7 +72,7 @@ fn an_undo_that_ends_in_a_crash_loop_can_be_undone() {
     let_them_crash(&account);
     let target = format!("{}/wh9527-0", account.namespace);
     let ran = world.run(&["undo", &target, "--yes", "--settle", "5s", "--timeout", "20s"]).exits(6);
-    let ran = ran.says(&["Timed out: wh9527-0 is not back", "restarts: "]);
+    let ran = ran.says(&["Timed out: wh9527-0 has not recovered", "restarts: "]);
     let volume = |before: &Before<'_>| before.claims["data-wh9527-0"].volume.clone();
     assert_eq!(volume(&Before::of(&world, &account.namespace, "wh9527-0")), volume(&before));
 

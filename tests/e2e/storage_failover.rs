@@ -110,7 +110,7 @@ fn a_pageserver_that_comes_back_empty_has_not_recovered() {
         world.run(&["verify", "pageserver-0"]).exits(7);
         empty.lift();
         let undo: Vec<&str> = undo.iter().map(String::as_str).chain(["--yes"]).collect();
-        world.run(&undo).exits(0).says(&["Recovered: pageserver-0 is back"]);
+        world.run(&undo).exits(0).says(&["Recovered: pageserver-0 in "]);
         world.run(&[&["verify", "pageserver-0"], &SAFEKEEPERS[..]].concat()).exits(0);
         empty.end();
     }
@@ -192,5 +192,5 @@ fn the_undo_of_a_safekeeper_after_later_votes_is_high_risk() {
     // The user confirms the risk with the pod's name.
     let all_the_same = ["--allow", "quorum-loss", "--confirm", "safekeeper-0"];
     let ran = world.run(&[&["undo", "safekeeper-0"], &all_the_same[..]].concat()).exits(0);
-    ran.says(&["Recovered: safekeeper-0 is back"]).warns(&["the old disk could vote twice"]);
+    ran.says(&["Recovered: safekeeper-0 in "]).warns(&["the old disk could vote twice"]);
 }

@@ -42,7 +42,7 @@ fn pages_over_https_are_read_only_from_verified_servers() {
     let verify = |authorities: &[&str]| over(&[&["verify"], &ALL[..], authorities].concat());
 
     // Without authorities, with other ones, and with another name: nothing is known, and nothing fails.
-    verify(&[]).exits(8).says(&["nothing says who signs its certificate (--page-ca-file FILE or --page-ca-secret)"]);
+    verify(&[]).exits(8).says(&["no certificate authority is configured (--page-ca-file FILE or --page-ca-secret)"]);
     let ran = verify(&["--page-ca-file", &wrong]).exits(8).says(&["its issuer is unknown: no authority in "]);
     assert!(!format!("{}{}", ran.out, ran.err).contains(TOKEN), "{}", ran.shown());
     let elsewhere = ["--page-ca-file", &right, "--page-server-name", "pages.example"];
@@ -57,11 +57,11 @@ fn pages_over_https_are_read_only_from_verified_servers() {
     // Recovery is verified over HTTPS, and only there.
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
     let ran = over(&["failover", "safekeeper-0", "--yes", "--anew", "--page-ca-file", &right]).exits(0);
-    ran.says(&["Recovered: safekeeper-0 is back", "match safekeeper-1, safekeeper-2"]);
+    ran.says(&["Recovered: safekeeper-0 in ", "match safekeeper-1, safekeeper-2"]);
     before.is_recovered();
     let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-1"];
     let ran = over(&[&["failover", "safekeeper-1", "--anew"], &all_the_same[..]].concat()).exits(8);
-    ran.says(&["Unverified: safekeeper-1 is Ready after ", "nothing says who signs its certificate"]);
+    ran.says(&["Unverified: safekeeper-1 is Ready after ", "no certificate authority is configured"]);
     behaving.end();
 
     // One with another component's certificate is not accepted.
@@ -70,5 +70,5 @@ fn pages_over_https_are_read_only_from_verified_servers() {
     settings.insert("safekeeper-2".into(), https(&authority.signed("safekeeper-1")));
     let _behaving = world.storage_now(&Value::Object(settings), &SAFEKEEPERS);
     let ran = over(&[&["verify"], &SAFEKEEPERS[..], &["--page-ca-file", &right]].concat()).exits(8);
-    ran.says(&["it is for safekeeper-1, not for safekeeper-2 or safekeeper-2.synxdb-system", "2 of 3 answer"]);
+    ran.says(&["it is valid for safekeeper-1, not for safekeeper-2 or safekeeper-2.synxdb-system", "2 of 3 respond"]);
 }

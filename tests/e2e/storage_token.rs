@@ -41,7 +41,7 @@ fn with_a_token_idle_timelines_are_verified() {
         let ran = verify(&token).exits(0).says(&["safekeeper-1 is 5,300,000 bytes behind on timeline "]);
         assert!(!format!("{}{}", ran.out, ran.err).contains(TOKEN), "{}", ran.shown());
         let ran = failover(&token).exits(4);
-        assert!(ran.error().contains(&format!("safekeeper-1 is short: {behind}")), "{}", ran.shown());
+        assert!(ran.error().contains(&format!("safekeeper-1 lacks WAL: {behind}")), "{}", ran.shown());
     }
     let wide = world.run(&["status", "-n", SYSTEM, "-o", "wide", "--page-token-file", &right]).exits(0);
     let row = wide.out.lines().find(|row| row.contains(" safekeeper-1 ")).unwrap();

@@ -43,7 +43,7 @@ fn a_terminating_account_is_not_judged_and_not_hidden() {
         all[name].status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Terminating")
     });
 
-    let said = format!("namespace {name} is being deleted: skipped");
+    let said = format!("namespace {name} is skipped (terminating)");
     let ran = world.run(&["status"]).exits(0).says(&[&said]);
     assert!(ran.out.starts_with("SynxDB is healthy: 10 of 10 pods ready"), "{}", ran.shown());
     let status = world.run(&["status", "-A", "-o", "json"]).exits(0).json();
@@ -71,7 +71,7 @@ fn a_terminating_account_is_not_judged_and_not_hidden() {
 
     let pod = format!("{name}/wh9527-0");
     let ran = world.run(&["status", "-n", name]).exits(8).says(&[&format!("namespace {name} is being deleted")]);
-    assert!(!ran.out.contains("is being deleted: skipped"), "{}", ran.shown());
+    assert!(!ran.out.contains("is skipped (terminating)"), "{}", ran.shown());
     for arguments in [&["failover", &pod, "--yes"][..], &["failover", "wh9527-0", "--yes", "-n", name]] {
         let ran = world.run(arguments).exits(4).silent();
         let next = format!("next: kubectl describe namespace {name}");

@@ -100,7 +100,7 @@ fn data_on_the_replaced_disk_is_missing_and_restored() {
     release(&failover).exits(4).silent().warns(&[&format!("volume {first} is in use: claim {claim} is bound to it")]);
     release(undo)
         .exits(0)
-        .says(&["Released: 1 volume of cloudberry-proxy-0", &format!("volume {second} is on Delete again")]);
+        .says(&["Released: 1 volume of cloudberry-proxy-0", &format!("volume {second}: reclaim policy set to Delete")]);
     is_gone(&world, &second);
     assert_eq!(world.projects(&account.namespace), projects);
 }

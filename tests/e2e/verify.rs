@@ -66,12 +66,12 @@ fn a_healthy_installation_is_verified() {
     assert!(system.err.is_empty(), "{}", system.shown());
     let pages: Vec<String> = results(&system).split_off(6);
     let expected = [
-        "safekeeper-0 page: passed",
+        "safekeeper-0 endpoint: passed",
         "safekeeper-1 endpoint: passed",
-        "safekeeper-2 page: passed",
+        "safekeeper-2 endpoint: passed",
         "safekeeper majority: passed",
         "safekeeper wal: passed",
-        "pageserver-0 page: passed",
+        "pageserver-0 endpoint: passed",
         "pageserver-0 tenants: passed",
     ];
     assert_eq!(pages, expected);

@@ -197,7 +197,7 @@ fn volumes_without_a_class_are_counted_and_restored() {
     // The smallest that is large enough.
     let [large, small, _] = volumes.names.as_slice() else { unreachable!() };
     assert_eq!(volume_of(&claim(&account, "data-wh9527-0")), *small);
-    let free = format!("volume {large} (2Gi) is free for claim data-wh9527-0");
+    let free = format!("volume {large} (2Gi) is Available for claim data-wh9527-0");
     let ran = account.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     ran.warns(&[&free]);
     assert_eq!(volume_of(&claim(&account, "data-wh9527-0")), *large);

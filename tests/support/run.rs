@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 use super::{machine, schemas};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
@@ -337,7 +338,11 @@ impl Running {
 
     pub fn signal(&self, signal: Signal) {
         if self.ended.is_none() {
-            kill_process(self.pid, signal).unwrap();
+            match kill_process(self.pid, signal) {
+                // It has ended by itself, which is not known here yet.
+                Ok(()) | Err(Errno::SRCH) => {}
+                Err(error) => panic!("signal {signal:?}: {error}"),
+            }
         }
     }
 
