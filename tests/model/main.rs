@@ -158,7 +158,7 @@ fn whatever_goes_wrong() {
     assert!(failed.is_empty(), "{} of {count} cases: seeds {failed:?}", failed.len());
     // Otherwise it tries nothing.
     if one.is_none() && count >= CASES {
-        let kinds = ["failover: recovered", "failover: data-missing", "failover: unproven", "failover: refused"];
+        let kinds = ["failover: recovered", "failover: dataMissing", "failover: unverified", "failover: refused"];
         let others = ["undo: recovered", "undo of undo: recovered", "runs killed", "undo given up", "second operator"];
         for kind in kinds.into_iter().chain(others) {
             assert!(ways.keys().any(|way| way.contains(kind)), "no case of this kind: {kind}");

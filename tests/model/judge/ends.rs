@@ -72,13 +72,13 @@ impl Judge<'_> {
         let in_place = || {
             let mut undos = self.story.acts.iter().filter(|act| act.undoes.is_some());
             let is_back = |(claim, volume): &(String, String)| self.has_volume(claim, volume, version);
-            reasons.contains("is in place") && undos.any(|act| act.returns.iter().all(is_back))
+            reasons.contains("is in use") && undos.any(|act| act.returns.iter().all(is_back))
         };
         self.forbidden(run).is_some()
             || reasons.contains("has recovered") && self.has_recovered()
             || in_place()
             || self.lacks_volumes(run)
-            || reasons.contains("two storage components would be away at once") && self.is_second_storage(run)
+            || reasons.contains("two storage components would be down at once") && self.is_second_storage(run)
     }
 
     /// Whether there was no volume for a new claim, and none was provisioned.

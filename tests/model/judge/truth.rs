@@ -40,11 +40,11 @@ impl Judge<'_> {
             // Compared with the other storage components, it is missed whether or not it answered before.
             ("dataMissing", None, _) if self.is_gone(plan, version) => {}
             ("dataMissing", missing, _) => {
-                wrong.push(format!("it said data-missing; lost: {lost}, {missing:?}"));
+                wrong.push(format!("it said dataMissing; lost: {lost}, {missing:?}"));
             }
             ("unverified", None, _) if plan["target"]["namespace"] != SYSTEM => {}
             ("unverified", None, _) if result["baseline"]["source"] == "none" => {}
-            ("unverified", missing, _) => wrong.push(format!("it said unproven: {}, {missing:?}", result["reasons"])),
+            ("unverified", missing, _) => wrong.push(format!("it said unverified: {}, {missing:?}", result["reasons"])),
             ("timedOut" | "clusterChanged" | "failed" | "interrupted", ..) => {
                 if result["resume"].is_null() {
                     wrong.push("it did not say how to go on".to_owned());
