@@ -89,9 +89,11 @@ fn an_unexpected_interruption_is_a_finding() {
     let world = World::alone();
     let (system, account) = (world.within::<Pod>(SYSTEM), world.within::<Pod>(ACCOUNT));
     let held = Held::new(&world, "safekeeper-1");
-    let failover = ["failover", "safekeeper-1", "--allow", "foreign-finalizer", "-o", "json"];
+    let failover = ["failover", "safekeeper-1", "--allow", "foreign-finalizer", "-o", "json", "-v", "6"];
     let failover = [&failover, &all_the_same("safekeeper-1")[..]].concat();
-    let running = world.start_command(world.plugin(&failover));
+    let mut running = world.start_command(world.plugin(&failover));
+    // The first probe has an answer once others follow: at most one is in flight, over two tunnels at most.
+    running.until_warns_times(&format!("/namespaces/{ACCOUNT}/pods/{PROXY}/portforward"), 4);
     world.until(&system, named("safekeeper-1"), "the old safekeeper is being deleted", |pods| {
         pods.get("safekeeper-1").is_some_and(|pod| pod.metadata.deletion_timestamp.is_some())
     });

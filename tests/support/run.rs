@@ -327,6 +327,14 @@ impl Running {
         }
     }
 
+    /// Waits for words that come so often on the standard error.
+    pub fn until_warns_times(&mut self, word: &str, times: usize) {
+        let deadline = Instant::now() + self.limit;
+        while text(&self.err).matches(word).count() < times {
+            self.line(&format!("{word:?} {times} times"), deadline);
+        }
+    }
+
     /// Waits for the first line of the standard output.
     pub fn first_line(&mut self) -> String {
         let deadline = Instant::now() + self.limit;
