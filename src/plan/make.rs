@@ -15,9 +15,9 @@ struct Intent {
     pod_uid: Option<String>,
     keep_claims: bool,
     claims: Vec<ReplacedClaim>,
-    /// Whether one of them was created since the operation began and goes, too: it is bound to a volume that it must not have, or is being
-    /// deleted.
-    misbound: bool,
+    /// Whether one of them was created since the operation began and goes, too: it is bound to a volume that it must not
+    /// have, or is being deleted.
+    newer_claim_goes: bool,
 }
 
 impl Intent {
@@ -37,16 +37,16 @@ impl Intent {
                     || record.keep_claims && !member.claims.iter().any(|present| present.name == claim.name),
             });
         }
-        let mut any_misbound = false;
+        let mut newer_claim_goes = false;
         for claim in &mut claims {
             let present = member.claims.iter().find(|present| present.name == claim.name);
             let goes = |present: &&Claim| misbound(claim, present, aside) || is_being_deleted(claim, present);
             if let Some(uid) = present.filter(goes).and_then(|it| it.uid.clone()) {
                 claim.uid = uid;
-                any_misbound = true;
+                newer_claim_goes = true;
             }
         }
-        Self { pod_uid: Some(record.pod_uid.clone()), keep_claims: record.keep_claims, claims, misbound: any_misbound }
+        Self { pod_uid: Some(record.pod_uid.clone()), keep_claims: record.keep_claims, claims, newer_claim_goes }
     }
 
     /// Adds the claims of a pod that was created since the operation began and is deleted, too: their volumes are retained
@@ -73,7 +73,7 @@ impl Intent {
             Some(ReplacedClaim { name, uid: claim.uid.clone()?, returns: None, ephemeral })
         });
         let (pod_uid, keep_claims) = (request.pod_uid.clone(), request.keep_claims);
-        Self { pod_uid, keep_claims, claims: claims.collect(), misbound: false }
+        Self { pod_uid, keep_claims, claims: claims.collect(), newer_claim_goes: false }
     }
 
     /// Returns the intent of a new undo: each claim whose volume the operation retained gets that volume back. For a claim that
@@ -92,7 +92,7 @@ impl Intent {
         }
         // A pod that waits for a restored volume stays: a claim that belongs to it would go with it, and its volume, too.
         let pod_uid = waits_for(member, &claims).then(String::new);
-        Self { pod_uid, keep_claims: false, claims, misbound: false }
+        Self { pod_uid, keep_claims: false, claims, newer_claim_goes: false }
     }
 }
 
@@ -112,7 +112,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     let meant = intent.pod_uid.as_ref().is_none_or(|uid| *uid == current_uid);
     let held = standing(member, &intent.claims).iter().any(|claim| !claim.ephemeral);
     let holds_old_claims = inputs.unfinished.is_some() && held;
-    let goes_too = holds_old_claims || intent.misbound || is_stuck(&inputs, component);
+    let goes_too = holds_old_claims || intent.newer_claim_goes || is_stuck(&inputs, component);
     let delete_pod = member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none()) && (meant || goes_too);
     if delete_pod && inputs.unfinished.is_some() {
         intent.add_claims_of_pod(member);

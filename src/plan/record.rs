@@ -324,7 +324,7 @@ pub fn settled(text: &str, by: &str) -> Option<String> {
 
 impl Record {
     /// Reads a record from an annotation or a journal's file, of this version or of v1alpha1; `None` if it is not one of
-    /// ours, or of a later version. Whoever may annotate a volume may write one: a name becomes part of a file's, and so is
+    /// ours, or of a later version. Anyone who may annotate a volume may write one: a name becomes part of a file's, and so is
     /// one of ours.
     pub fn parse(text: &str) -> Option<Self> {
         let record = serde_json::from_str(text).ok().or_else(|| {
@@ -444,12 +444,12 @@ impl Record {
         self.namespace == namespace && self.pod == pod
     }
 
-    /// Whether it is still under way, or was interrupted, and no newer act of the pod has recovered since.
+    /// Whether it is in progress, or was interrupted, and no newer operation on the pod has recovered since.
     pub fn unfinished(&self) -> bool {
         self.outcome.is_unfinished() && !self.is_settled()
     }
 
-    /// Whether nothing is left to be done about it: it recovered, or a newer act of the pod did.
+    /// Whether nothing is left to do for it: it recovered, or a newer operation on the pod did.
     pub fn is_settled(&self) -> bool {
         self.outcome == Outcome::Recovered || self.superseded_by.is_some()
     }
@@ -476,7 +476,7 @@ mod tests {
             "inherited": {"from": "c1b2c3d4", "taken": "2026-01-01T00:00:00Z"}, "supersededBy": "d1b2c3d4"})
     }
 
-    /// Whoever may annotate a volume may write a record: no field of it is more than it says it is.
+    /// Anyone who may annotate a volume may write a record: no field of it is more than it says it is.
     #[test]
     fn a_record_with_one_field_that_is_something_else_is_none() {
         assert!(Record::parse(&whole().to_string()).is_some());

@@ -129,7 +129,7 @@ fn a_failover_that_ended_on_a_volume_that_was_set_aside_goes_round_again() {
     // A volume of its own is waited for.
     let fine = astray.replace("uid: c3, volume: pv-1", "uid: c3, volume: pv-9");
     assert_eq!(steps(&planned(&world(&fine), None, &request(), &[])), "");
-    // Unless somebody deletes the new claim: the pod holds it, and it goes no other way.
+    // Unless another user deletes the new claim: the pod holds it, and it goes no other way.
     let deleted = astray.replace("uid: c3, volume: pv-1", "uid: c3, terminating: true, volume: pv-9");
     let plan = planned(&world(&deleted), None, &request(), &[]);
     assert_eq!((steps(&plan).as_str(), plan.id.as_str()), ("retain pv-9 (Delete); delete pod p3", "f2"));

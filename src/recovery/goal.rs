@@ -150,7 +150,7 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
             ClaimState::Unknown(reason) => {
                 return Progress::Waiting(format!("claim {} cannot be read: {reason}", claim.name));
             }
-            // The old one, or a new one that somebody deleted: the pod that holds it keeps it so.
+            // The old one, or a new one that another user deleted: the pod that holds it keeps it so.
             _ if claim.terminating && pod.node.is_some() && !claim.ephemeral => {
                 return Progress::Trapped(Trap {
                     pod: member.name.clone(),

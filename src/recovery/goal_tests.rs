@@ -112,7 +112,7 @@ fn a_pod_is_replaced_only_with_all_its_claims() {
             "claim cache-pageserver-0 is still the old one (Bound)",
             "claim cache-pageserver-0 is still the old one (Bound)",
         ),
-        // A new one that somebody deleted.
+        // A new one that another user deleted.
         (
             pod("uid: new, ready: true"),
             &NEW_CLAIMS.replacen("uid: d2,", "uid: d2, terminating: true,", 1),

@@ -23,7 +23,7 @@ impl RequestLog {
             log.pop_front();
         }
         log.push_back((method.to_owned(), path.to_owned()));
-        drop(log);
+        // Under the lock: the count and the entries agree.
         self.count.send_modify(|count| *count += 1);
     }
 
@@ -39,10 +39,10 @@ impl RequestLog {
         while times > 0 {
             // The sender is ours.
             let _ = count.changed().await;
+            let log = lock(&self.entries);
             let now = *count.borrow_and_update();
             let new = usize::try_from(now - seen).unwrap_or(usize::MAX);
-            times =
-                times.saturating_sub(self.entries().iter().rev().take(new).filter(|(_, p)| p.contains(part)).count());
+            times = times.saturating_sub(log.iter().rev().take(new).filter(|(_, p)| p.contains(part)).count());
             seen = now;
         }
     }
