@@ -3,4 +3,4 @@
 /// The version that is written.
 pub const API_VERSION: &str = "kubectl-synxdb/v1beta1";
 /// The version before it: what it saved and kept is still read.
-pub const V1ALPHA1: &str = "kubectl-synxdb/v1alpha1";
+pub(crate) const V1ALPHA1: &str = "kubectl-synxdb/v1alpha1";

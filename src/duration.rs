@@ -8,7 +8,7 @@ use std::time::Duration;
 /// A text that is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a duration such as 30s, 10m or 1h30m")]
-pub struct NotADuration(String);
+pub(crate) struct NotADuration(String);
 
 /// Units of a Go duration (`time.ParseDuration`), the longer one first where two begin alike, and their seconds.
 const UNITS: [(&str, f64); 8] =
@@ -19,7 +19,7 @@ const UNITS: [(&str, f64); 8] =
 ///
 /// # Errors
 /// The text is not a duration, or is longer than a [`Duration`] can be.
-pub fn parse(text: &str) -> Result<Duration, NotADuration> {
+pub(crate) fn parse(text: &str) -> Result<Duration, NotADuration> {
     let not_one = || NotADuration(text.to_owned());
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
@@ -40,7 +40,7 @@ pub fn parse(text: &str) -> Result<Duration, NotADuration> {
 
 /// Returns a duration as every text here has it, in two units at most: `697 ms`, `12.4 s`, `3m 21s`, `2h 5m`, `1d 3h`. A
 /// decimal or a second unit of zero is left out (`5 s`, `3m`).
-pub fn format(time: Duration) -> String {
+pub(crate) fn format(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if time.is_zero() {
         return "0 s".to_owned();
@@ -65,12 +65,12 @@ pub fn format(time: Duration) -> String {
 }
 
 /// Returns whole seconds as [`format()`] prints them; `0 s` for a negative number.
-pub fn format_seconds(seconds: i64) -> String {
+pub(crate) fn format_seconds(seconds: i64) -> String {
     format(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
 /// Returns an age as kubectl prints it (apimachinery's `duration.HumanDuration`): `12s`, `5m30s`, `3h`, `2d4h`, `1y20d`.
-pub fn age(from: Option<Timestamp>, now: Timestamp) -> String {
+pub(crate) fn age(from: Option<Timestamp>, now: Timestamp) -> String {
     match from {
         None => "<unknown>".into(),
         Some(from) => age_of(now.as_second() - from.as_second()),
@@ -78,7 +78,7 @@ pub fn age(from: Option<Timestamp>, now: Timestamp) -> String {
 }
 
 /// Returns the age of something that began so many seconds ago, as [`age`] prints it.
-pub fn age_of(seconds: i64) -> String {
+pub(crate) fn age_of(seconds: i64) -> String {
     // Two clocks may be a second apart.
     if seconds < -1 {
         return "<invalid>".into();
@@ -113,7 +113,7 @@ pub fn age_of(seconds: i64) -> String {
 /// `02:14 UTC yesterday (19h ago)`, `21:03 UTC today (12m ago)`, `02:14 UTC on 2026-11-20 (7d3h ago)`.
 ///
 /// A time that lies ahead by the little that two clocks may differ counts as now.
-pub fn when(then: Timestamp, now: Timestamp) -> String {
+pub(crate) fn when(then: Timestamp, now: Timestamp) -> String {
     let date = |time: Timestamp| time.to_zoned(TimeZone::UTC).date();
     let day = match (date(then), date(now)) {
         (then, now) if then == now => "today".to_owned(),
@@ -125,7 +125,7 @@ pub fn when(then: Timestamp, now: Timestamp) -> String {
 }
 
 /// Returns the time of day of an RFC 3339 time, `02:14:05 UTC`; `None` if the text is not one.
-pub fn clock(time: &str) -> Option<String> {
+pub(crate) fn clock(time: &str) -> Option<String> {
     let time: Timestamp = time.parse().ok()?;
     Some(time.strftime("%H:%M:%S UTC").to_string())
 }

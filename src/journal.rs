@@ -93,7 +93,7 @@ impl Journal {
 }
 
 /// Returns whether a record would be written without its baseline.
-pub fn loses_baseline(record: &Record) -> bool {
+pub(crate) fn loses_baseline(record: &Record) -> bool {
     record.has_baseline() && text(record).is_ok_and(|(_, lost)| lost)
 }
 

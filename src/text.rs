@@ -6,13 +6,13 @@ use std::fmt::Display;
 const NAMED: usize = 3;
 
 /// Returns a number with its noun: `1 table`, `2 tables`.
-pub fn counted<N: Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+pub(crate) fn counted<N: Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
     let ending = plural(number == N::from(1));
     format!("{number} {noun}{ending}")
 }
 
 /// Returns the noun for so many things, without the number: `volume`, `volumes`.
-pub fn noun(number: usize, noun: &str) -> String {
+pub(crate) fn noun(number: usize, noun: &str) -> String {
     format!("{noun}{}", plural(number == 1))
 }
 
@@ -21,12 +21,12 @@ fn plural(is_one: bool) -> &'static str {
 }
 
 /// Returns names with their verb: `a is`, `a, b are`.
-pub fn are(names: &[&str]) -> String {
+pub(crate) fn are(names: &[&str]) -> String {
     format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
 }
 
 /// Returns the first three items, and how many more there are: `a; b; c and 2 more`.
-pub fn first_few(items: &[String]) -> String {
+pub(crate) fn first_few(items: &[String]) -> String {
     let shown = items.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
     match items.len().saturating_sub(NAMED) {
         0 => shown,
@@ -35,7 +35,7 @@ pub fn first_few(items: &[String]) -> String {
 }
 
 /// Returns a text on one line: each run of white space becomes a single space.
-pub fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

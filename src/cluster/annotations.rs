@@ -15,10 +15,10 @@ use crate::error::{Error, Result};
 const TRIES: usize = 8;
 
 /// What is written: a value, or `None` if the annotation is removed.
-pub type Changes = BTreeMap<String, Option<String>>;
+pub(crate) type Changes = BTreeMap<String, Option<String>>;
 
 /// Makes the changes from the annotations that are present.
-pub type Compose<'c> = dyn FnMut(&BTreeMap<String, String>) -> Result<Changes> + Send + 'c;
+pub(crate) type Compose<'c> = dyn FnMut(&BTreeMap<String, String>) -> Result<Changes> + Send + 'c;
 
 /// A volume's annotations as they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,13 +5,13 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// Largest file of settings or certificates that is read, in bytes.
-pub const LARGEST: u64 = 16 << 20;
+pub(crate) const LARGEST: u64 = 16 << 20;
 
 /// Reads a file of at most `most` bytes. Accepts a pipe: shells make one for a command's output.
 ///
 /// # Errors
 /// The system's error; the file is larger.
-pub fn read_limited(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_limited(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
@@ -24,7 +24,7 @@ pub fn read_limited(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// The system's error; the file is larger, or is not text.
-pub fn text(path: &Path, most: u64) -> io::Result<String> {
+pub(crate) fn text(path: &Path, most: u64) -> io::Result<String> {
     String::from_utf8(read_limited(path, most)?).map_err(|_| io::Error::other("it is not UTF-8 text"))
 }
 

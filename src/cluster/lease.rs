@@ -97,7 +97,7 @@ pub enum Next {
 }
 
 /// Judges a Lease, or its absence.
-pub fn judge(lease: Option<&Lease>, now: Timestamp, is_gone: impl Fn(&Process) -> bool) -> LeaseState {
+pub(crate) fn judge(lease: Option<&Lease>, now: Timestamp, is_gone: impl Fn(&Process) -> bool) -> LeaseState {
     let Some(spec) = lease.and_then(|lease| lease.spec.as_ref()) else { return LeaseState::Free };
     let Some(identity) = spec.holder_identity.as_deref().filter(|holder| !holder.trim().is_empty()) else {
         return LeaseState::Free;

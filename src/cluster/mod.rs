@@ -12,43 +12,43 @@
 //! - [`pods`]: pods kept up to date, and nothing else; `secret`: one value of a Secret; [`config_map`]: one of a
 //!   ConfigMap
 
-pub mod annotations;
+pub(crate) mod annotations;
 mod body_limit;
 mod client;
-pub mod config_map;
-pub mod connect;
+pub(crate) mod config_map;
+pub(crate) mod connect;
 mod credential;
 mod everywhere;
 mod failure;
-pub mod files;
+pub(crate) mod files;
 mod foreign;
-pub mod forward;
+pub(crate) mod forward;
 mod framing;
 mod handle;
 mod kubeconfig;
 mod kubeconfig_names;
-pub mod lease;
-pub mod lease_lock;
-pub mod listener;
-pub mod multi_watch;
-pub mod observe;
+pub(crate) mod lease;
+pub(crate) mod lease_lock;
+pub(crate) mod listener;
+pub(crate) mod multi_watch;
+pub(crate) mod observe;
 mod options;
 mod patience;
-pub mod permission;
-pub mod pods;
-pub mod process;
-pub mod programs;
+pub(crate) mod permission;
+pub(crate) mod pods;
+pub(crate) mod process;
+pub(crate) mod programs;
 mod proxy;
-pub mod read;
+pub(crate) mod read;
 mod request_errors;
 mod secret;
 pub mod snapshot;
 mod transport;
-pub mod tries;
-pub mod tunnel;
-pub mod watch;
+pub(crate) mod tries;
+pub(crate) mod tunnel;
+pub(crate) mod watch;
 mod watch_cache;
-pub mod write;
+pub(crate) mod write;
 
 #[cfg(test)]
 mod testing;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Returns the program of this name on PATH. An empty or relative entry of PATH is the current folder, which may belong
 /// to anyone: it is skipped, as Go's `exec` does for kubectl. A name with a slash is already a path and is returned as
 /// it is.
-pub fn find(name: &str) -> Option<PathBuf> {
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
     find_on(&std::env::var_os("PATH").unwrap_or_default(), name)
 }
 

@@ -95,7 +95,7 @@ fn render(
         Output::Name => text::names(topology),
         Output::Text | Output::Wide if args.no_headers => text::rows((topology, positions), wide, now, paint),
         Output::Text | Output::Wide => {
-            text::status_in_columns(context.screen.room, report, (topology, positions), wide, now, paint)
+            text::status(context.screen.room, report, (topology, positions), wide, now, paint)
         }
     })
 }

@@ -9,14 +9,14 @@ use crate::topology::{Topology, VolumePhase};
 use jiff::Timestamp;
 
 /// Returns the operations with a retained volume that is unclaimed, the newest first.
-pub fn kept(topology: &Topology, now: Timestamp) -> Vec<Candidate> {
+pub(crate) fn kept(topology: &Topology, now: Timestamp) -> Vec<Candidate> {
     let records = Record::on_volumes(topology);
     let kept = with_volumes(topology, &records);
     kept.into_iter().map(|record| Candidate::new(&record.id, about(record, now))).collect()
 }
 
 /// Returns those operations, and their pods.
-pub fn undoable(topology: &Topology, begun: &str, now: Timestamp) -> Vec<Candidate> {
+pub(crate) fn undoable(topology: &Topology, begun: &str, now: Timestamp) -> Vec<Candidate> {
     let records = Record::on_volumes(topology);
     let kept = with_volumes(topology, &records);
     let mut of: Vec<Named<'_>> = Vec::new();

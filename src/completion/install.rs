@@ -4,11 +4,11 @@ use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// The file name that kubectl looks for.
-pub const FILE: &str = "kubectl_complete-synxdb";
+pub(crate) const FILE: &str = "kubectl_complete-synxdb";
 
 /// A folder of PATH.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folder {
+pub(crate) struct Folder {
     /// Its path.
     pub path: PathBuf,
     /// Whether it contains `kubectl-synxdb`, as a file or a link.
@@ -23,7 +23,7 @@ pub struct Folder {
 
 /// What exists under the file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// Nothing.
     Nothing,
     /// The file of this version.
@@ -36,7 +36,7 @@ pub enum Found {
 
 /// The step to take.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Create this file.
     Write(PathBuf),
     /// Replace this file: it is of another version.
@@ -59,7 +59,7 @@ impl Folder {
 ///
 /// # Errors
 /// The plugin is not on PATH, a foreign file is in the way, or no folder is writable.
-pub fn to_install(path: &[Folder]) -> Result<Step> {
+pub(crate) fn to_install(path: &[Folder]) -> Result<Step> {
     let Some(plugin) = path.iter().find(|folder| folder.has_plugin) else {
         return Err(Error::refused("kubectl-synxdb is not on PATH")
             .because("kubectl would find neither the plugin nor its completion; nothing was changed")
@@ -89,7 +89,7 @@ pub fn to_install(path: &[Folder]) -> Result<Step> {
 ///
 /// # Errors
 /// The first one on PATH is foreign, or cannot be removed.
-pub fn to_uninstall(path: &[Folder]) -> Result<Step> {
+pub(crate) fn to_uninstall(path: &[Folder]) -> Result<Step> {
     match path.iter().find(|folder| folder.found != Found::Nothing) {
         None => Ok(Step::Absent),
         Some(first) if first.found == Found::Foreign => Err(foreign(first)),

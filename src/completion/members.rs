@@ -18,7 +18,7 @@ pub(super) struct Named<'n> {
 
 /// How namespaces are written.
 #[derive(Clone, Copy, Debug)]
-pub enum Called<'c> {
+pub(crate) enum Called<'c> {
     /// By their full names.
     InFull,
     /// By a prefix that is unique among these.
@@ -36,7 +36,7 @@ impl Called<'_> {
 
 /// Returns the pods of the kind `names` with the prefix `begun`, without those that were typed already. Without a time their
 /// state is unknown, and not shown.
-pub fn members(
+pub(crate) fn members(
     topology: &Topology,
     names: Names,
     begun: &str,

@@ -5,12 +5,12 @@
 //! - [`install`]: where to install `kubectl_complete-synxdb`
 //! - [`scripts`]: the shell scripts
 
-pub mod acts;
+pub(crate) mod acts;
 mod candidate;
-pub mod install;
-pub mod line;
-pub mod members;
-pub mod names;
+pub(crate) mod install;
+pub(crate) mod line;
+pub(crate) mod members;
+pub(crate) mod names;
 pub mod scripts;
 
 pub use candidate::Candidate;

@@ -7,7 +7,7 @@ use crate::cluster::snapshot::NamespaceFacts;
 use crate::topology::{Layout, SpaceKind};
 
 /// Returns namespaces: SynxDB's first, the system before the accounts.
-pub fn namespaces(all: &[NamespaceFacts], layout: &Layout) -> Vec<Candidate> {
+pub(crate) fn namespaces(all: &[NamespaceFacts], layout: &Layout) -> Vec<Candidate> {
     let kind =
         |namespace: &NamespaceFacts| layout.space_kind(&namespace.name).filter(|_| layout.is_certain(&namespace.name));
     let mut all: Vec<&NamespaceFacts> = all.iter().collect();
@@ -30,7 +30,7 @@ pub fn namespaces(all: &[NamespaceFacts], layout: &Layout) -> Vec<Candidate> {
 }
 
 /// Returns contexts, clusters or users of the kubeconfig, in its order.
-pub fn entries(entries: &Entries, names: Names) -> Vec<Candidate> {
+pub(crate) fn entries(entries: &Entries, names: Names) -> Vec<Candidate> {
     match names {
         Names::Context => {
             let candidate = |context: &crate::cluster::ContextEntry| {
@@ -48,7 +48,7 @@ pub fn entries(entries: &Entries, names: Names) -> Vec<Candidate> {
 }
 
 /// Returns databases, each with the pods whose servers have it; each name once.
-pub fn databases(found: &[(String, String)]) -> Vec<Candidate> {
+pub(crate) fn databases(found: &[(String, String)]) -> Vec<Candidate> {
     let mut candidates: Vec<Candidate> = Vec::new();
     for (pod, name) in found {
         match candidates.iter_mut().find(|known| known.value == *name) {
@@ -60,7 +60,7 @@ pub fn databases(found: &[(String, String)]) -> Vec<Candidate> {
 }
 
 /// Returns names with their descriptions: scenarios of the practice cluster, document kinds.
-pub fn described<'n>(all: impl IntoIterator<Item = (&'n str, &'n str)>) -> Vec<Candidate> {
+pub(crate) fn described<'n>(all: impl IntoIterator<Item = (&'n str, &'n str)>) -> Vec<Candidate> {
     all.into_iter().map(|(name, about)| Candidate::new(name, about)).collect()
 }
 

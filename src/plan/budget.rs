@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 
 /// Maximum bytes of all keys and values of an object's annotations together (`TotalAnnotationSizeLimitB` of
 /// k8s.io/apimachinery).
-pub const MOST: usize = 256 << 10;
+pub(crate) const MOST: usize = 256 << 10;
 /// Bytes of these that are left to others: once an object's annotations are full, no controller can annotate it either, and
 /// a volume that cannot be annotated cannot be bound.
 const LEFT: usize = 32 << 10;
 
 /// How a volume's annotations change to include the current record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fit {
+pub(crate) struct Fit {
     /// What is written: a value, or `None` if the annotation is removed. Always includes the current record.
     pub changes: BTreeMap<String, Option<String>>,
     /// What is trimmed from older records.
@@ -27,7 +27,7 @@ pub struct Fit {
 
 /// How much is trimmed from older records of a volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Trimmed {
+pub(crate) struct Trimmed {
     /// Records that lost their baseline.
     pub baselines: usize,
     /// Records that lost the manifests of their claims.
@@ -38,7 +38,7 @@ pub struct Trimmed {
 
 /// Other annotations leave no room for a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full {
+pub(crate) struct Full {
     /// Bytes that all annotations would have; [`MOST`] are allowed.
     pub bytes: usize,
 }
@@ -88,7 +88,7 @@ impl Older {
 ///
 /// # Errors
 /// There is no room for it, however much of older ones is trimmed.
-pub fn fit(current: &Record, volume: &str, annotations: &BTreeMap<String, String>) -> Result<Fit, Full> {
+pub(crate) fn fit(current: &Record, volume: &str, annotations: &BTreeMap<String, String>) -> Result<Fit, Full> {
     let key = current.annotation();
     let had = current.has_baseline();
     let mut current = current.clone().packed();
@@ -212,7 +212,7 @@ fn without_manifests(record: &mut Value) -> bool {
 
 impl Trimmed {
     /// Returns a notice of what was trimmed; `None` if nothing was.
-    pub fn notice(self, volume: &str) -> Option<String> {
+    pub(crate) fn notice(self, volume: &str) -> Option<String> {
         let part =
             |number: usize, text: &dyn Fn(String) -> String| (number > 0).then(|| text(counted(number, "record")));
         let parts = [

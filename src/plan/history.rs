@@ -1,6 +1,6 @@
 //! Past operations from their records, and which of them can be undone. Pure.
 
-pub use super::set_aside::AsideState;
+pub(crate) use super::set_aside::AsideState;
 use super::set_aside::state;
 use super::way_back::doubt;
 use super::{Action, Outcome, Record, RecordedClaim, Returns, newest, returning};
@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Returns an operation's ID as a user may type it: `3f2a91bc`, or `failover/3f2a91bc` and `undo/3f2a91bc` as `-o name`
 /// prints it. Other text is returned unchanged.
-pub fn without_type(typed: &str) -> &str {
+pub(crate) fn without_type(typed: &str) -> &str {
     let is_id = |id: &str| id.len() == 8 && id.chars().all(|c| c.is_ascii_hexdigit());
     match typed.split_once('/') {
         Some(("failover" | "undo", id)) if is_id(id) => id,
@@ -56,7 +56,7 @@ impl Entry {
 }
 
 /// Returns every operation with what became of it, the newest first.
-pub fn history(topology: &Topology, records: &[Record]) -> Vec<Entry> {
+pub(crate) fn history(topology: &Topology, records: &[Record]) -> Vec<Entry> {
     let entry = |record: &Record| {
         let time = |text: Option<&str>| text.and_then(|text| text.parse::<Timestamp>().ok());
         let (started, finished) = (time(Some(&record.started)), time(record.finished.as_deref()));
@@ -105,7 +105,7 @@ fn aside(topology: &Topology, record: &Record, claim: &RecordedClaim, name: &str
 
 /// A volume to release: only while it is as its last claim left it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Release {
+pub(crate) struct Release {
     /// Its name.
     pub volume: String,
     /// Its UID.
@@ -117,7 +117,7 @@ pub struct Release {
 }
 
 /// Returns the retained volumes of an operation to release. Some may be gone: an earlier run released them.
-pub fn to_release(topology: &Topology, records: &[Record], entry: &Entry) -> Vec<Release> {
+pub(crate) fn to_release(topology: &Topology, records: &[Record], entry: &Entry) -> Vec<Release> {
     let kept = |name: &str| entry.aside.iter().any(|aside| aside.volume == name && aside.state == AsideState::Kept);
     let release = |back: Returns| {
         let volume = topology.recorded.iter().find(|volume| volume.uid == back.uid)?;
@@ -134,7 +134,7 @@ pub fn to_release(topology: &Topology, records: &[Record], entry: &Entry) -> Vec
 }
 
 /// Returns why the volumes of an operation must not be released; `None` if they may.
-pub fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entry) -> Option<String> {
+pub(crate) fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entry) -> Option<String> {
     let record = &entry.record;
     if entry.aside.is_empty() {
         return Some(format!("{} retained no volume", record.id));

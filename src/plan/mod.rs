@@ -4,14 +4,14 @@
 //! The dry run, the text above the prompt, the run itself and the JSON output all read the same [`Plan`].
 
 mod admission;
-pub mod budget;
+pub(crate) mod budget;
 mod checks;
 mod compared;
 mod fits;
 mod going_on;
 #[cfg(test)]
 mod going_tests;
-pub mod history;
+pub(crate) mod history;
 mod in_flight;
 mod inputs;
 mod kept_baseline;
@@ -22,7 +22,7 @@ mod model;
 #[cfg(test)]
 mod plan_tests;
 mod prior_actions;
-pub mod probes;
+pub(crate) mod probes;
 mod record;
 mod record_v1alpha1;
 #[cfg(test)]
@@ -30,7 +30,7 @@ mod reservation_tests;
 pub mod rights;
 #[cfg(test)]
 mod rights_tests;
-pub mod set_aside;
+pub(crate) mod set_aside;
 mod settle;
 #[cfg(test)]
 mod tests;

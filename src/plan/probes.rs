@@ -116,7 +116,7 @@ impl Probes {
 }
 
 /// Returns whether databases of other namespaces depend on this pod.
-pub fn reaches_further(member: &Member) -> bool {
+pub(crate) fn reaches_further(member: &Member) -> bool {
     match member.role {
         Role::MetadataProxy
         | Role::Safekeeper
@@ -131,7 +131,7 @@ pub fn reaches_further(member: &Member) -> bool {
 /// Returns the databases that depend on a pod: for a safekeeper or the pageserver, the metadata's and every account's; for the
 /// metadata proxy, the same; for a coordinator or warehouse proxy, its own; for a warehouse node, those of the component that
 /// answers for it; for other system components, all, with nothing promised.
-pub fn depending(topology: &Topology, member: &Member) -> Probes {
+pub(crate) fn depending(topology: &Topology, member: &Member) -> Probes {
     let mut probes = Probes::default();
     for space in &topology.spaces {
         for component in &space.components {
@@ -149,7 +149,7 @@ pub fn depending(topology: &Topology, member: &Member) -> Probes {
 ///
 /// # Errors
 /// The reason why it cannot be probed: it is not a SynxDB component, or does not accept SQL.
-pub fn named(topology: &Topology, member: &Member, namespace: &str, pod: &str) -> Result<Probes, String> {
+pub(crate) fn named(topology: &Topology, member: &Member, namespace: &str, pod: &str) -> Result<Probes, String> {
     let Some(endpoint) = topology.member(namespace, pod) else {
         return Err(format!("{namespace}/{pod} is not a SynxDB component according to the layout"));
     };

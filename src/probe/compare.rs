@@ -122,7 +122,7 @@ impl Missing {
 
 /// Returns a name in which every character is harmless on a terminal, and none is a slash: all but letters, digits, spaces
 /// and `_-.$` are written as `%XX`, byte by byte.
-pub fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for character in name.chars() {
         if character.is_alphanumeric() || "_-.$ ".contains(character) {

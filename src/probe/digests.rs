@@ -26,7 +26,7 @@ const LARGEST: usize = 64 << 10;
 
 /// Requests the digests of the WAL that, according to their `readings`, several safekeepers have in common. Empty if
 /// fewer than two of them get the token.
-pub async fn digests(
+pub(crate) async fn digests(
     cluster: &Cluster,
     namespace: &str,
     safekeepers: &[(&str, &StatusEndpoint)],

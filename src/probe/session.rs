@@ -18,7 +18,7 @@ use super::connector::{Connector, LOCK_TIMEOUT, Settings, SqlTarget};
 use super::handshake::{Cancel, Driver, Opening, log_in};
 use super::sqlstate::Meaning;
 use super::statements::{Access, GUARDED, Statement, guard, settings};
-pub use super::trouble::ProbeError;
+pub(crate) use super::trouble::ProbeError;
 
 /// The first pause after a login that hung; it doubles.
 const AFTER_A_HANG: Duration = Duration::from_secs(2);
@@ -40,7 +40,7 @@ const MOST_LISTED: usize = 3;
 const ANOTHER_DATABASE: [&str; 4] = ["3D000", "55000", "53300", "42501"];
 
 /// The connection to a server, with the memory of what hung and of how it takes settings.
-pub struct Connection<C> {
+pub(crate) struct Connection<C> {
     connector: Arc<C>,
     target: SqlTarget,
     databases: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Hangs>>>>,
@@ -73,7 +73,7 @@ struct Hangs {
 
 impl<C: Connector> Connection<C> {
     /// Connects to `target`, over `connector`.
-    pub fn new(connector: C, target: SqlTarget) -> Self {
+    pub(crate) fn new(connector: C, target: SqlTarget) -> Self {
         let known = Known {
             settings: Settings::Options { row_security: true },
             seen_in_force: false,
@@ -87,7 +87,8 @@ impl<C: Connector> Connection<C> {
     }
 
     /// Returns its target.
-    pub fn target(&self) -> &SqlTarget {
+    #[cfg(test)]
+    pub(crate) fn target(&self) -> &SqlTarget {
         &self.target
     }
 
@@ -248,7 +249,7 @@ impl<C: Connector> Connection<C> {
     }
 
     /// Returns until when a database gets a pause after its last login hung.
-    pub fn paused_until(&self, database: &str) -> Option<Instant> {
+    pub(crate) fn paused_until(&self, database: &str) -> Option<Instant> {
         let turn = self.turn(database);
         // A database with an attempt in progress gets no pause.
         turn.try_lock().ok().and_then(|hangs| hangs.not_before).filter(|not_before| *not_before > Instant::now())

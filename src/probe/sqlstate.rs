@@ -106,7 +106,7 @@ const CLASSES: [(&str, Meaning); 31] = [
 ];
 
 /// Returns what a SQLSTATE means; [`Meaning::Unknown`] for one that is in neither table.
-pub fn meaning(code: &str) -> Meaning {
+pub(crate) fn meaning(code: &str) -> Meaning {
     let of =
         |table: &[(&str, Meaning)], key: &str| table.iter().find(|(one, _)| *one == key).map(|(_, meaning)| *meaning);
     of(&CODES, code)

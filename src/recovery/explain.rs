@@ -16,11 +16,11 @@ pub(super) const CLAIM: &str = "PersistentVolumeClaim";
 
 /// The Events that were present before, by UID and count: the server's clock is not compared with this machine's.
 #[derive(Clone, Debug, Default)]
-pub struct SeenEvents(HashSet<(String, i32)>);
+pub(crate) struct SeenEvents(HashSet<(String, i32)>);
 
 /// An object that a wait may be about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WaitTarget {
+pub(crate) struct WaitTarget {
     /// Its kind: a Service has its StatefulSet's name.
     pub kind: &'static str,
     /// Its name.
@@ -34,12 +34,12 @@ pub struct WaitTarget {
 
 impl SeenEvents {
     /// Returns the current Events.
-    pub fn of(objects: &NamespaceObjects) -> Self {
+    pub(crate) fn of(objects: &NamespaceObjects) -> Self {
         Self(objects.events.items().iter().map(identity).collect())
     }
 
     /// Returns the newest Warning about the target since then, as `Reason: message`.
-    pub fn newest_warning(&self, objects: &NamespaceObjects, subject: &WaitTarget) -> Option<String> {
+    pub(crate) fn newest_warning(&self, objects: &NamespaceObjects, subject: &WaitTarget) -> Option<String> {
         let is_new = |event: &&Event| !self.0.contains(&identity(event));
         warnings(objects, subject).filter(is_new).max_by_key(|event| version(event)).map(warning_text)
     }

@@ -10,7 +10,7 @@ pub(super) type Goal = fn(&Plan, &Topology) -> Progress;
 
 /// The progress towards a goal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// It is reached.
     Reached,
     /// Not yet; what is waited for.
@@ -25,7 +25,7 @@ pub enum Progress {
 /// deleted, and stays Pending forever (kubernetes/kubernetes#74374); one that was scheduled keeps the claim Terminating
 /// for as long as it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trap {
+pub(crate) struct Trap {
     /// Name of the Pending pod.
     pub pod: String,
     /// Its UID.
@@ -42,7 +42,7 @@ pub struct Trap {
 
 impl Trap {
     /// Returns whether it is still the same trap, even if the pod's status changed.
-    pub fn is_still(&self, earlier: &Self) -> bool {
+    pub(crate) fn is_still(&self, earlier: &Self) -> bool {
         let what = |trap: &Self| (trap.uid.clone(), trap.claim.clone(), trap.state.clone(), trap.holds);
         what(self) == what(earlier)
     }
@@ -50,7 +50,7 @@ impl Trap {
 
 /// Returns the pod that replaced the old one: with the same name and another UID, or, if no StatefulSet keeps the name,
 /// a new pod of the same controller.
-pub fn successor<'t>(plan: &Plan, topology: &'t Topology) -> Option<(&'t Member, &'t PodFacts)> {
+pub(crate) fn successor<'t>(plan: &Plan, topology: &'t Topology) -> Option<(&'t Member, &'t PodFacts)> {
     let target = &plan.target;
     let namesake = topology.member(&target.namespace, &target.pod);
     if let Some((member, pod)) = namesake.and_then(|member| Some((member, member.pod.as_ref()?)))
@@ -68,7 +68,7 @@ pub fn successor<'t>(plan: &Plan, topology: &'t Topology) -> Option<(&'t Member,
 
 /// The end of phase 1: the volume controller has processed each reservation of a volume, and each removed one. A claim
 /// that is created before would get another volume.
-pub fn noticed(plan: &Plan, topology: &Topology) -> Progress {
+pub(crate) fn noticed(plan: &Plan, topology: &Topology) -> Progress {
     let found = |uid: &str| topology.recorded.iter().find(|volume| volume.uid == uid);
     let not_yet = |what: String, volume: Option<&Volume>| {
         let how = volume.map_or("missing", |volume| volume.phase.as_str());
@@ -102,14 +102,14 @@ pub fn noticed(plan: &Plan, topology: &Topology) -> Progress {
 
 /// Returns the claim that took a replaced one's place: with the same name, or, if it belongs to a pod with a new name,
 /// named after that.
-pub fn new_claim<'m>(plan: &Plan, member: &'m Member, replaced: &ReplacedClaim) -> Option<&'m Claim> {
+pub(crate) fn new_claim<'m>(plan: &Plan, member: &'m Member, replaced: &ReplacedClaim) -> Option<&'m Claim> {
     let of_pod = replaced.name.strip_prefix(&plan.target.pod).filter(|_| replaced.ephemeral);
     let name = of_pod.map_or_else(|| replaced.name.clone(), |volume| format!("{}{volume}", member.name));
     member.claims.iter().find(|claim| claim.name == name)
 }
 
 /// Phase 4: the pod has a new UID and stays, and every replaced claim has a new UID and is Bound.
-pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
+pub(crate) fn replaced(plan: &Plan, topology: &Topology) -> Progress {
     let target = &plan.target;
     let Some((member, pod)) = successor(plan, topology) else {
         let old = topology.member(&target.namespace, &target.pod).and_then(|member| member.pod.as_ref());
@@ -198,7 +198,7 @@ fn in_the_way(plan: &Plan, topology: &Topology) -> String {
 }
 
 /// Phase 5: the successor is Ready and stays, and phase 4 still holds.
-pub fn ready(plan: &Plan, topology: &Topology) -> Progress {
+pub(crate) fn ready(plan: &Plan, topology: &Topology) -> Progress {
     match replaced(plan, topology) {
         Progress::Reached => {}
         other => return other,
@@ -220,7 +220,7 @@ pub fn ready(plan: &Plan, topology: &Topology) -> Progress {
 ///
 /// # Errors
 /// Which claim has one.
-pub fn nothing_else_goes(plan: &Plan, topology: &Topology) -> Result<(), String> {
+pub(crate) fn nothing_else_goes(plan: &Plan, topology: &Topology) -> Result<(), String> {
     // The user confirmed that volumes may be lost.
     if plan.checks.iter().any(|check| check.id == PlanCheckId::Retention && check.overridden) {
         return Ok(());
@@ -253,7 +253,7 @@ pub fn nothing_else_goes(plan: &Plan, topology: &Topology) -> Result<(), String>
 
 /// Returns the version of the pod to delete, if a claim that is deleted with it has no volume yet: binding one changes
 /// the pod before anything is written to it. `None` if that cannot happen.
-pub fn may_get_a_volume(plan: &Plan, topology: &Topology) -> Option<String> {
+pub(crate) fn may_get_a_volume(plan: &Plan, topology: &Topology) -> Option<String> {
     let member = topology.member(&plan.target.namespace, &plan.target.pod)?;
     let waits = |claim: &Claim| claim.ephemeral && claim.volume_name.is_none();
     let pod = member.pod.as_ref().filter(|pod| pod.uid == plan.target.uid && member.claims.iter().any(waits))?;
@@ -265,7 +265,7 @@ pub fn may_get_a_volume(plan: &Plan, topology: &Topology) -> Option<String> {
 ///
 /// # Errors
 /// What has changed.
-pub fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
+pub(crate) fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
     nothing_else_goes(plan, topology)?;
     // The new claim would get it, and the pod would run on a retained volume.
     if let Some(Step::Unreserve { volume, claim, .. }) = reserved_since(plan, topology).first() {

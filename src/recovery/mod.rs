@@ -1,15 +1,15 @@
 //! Runs a plan: executes its steps, waits for its goals, and reports events. No printing.
 
-pub mod availability;
-pub mod events;
-pub mod executor;
-pub mod explain;
-pub mod goal;
+pub(crate) mod availability;
+pub(crate) mod events;
+pub(crate) mod executor;
+pub(crate) mod explain;
+pub(crate) mod goal;
 #[cfg(test)]
 mod interleavings;
-pub mod prober;
-pub mod prover;
-pub mod settle;
+pub(crate) mod prober;
+pub(crate) mod prover;
+pub(crate) mod settle;
 
-pub use availability::Availability;
-pub use events::{ClaimChange, Ending, Event, Outcome, Phase, PhaseEnd};
+pub(crate) use availability::Availability;
+pub(crate) use events::{ClaimChange, Ending, Event, Outcome, Phase, PhaseEnd};

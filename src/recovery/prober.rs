@@ -30,7 +30,7 @@ const AT_ONCE: usize = 16;
 const WHILE_ASKED: Duration = Duration::from_secs(1);
 
 /// Databases that are being probed. Dropping it ends all probes.
-pub struct Prober {
+pub(crate) struct Prober {
     clock: Instant,
     begun: Option<Duration>,
     pace: watch::Sender<Pace>,
@@ -120,7 +120,7 @@ fn no_tunnel_text(no: &NoTunnel) -> String {
 
 impl Prober {
     /// Starts to probe all of these over tunnels, each with its namespace's login.
-    pub fn over(cluster: &Cluster, probes: &Probes, logins: &HashMap<String, Login>) -> Self {
+    pub(crate) fn over(cluster: &Cluster, probes: &Probes, logins: &HashMap<String, Login>) -> Self {
         let way = |target: &ProbeTarget| {
             let state = State::default();
             let login = logins.get(&target.namespace).cloned().unwrap_or_default();
@@ -173,13 +173,13 @@ impl Prober {
     }
 
     /// Waits until each database was probed once, or for a second.
-    pub async fn first(&mut self) {
+    pub(crate) async fn first(&mut self) {
         let each = self.asked.iter_mut().map(|asked| asked.first.wait_for(|ended| *ended));
         let _ = tokio::time::timeout(FIRST, futures::future::join_all(each)).await;
     }
 
     /// Continues only with these databases.
-    pub fn keep(&mut self, probes: &Probes) {
+    pub(crate) fn keep(&mut self, probes: &Probes) {
         self.asked.retain(|asked| {
             let kept = probes.databases.contains(&asked.target);
             if !kept {
@@ -190,14 +190,14 @@ impl Prober {
     }
 
     /// Marks the beginning of the run: from now on it counts.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.begun = Some(self.clock.elapsed());
         self.pace.send_replace(Pace::Running);
     }
 
     /// Marks the end of the run. If it came to its end (`ended_well`), a probe in flight may finish, and a database
     /// that did not respond is probed again; otherwise, or when the user interrupts, all probes end at once.
-    pub async fn end(mut self, ended_well: bool, interrupt: &CancellationToken) -> Vec<Availability> {
+    pub(crate) async fn end(mut self, ended_well: bool, interrupt: &CancellationToken) -> Vec<Availability> {
         let ended = self.clock.elapsed();
         let begun = self.begun.unwrap_or(ended);
         if ended_well {

@@ -36,7 +36,7 @@ const CANARY: Duration = Duration::from_secs(3);
 
 /// Why there is no evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoEvidence {
+pub(crate) enum NoEvidence {
     /// Querying it is switched off.
     NotAsked,
     /// It did not respond.
@@ -49,7 +49,7 @@ pub enum NoEvidence {
 
 /// Whether the component is back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Confirmation {
+pub(crate) enum Confirmation {
     /// It responds, and its data is present.
     Confirmed {
         /// What was compared.
@@ -69,7 +69,7 @@ pub enum Confirmation {
 
 /// An older baseline that was stored in the cluster or in a record.
 #[derive(Clone, Debug)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// What it is, and when it was taken: `the stored baseline of 02:14 UTC yesterday (19h ago)`.
     pub what: String,
     /// What may be missing since.
@@ -78,7 +78,7 @@ pub struct Stored {
 
 /// What the last confirmation found.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// What the component holds, once it was confirmed to be back.
     pub evidence: Option<Evidence>,
     /// What is missing since a stored baseline, by the names that accept it.
@@ -86,7 +86,7 @@ pub struct Found {
 }
 
 /// Verifies one component, in the way its plan says.
-pub struct Prover {
+pub(crate) struct Prover {
     cluster: Cluster,
     namespace: String,
     proof: Proof,
@@ -105,7 +105,7 @@ pub struct Prover {
 
 impl Prover {
     /// Creates a prover; sends nothing yet. The role is the proof's, the rest of the login is `login`'s.
-    pub fn new(cluster: Cluster, namespace: String, proof: Proof, login: Login) -> Self {
+    pub(crate) fn new(cluster: Cluster, namespace: String, proof: Proof, login: Login) -> Self {
         let sql = match &proof {
             Proof::Sql { pod, endpoint, warehouse, .. } => {
                 let (database, otherwise) = endpoint.logins();
@@ -138,23 +138,23 @@ impl Prover {
     }
 
     /// Uses this access for storage components' status endpoints.
-    pub fn shows(&mut self, page_token: PageAccess) {
+    pub(crate) fn shows(&mut self, page_token: PageAccess) {
         self.page_token = page_token;
     }
 
     /// Compares a status endpoint with these components, too.
-    pub fn stands_beside(&mut self, beside: Vec<StoragePage>) {
+    pub(crate) fn stands_beside(&mut self, beside: Vec<StoragePage>) {
         self.beside = beside;
     }
 
     /// Compares with a stored baseline: what is missing may have been removed on purpose since, and whether this login
     /// ever worked is unknown.
-    pub fn compares_with(&mut self, stored: Stored) {
+    pub(crate) fn compares_with(&mut self, stored: Stored) {
         self.stored = Some(stored);
     }
 
     /// Returns what the last confirmation found.
-    pub fn found(&self) -> Found {
+    pub(crate) fn found(&self) -> Found {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -164,7 +164,7 @@ impl Prover {
 
     /// Returns why the last response proves nothing about the nodes to verify; `None` if it does, if there was no
     /// response, and if no nodes are to be verified.
-    pub fn unproven_nodes(&self) -> Option<String> {
+    pub(crate) fn unproven_nodes(&self) -> Option<String> {
         let Proof::Sql { warehouse: Some(warehouse), .. } = &self.proof else { return None };
         let reached = self.reached();
         let (kernel, dispatched) = reached.as_ref().filter(|_| warehouse.proven)?;
@@ -183,7 +183,7 @@ impl Prover {
     }
 
     /// Returns why it is not queried, if it is not.
-    pub fn skipped(&self) -> Option<String> {
+    pub(crate) fn skipped(&self) -> Option<String> {
         match &self.proof {
             Proof::Skipped { reason } => Some(reason.clone()),
             Proof::Sql { .. } | Proof::Page { .. } => None,
@@ -195,7 +195,7 @@ impl Prover {
     ///
     /// # Errors
     /// Why there is no evidence.
-    pub async fn collect_evidence(
+    pub(crate) async fn collect_evidence(
         &self,
         before: Option<&Evidence>,
         deadline: Duration,
@@ -232,7 +232,7 @@ impl Prover {
 
     /// Queries once whether it is back, `since` after the pod was Ready: it responds, the contents of `before` are
     /// present, and so is the canary table.
-    pub async fn confirm(&self, before: Option<&Evidence>, canary: Option<&str>, since: Duration) -> Confirmation {
+    pub(crate) async fn confirm(&self, before: Option<&Evidence>, canary: Option<&str>, since: Duration) -> Confirmation {
         if let Proof::Page { pod, role, endpoint } = &self.proof {
             return self.confirm_page(before, (pod, *role, endpoint), since).await;
         }
@@ -438,7 +438,7 @@ impl Prover {
     ///
     /// # Errors
     /// Why it was not written, and what may remain of it.
-    pub async fn write_canary(&self, schema: &str) -> Result<(), String> {
+    pub(crate) async fn write_canary(&self, schema: &str) -> Result<(), String> {
         let Some((sql, _)) = &self.sql else { return Err("it does not accept SQL".into()) };
         let canary = canary_named(schema);
         let Err(not) = canary.write(sql, CANARY).await else { return Ok(()) };
@@ -449,7 +449,7 @@ impl Prover {
     }
 
     /// Returns whether the canary table is known to be missing.
-    pub async fn lacks_canary(&self, schema: &str) -> bool {
+    pub(crate) async fn lacks_canary(&self, schema: &str) -> bool {
         let Some((sql, _)) = &self.sql else { return false };
         matches!(canary_named(schema).check(sql, CANARY).await, Answer::No(_))
     }
@@ -458,7 +458,7 @@ impl Prover {
     ///
     /// # Errors
     /// Why it could not be dropped.
-    pub async fn drop_canary(&self, schema: &str) -> Result<(), ProbeError> {
+    pub(crate) async fn drop_canary(&self, schema: &str) -> Result<(), ProbeError> {
         let Some((sql, _)) = &self.sql else { return Ok(()) };
         canary_named(schema).drop(sql, CANARY).await
     }

@@ -19,7 +19,7 @@ struct Spell {
 
 /// What was observed of the new pod so far.
 #[derive(Clone, Debug, Default)]
-pub struct Settling {
+pub(crate) struct Settling {
     spell: Option<(Spell, Instant)>,
     /// By the pod's UID: a new pod may itself be replaced.
     restarts: BTreeMap<String, i32>,
@@ -29,7 +29,7 @@ pub struct Settling {
 
 impl Settling {
     /// Records the current state of the new pod; `None` if there is none.
-    pub fn observe(&mut self, pod: Option<&PodFacts>, now: Instant) {
+    pub(crate) fn observe(&mut self, pod: Option<&PodFacts>, now: Instant) {
         if let Some(pod) = pod {
             self.restarts.insert(pod.uid.clone(), pod.restarts);
             if pod.restarts > 0 && pod.readiness.last_end.is_some() {
@@ -45,23 +45,23 @@ impl Settling {
     }
 
     /// Returns how long the pod has been Ready without interruption, as far as observed; `None` while it is not.
-    pub fn ready_for(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn ready_for(&self, now: Instant) -> Option<Duration> {
         self.spell.as_ref().map(|(_, since)| now.duration_since(*since))
     }
 
     /// Returns when it will have been Ready for that long, unless it is interrupted.
-    pub fn ripe(&self, after: Duration) -> Option<Instant> {
+    pub(crate) fn ripe(&self, after: Duration) -> Option<Instant> {
         self.spell.as_ref().map(|(_, since)| *since + after)
     }
 
     /// Returns the restarts of the new pod's containers.
-    pub fn restarts(&self) -> u32 {
+    pub(crate) fn restarts(&self) -> u32 {
         self.restarts.values().map(|times| u32::try_from(*times).unwrap_or(0)).sum()
     }
 
     /// Returns the restarts as text, with the cause of the last one: `containers restarted 2 times (container pg ended
     /// with exit code 1 (Error))`; `None` if there were none.
-    pub fn restarted(&self) -> Option<String> {
+    pub(crate) fn restarted(&self) -> Option<String> {
         let times = self.restarts();
         let how = self.last_end.as_ref().map(|end| format!(" ({end})")).unwrap_or_default();
         match times {

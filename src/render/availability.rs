@@ -7,7 +7,7 @@ use crate::recovery::Availability;
 use crate::recovery::availability::Downtime;
 
 /// Renders which databases will be probed and what is expected of each, for below a plan's checks.
-pub fn plan(probes: &Probes) -> String {
+pub(crate) fn plan(probes: &Probes) -> String {
     let mut text = String::new();
     if !probes.databases.is_empty() {
         let every = probes.every();
@@ -65,7 +65,7 @@ fn groups(all: &[NotMeasured]) -> Vec<Group<'_>> {
 }
 
 /// Renders the availability of each database, for below the verdict.
-pub fn outcome(plan: &Plan, reachability: &[Availability], paint: Paint) -> String {
+pub(crate) fn outcome(plan: &Plan, reachability: &[Availability], paint: Paint) -> String {
     let mut text = String::new();
     let mut rest = Vec::new();
     for reach in reachability {

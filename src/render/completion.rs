@@ -4,19 +4,19 @@ use super::{Paint, wrapped};
 use std::path::Path;
 
 /// Renders what would be written, for above the prompt.
-pub fn will_write(path: &Path, replaces: bool, text: &str, paint: Paint) -> String {
+pub(crate) fn will_write(path: &Path, replaces: bool, text: &str, paint: Paint) -> String {
     let verb = if replaces { "Will replace" } else { "Will write" };
     let lines: String = text.lines().map(|line| format!("    {line}\n")).collect();
     format!("{verb} {}:\n\n{lines}\n", paint.strong(path.display().to_string()))
 }
 
 /// Renders what would be removed, for above the prompt.
-pub fn will_remove(path: &Path, paint: Paint) -> String {
+pub(crate) fn will_remove(path: &Path, paint: Paint) -> String {
     format!("Will remove {}\n", paint.strong(path.display().to_string()))
 }
 
 /// Renders that it is installed, now or already, and what else the user's shell needs.
-pub fn installed(path: &Path, now: bool, shell: Option<&str>, paint: Paint) -> String {
+pub(crate) fn installed(path: &Path, now: bool, shell: Option<&str>, paint: Paint) -> String {
     let what = if now { "Installed" } else { "Already installed" };
     let mut text = format!("{}: {}\n", paint.ok(what), path.display());
     let (file, line) = match shell.and_then(|shell| shell.rsplit('/').next()) {
@@ -35,7 +35,7 @@ pub fn installed(path: &Path, now: bool, shell: Option<&str>, paint: Paint) -> S
 }
 
 /// Renders that it was removed, or that there was nothing to remove.
-pub fn removed(path: Option<&Path>, paint: Paint) -> String {
+pub(crate) fn removed(path: Option<&Path>, paint: Paint) -> String {
     match path {
         Some(path) => format!("{}: {}\n", paint.ok("Removed"), path.display()),
         None => format!("{}: kubectl_complete-synxdb is not on PATH\n", paint.ok("Nothing to do")),

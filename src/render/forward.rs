@@ -1,13 +1,13 @@
 //! A port forward: its destination, the line to paste, and its changes.
 
 use super::documents::{Forward, Kind, document};
-pub use super::opened::{At, Opened};
+pub(crate) use super::opened::{At, Opened};
 use super::{Paint, sanitize_line, wrapped, wrapped_at};
 use crate::topology::forward_target::ForwardState;
 use serde_json::Value;
 
 /// Renders the destination, for above the line to paste, and why it is not available yet.
-pub fn destination(opened: &Opened<'_>, paint: Paint) -> String {
+pub(crate) fn destination(opened: &Opened<'_>, paint: Paint) -> String {
     let Opened { member, at, remote_port, .. } = opened;
     let to = format!("Forwarding {at} -> {}:{remote_port} ({})", member.path(), member.role);
     let mut text = wrapped_at("", 2, &to);
@@ -18,20 +18,20 @@ pub fn destination(opened: &Opened<'_>, paint: Paint) -> String {
 }
 
 /// Renders why the destination is not available.
-pub fn unavailable(why: &str, paint: Paint) -> String {
+pub(crate) fn unavailable(why: &str, paint: Paint) -> String {
     note(&format!("{why}; connections wait until it is Ready"), paint)
 }
 
 /// Text below the line to paste.
-pub const ENDS: &str = "Survives pod replacement. Press Ctrl-C to stop.\n";
+pub(crate) const ENDS: &str = "Survives pod replacement. Press Ctrl-C to stop.\n";
 
 /// Returns the machine-readable document.
-pub fn machine(opened: &Opened<'_>) -> Value {
+pub(crate) fn machine(opened: &Opened<'_>) -> Value {
     document(Kind::Forward, &Forward::from(opened))
 }
 
 /// Renders a change of the destination.
-pub fn changed(standing: &ForwardState, paint: Paint) -> String {
+pub(crate) fn changed(standing: &ForwardState, paint: Paint) -> String {
     match standing {
         ForwardState::Ready { pod, uid } => {
             let short: String = uid.chars().take(8).collect();
@@ -42,7 +42,7 @@ pub fn changed(standing: &ForwardState, paint: Paint) -> String {
 }
 
 /// Renders a note.
-pub fn note(sentence: &str, paint: Paint) -> String {
+pub(crate) fn note(sentence: &str, paint: Paint) -> String {
     // Wrapped by visible width, without colors.
     wrapped("note: ", sentence).replacen("note:", &paint.warn("note:"), 1)
 }

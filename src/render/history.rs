@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 /// Renders the history as a table.
-pub fn history(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Paint) -> String {
+pub(crate) fn history(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Paint) -> String {
     let mut text = headline(entries, gaps, paint);
     if entries.is_empty() {
         return text;
@@ -58,14 +58,14 @@ fn by_namespace(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
 }
 
 /// Renders one line per operation, with all details.
-pub fn wide(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Paint) -> String {
+pub(crate) fn wide(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Paint) -> String {
     let table = rows(entries, true, true, now, paint);
     let table = if entries.is_empty() { String::new() } else { format!("\n{table}") };
     format!("{}{table}", headline(entries, gaps, paint))
 }
 
 /// Renders one line per operation, its namespace first, with or without headings.
-pub fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp, paint: Paint) -> String {
+pub(crate) fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp, paint: Paint) -> String {
     let mut head = vec!["NAMESPACE", "ID", "AGE", "OPERATION", "POD", "OUTCOME", "DURATION"];
     if wide {
         head.extend(["UNDOES", "UNDONE-BY", "CAN-BE-UNDONE", "WHO", "VOLUMES"]);
@@ -116,7 +116,7 @@ fn state(aside: &Aside) -> String {
 }
 
 /// Renders `failover/ID` or `undo/ID`, one per line.
-pub fn names(entries: &[Entry]) -> String {
+pub(crate) fn names(entries: &[Entry]) -> String {
     let name = |entry: &Entry| format!("{}/{}\n", kind(&entry.record.act), sanitize_line(&entry.record.id));
     by_namespace(entries).map(name).collect()
 }
@@ -203,7 +203,7 @@ fn what_became(aside: &Aside) -> String {
 }
 
 /// Renders an operation as one line of a list to choose from.
-pub fn item(entry: &Entry) -> String {
+pub(crate) fn item(entry: &Entry) -> String {
     let record = &entry.record;
     let volumes: Vec<&str> = entry.aside.iter().map(|aside| aside.volume.as_str()).collect();
     sanitize_line(&format!(
@@ -218,7 +218,7 @@ pub fn item(entry: &Entry) -> String {
 }
 
 /// Renders what would be released, for above the prompt.
-pub fn release(entry: &Entry, paint: Paint) -> String {
+pub(crate) fn release(entry: &Entry, paint: Paint) -> String {
     let record = &entry.record;
     let what = format!("{} {} of {}/{}", kind(&record.act), record.id, record.namespace, record.pod);
     let mut text = wrapped("", &format!("Permanently deletes the volumes retained by {what}:"));
@@ -231,12 +231,12 @@ pub fn release(entry: &Entry, paint: Paint) -> String {
 }
 
 /// Renders `persistentvolume/NAME`, one per line.
-pub fn released_names(volumes: &[(String, String)]) -> String {
+pub(crate) fn released_names(volumes: &[(String, String)]) -> String {
     volumes.iter().map(|(volume, _)| format!("persistentvolume/{}\n", sanitize_line(volume))).collect()
 }
 
 /// Renders the released volumes, and the reclaim policy that each got back.
-pub fn released(entry: &Entry, volumes: &[(String, String)], paint: Paint) -> String {
+pub(crate) fn released(entry: &Entry, volumes: &[(String, String)], paint: Paint) -> String {
     let mut text = format!(
         "{}: {} of {} ({})\n",
         paint.ok("Released"),

@@ -10,13 +10,13 @@ use crate::topology::{Layout, LayoutSource, LookalikeEvidence, RecognizedBy, Spa
 use std::fmt::Write as _;
 
 /// Renders the source of the layout in force.
-pub fn from(source: &LayoutSource, unread: Option<&str>) -> String {
+pub(crate) fn from(source: &LayoutSource, unread: Option<&str>) -> String {
     let unread = unread.map(|why| format!("; unknown whether the cluster has its own: {why}"));
     format!("layout: {source}{}", unread.unwrap_or_default())
 }
 
 /// What a layout was learned from.
-pub struct Learned<'l> {
+pub(crate) struct Learned<'l> {
     /// The context of the cluster.
     pub context: &'l str,
     /// The namespace, if not all were read.
@@ -26,7 +26,7 @@ pub struct Learned<'l> {
 }
 
 /// Renders a proposed layout as a usable file, with a comment for each guess.
-pub fn proposal(proposal: &Proposal, layout: &Layout, from: &Learned<'_>) -> String {
+pub(crate) fn proposal(proposal: &Proposal, layout: &Layout, from: &Learned<'_>) -> String {
     let mut text = String::new();
     let place = from.namespace.map_or_else(|| "all namespaces".to_owned(), |name| format!("namespace {name}"));
     comment(
@@ -178,7 +178,7 @@ fn quoted(value: &str) -> String {
 }
 
 /// Renders `layout check`: the verdict, what fits no rule, and a table of all pods.
-pub fn check(source: &LayoutSource, fittings: &[Fitting<'_>], report: &Report, paint: Paint) -> String {
+pub(crate) fn check(source: &LayoutSource, fittings: &[Fitting<'_>], report: &Report, paint: Paint) -> String {
     let unrecognized = fittings.iter().filter(|one| matches!(one.fit, Fit::Unrecognized(_))).count();
     let members = fittings.iter().filter(|one| matches!(one.fit, Fit::Member { .. })).count();
     let mut text = match (unrecognized, members) {
@@ -211,7 +211,7 @@ pub fn check(source: &LayoutSource, fittings: &[Fitting<'_>], report: &Report, p
 }
 
 /// Renders the rows of that table only.
-pub fn rows(fittings: &[Fitting<'_>]) -> String {
+pub(crate) fn rows(fittings: &[Fitting<'_>]) -> String {
     columns(&HEAD, false, fittings.iter().map(row))
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Shows the status, and each change of it.
-pub struct Live {
+pub(crate) struct Live {
     screen: Screen,
     way: Way,
 }
@@ -39,7 +39,7 @@ struct Frame {
 
 impl Live {
     /// Chooses the way that suits the screen and the output format.
-    pub fn new(screen: Screen, output: &Output, no_headers: bool) -> Self {
+    pub(crate) fn new(screen: Screen, output: &Output, no_headers: bool) -> Self {
         let way = match output {
             Output::Machine(form) => Way::Documents(form.clone(), None),
             Output::Name => Way::Rows(Vec::new()),
@@ -51,7 +51,7 @@ impl Live {
     }
 
     /// Returns whether it shows ages, which must be redrawn without a change.
-    pub fn ages(&self) -> bool {
+    pub(crate) fn ages(&self) -> bool {
         matches!(self.way, Way::InPlace(_))
     }
 
@@ -59,7 +59,7 @@ impl Live {
     ///
     /// # Errors
     /// None in practice: every document is plain JSON data.
-    pub fn show(
+    pub(crate) fn show(
         &mut self,
         (report, topology): (&Report, &Topology),
         output: &Output,
@@ -70,7 +70,7 @@ impl Live {
         match &mut self.way {
             Way::InPlace(frame) => {
                 let room = usize::from(frame.term.size().1);
-                let mut text = status::status_in_columns(room, report, (topology, &Positions::new()), wide, now, paint);
+                let mut text = status::status(room, report, (topology, &Positions::new()), wide, now, paint);
                 if let Some(why) = away {
                     text.push_str(&format!("\n{} {}\n", paint.warn("note:"), sanitize_line(why)));
                 }

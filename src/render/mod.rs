@@ -1,35 +1,35 @@
 //! Values in, text out. The only place that writes to the terminal, or checks whether there is one.
 
-pub mod availability;
+pub(crate) mod availability;
 mod columns;
-pub mod completion;
+pub(crate) mod completion;
 pub mod documents;
 pub mod error;
-pub mod forward;
-pub mod history;
-pub mod layout;
-pub mod live;
+pub(crate) mod forward;
+pub(crate) mod history;
+pub(crate) mod layout;
+pub(crate) mod live;
 mod opened;
-pub mod outcome;
+pub(crate) mod outcome;
 mod paint;
-pub mod plan;
-pub mod progress;
-pub mod prompt;
+pub(crate) mod plan;
+pub(crate) mod progress;
+pub(crate) mod prompt;
 pub mod rbac;
 mod sanitize;
 #[cfg(test)]
 mod sanitize_tests;
-pub mod schema;
+pub(crate) mod schema;
 mod screen;
-pub mod status;
-pub mod structured;
+pub(crate) mod status;
+pub(crate) mod structured;
 mod terminal_settings;
 #[cfg(test)]
 mod tests;
 mod trace;
 #[cfg(test)]
 mod undo_tests;
-pub mod verify;
+pub(crate) mod verify;
 mod wrap;
 
 pub use self::sanitize::{is_harmful, sanitize_line};

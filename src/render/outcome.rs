@@ -10,7 +10,7 @@ use crate::text::noun;
 use crate::topology::Role;
 
 /// Returns the exit code of an ending.
-pub fn exit(ending: &Ending) -> Exit {
+pub(crate) fn exit(ending: &Ending) -> Exit {
     match ending {
         Ending::Failed(error) => error.exit,
         ending => ending.kind().exit().unwrap_or(Exit::Error),
@@ -19,19 +19,19 @@ pub fn exit(ending: &Ending) -> Exit {
 
 /// Returns what to undo to restore missing data, as `undo` takes it: this operation, or the last one of its pod that retained
 /// a volume.
-pub fn undoes(plan: &Plan, outcome: &Outcome) -> String {
+pub(crate) fn undoes(plan: &Plan, outcome: &Outcome) -> String {
     let kept_some = outcome.claims.iter().any(|claim| claim.retained_volume.is_some());
     let earlier = plan.act == Action::Failover && !kept_some && !plan.aside.is_empty();
     if earlier { plan.path() } else { plan.id.clone() }
 }
 
 /// Returns whether a retained volume may have the missing data: one of this operation, or of an earlier one of its pod.
-pub fn can_be_restored(plan: &Plan, outcome: &Outcome) -> bool {
+pub(crate) fn can_be_restored(plan: &Plan, outcome: &Outcome) -> bool {
     outcome.claims.iter().any(|claim| claim.retained_volume.is_some()) || undoes(plan, outcome) != plan.id
 }
 
 /// Renders the verdict, and the reasons below it.
-pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
+pub(crate) fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
     let pod = sanitize_line(&plan.target.pod);
     let time = duration::format(outcome.total);
     let word = outcome.ending.kind().text();
@@ -94,7 +94,7 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
 }
 
 /// Renders the result. `next` is the command that resumes an unfinished operation, or undoes one that lost data.
-pub fn outcome(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
+pub(crate) fn outcome(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
     let mut text = verdict(plan, outcome, paint);
     if let Some(proof) = &outcome.proof {
         text.push_str(&wrapped("  ", proof));

@@ -6,7 +6,7 @@ use crate::plan::{Action, ComparedWith, Plan, PlanCheck, PlanVerdict, Proof, Ris
 use std::time::Duration;
 
 /// Renders the steps, the verification and the checks.
-pub fn plan(plan: &Plan, paint: Paint) -> String {
+pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
     let target = &plan.target;
     let (what, act) = match &plan.act {
         Action::Failover => ("Failover of".to_owned(), "failover"),

@@ -11,7 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
 /// Shows events as they happen.
-pub struct Progress {
+pub(crate) struct Progress {
     screen: Screen,
     way: Way,
     act: Action,
@@ -38,7 +38,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 impl Progress {
     /// Chooses the way that suits the screen and the output format.
-    pub fn new(screen: Screen, form: &Output, act: &Action) -> Self {
+    pub(crate) fn new(screen: Screen, form: &Output, act: &Action) -> Self {
         let way = match form {
             Output::Machine(Machine::Json) => Way::Json,
             _ if screen.live => Way::Live(Box::new(Table::new(screen))),
@@ -48,7 +48,7 @@ impl Progress {
     }
 
     /// Shows an event.
-    pub fn show(&mut self, event: &Event) {
+    pub(crate) fn show(&mut self, event: &Event) {
         if let Event::Detail(phase, text) = event {
             let this = Some((*phase, text.clone()));
             if self.last == this {
@@ -68,7 +68,7 @@ impl Progress {
     }
 
     /// Removes the table: the result that follows has all of it.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if let Way::Live(table) = &self.way {
             for row in &table.rows {
                 row.disable_steady_tick();
@@ -81,11 +81,11 @@ impl Progress {
 }
 
 /// A line that says what is waited for, on a terminal that can be redrawn. Removed when it is dropped.
-pub struct Waiting(Option<ProgressBar>);
+pub(crate) struct Waiting(Option<ProgressBar>);
 
 impl Waiting {
     /// Shows the line, with the elapsed time.
-    pub fn begin(screen: Screen, what: &str) -> Self {
+    pub(crate) fn begin(screen: Screen, what: &str) -> Self {
         Self(screen.live.then(|| {
             let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             line.set_style(timed("{msg} {elapsed_words}"));

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 ///
 /// # Errors
 /// The terminal cannot be read.
-pub fn confirm(screen: Screen, question: &str) -> Result<bool> {
+pub(crate) fn confirm(screen: Screen, question: &str) -> Result<bool> {
     screen.note(&format!("{} [y/N] ", screen.err.strong(question)));
     let answer = line(screen)?.unwrap_or_default();
     Ok(["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes)))
@@ -25,7 +25,7 @@ pub fn confirm(screen: Screen, question: &str) -> Result<bool> {
 ///
 /// # Errors
 /// The terminal cannot be read.
-pub fn type_name(screen: Screen, question: &str) -> Result<String> {
+pub(crate) fn type_name(screen: Screen, question: &str) -> Result<String> {
     screen.note(&format!("{}: ", screen.err.strong(question)));
     Ok(line(screen)?.unwrap_or_default())
 }
@@ -34,7 +34,7 @@ pub fn type_name(screen: Screen, question: &str) -> Result<String> {
 ///
 /// # Errors
 /// Interrupted by Ctrl-C, or the terminal cannot be read.
-pub fn choose(screen: Screen, question: &str, items: &[String]) -> Result<Option<usize>> {
+pub(crate) fn choose(screen: Screen, question: &str, items: &[String]) -> Result<Option<usize>> {
     // A library draws the list.
     let question = &sanitize_line(question);
     let items = &items.iter().map(|item| sanitize_line(item)).collect::<Vec<_>>();
@@ -77,13 +77,13 @@ fn unreadable(error: io::Error) -> Error {
 }
 
 /// Returns the error for Ctrl-C or a signal at a prompt.
-pub fn interrupted() -> Error {
+pub(crate) fn interrupted() -> Error {
     Error::new(Exit::Interrupted, "interrupted at the prompt; nothing was changed")
 }
 
 /// The terminal's state before a prompt: restored if the prompt is interrupted.
 #[derive(Debug)]
-pub struct Before {
+pub(crate) struct Before {
     screen: Screen,
     settings: Option<Settings>,
     /// Whether the prompt switches the terminal to reading keys.
@@ -96,12 +96,12 @@ const LIST_BEGINS: Duration = Duration::from_secs(1);
 
 impl Before {
     /// Saves the state before a prompt whose answer is a line.
-    pub fn line(screen: Screen) -> Self {
+    pub(crate) fn line(screen: Screen) -> Self {
         Self::question(screen, false)
     }
 
     /// Saves the state before a list.
-    pub fn list(screen: Screen) -> Self {
+    pub(crate) fn list(screen: Screen) -> Self {
         Self::question(screen, screen.live)
     }
 
@@ -111,7 +111,7 @@ impl Before {
 
     /// Waits until a list has switched the terminal to reading keys: a switch after the state was restored would stay. Polls,
     /// because a terminal does not report changes of its settings.
-    pub async fn taken(&self) {
+    pub(crate) async fn taken(&self) {
         let until = Instant::now() + LIST_BEGINS;
         while self.keys && Settings::now().is_some_and(|now| now.lines()) && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -119,7 +119,7 @@ impl Before {
     }
 
     /// Discards the state after an answer.
-    pub fn answered(mut self) {
+    pub(crate) fn answered(mut self) {
         self.answered = true;
     }
 }
@@ -141,11 +141,11 @@ impl Drop for Before {
 
 /// The terminal's state before another program used it: restored on drop, in case that program did not.
 #[derive(Debug)]
-pub struct Lent(Option<Settings>);
+pub(crate) struct Lent(Option<Settings>);
 
 impl Lent {
     /// Saves the state.
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self(Settings::now())
     }
 }

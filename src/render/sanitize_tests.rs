@@ -8,10 +8,11 @@ use crate::error::Error;
 use crate::plan::history::{Aside, AsideState, Entry};
 use crate::plan::{Action, Before, NotMeasured, Outcome, Proof, Record, Resumes, Returns, Step};
 use crate::recovery::{Ending, Event, Phase, PhaseEnd};
+use crate::storage::Positions;
 use crate::testing::snapshot;
 use crate::topology::forward_target::ForwardState;
-use crate::topology::health::judge;
-use crate::topology::{Layout, build};
+use crate::topology::health::{Report, judge};
+use crate::topology::{Layout, Topology, build};
 use crate::verify::{CheckKind, Judgement, Saved};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -60,6 +61,10 @@ fn returns() -> Returns {
 
 const PAINTS: [Paint; 2] = [Paint(false), Paint(true)];
 
+fn status_text(report: &Report, topology: &Topology, wide: bool, paint: Paint) -> String {
+    status::status(usize::MAX, report, (topology, &Positions::new()), wide, jiff::Timestamp::UNIX_EPOCH, paint)
+}
+
 #[test]
 fn status_shows_what_others_say_within_its_lines() {
     let quoted = |name: &str| escaped(&serde_json::to_string(&named(name)).unwrap()).into_owned();
@@ -92,7 +97,7 @@ claims:
     let report = judge(&topology);
     assert_eq!(report.strangers.len(), 1);
     for paint in PAINTS {
-        safe("status", &status::status(&report, &topology, false, jiff::Timestamp::UNIX_EPOCH, paint), paint);
+        safe("status", &status_text(&report, &topology, false, paint), paint);
     }
     same("status", &structured::status(&report, &topology));
     read.namespaces[0].stateful_sets = crate::testing::unreadable("statefulsets", Some(&namespace));
@@ -100,7 +105,7 @@ claims:
     let report = judge(&topology);
     for paint in PAINTS {
         for wide in [false, true] {
-            let text = status::status(&report, &topology, wide, jiff::Timestamp::UNIX_EPOCH, paint);
+            let text = status_text(&report, &topology, wide, paint);
             safe("status", &text, paint);
             assert_eq!(text.matches("cloud008").count(), 1);
         }

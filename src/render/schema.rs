@@ -4,17 +4,17 @@ use super::columns::columns;
 use super::documents::Kind;
 
 /// Renders all kinds, and the command that prints each.
-pub fn table() -> String {
+pub(crate) fn table() -> String {
     rows(Kind::ALL)
 }
 
 /// Renders one kind.
-pub fn row(kind: Kind) -> String {
+pub(crate) fn row(kind: Kind) -> String {
     rows(&[kind])
 }
 
 /// Renders `schema/Status`.
-pub fn name(kind: Kind) -> String {
+pub(crate) fn name(kind: Kind) -> String {
     format!("schema/{}\n", kind.name())
 }
 

@@ -11,14 +11,9 @@ use crate::topology::health::{BY_NAMES_ALONE, Health, Remedy, Report, Trouble, b
 use crate::topology::{Claim, Component, Known, Member, Role, Space, SpaceKind, Topology};
 use jiff::Timestamp;
 
-/// Renders the status.
-pub fn status(report: &Report, topology: &Topology, wide: bool, now: Timestamp, paint: Paint) -> String {
-    status_in_columns(usize::MAX, report, (topology, &Positions::new()), wide, now, paint)
-}
-
 /// Renders the status for a terminal of so many columns: the least important columns are left out if there is no room.
 /// Positions of storage components are shown if there are any.
-pub fn status_in_columns(
+pub(crate) fn status(
     room: usize,
     report: &Report,
     (topology, positions): (&Topology, &Positions),
@@ -49,7 +44,7 @@ pub fn status_in_columns(
 }
 
 /// Renders the verdict with its numbers; then the reasons, what is unknown, and the next command.
-pub fn verdict(report: &Report, paint: Paint) -> String {
+pub(crate) fn verdict(report: &Report, paint: Paint) -> String {
     let mut numbers = format!("{} of {} pods ready", report.members.0, report.members.1);
     if let Some((ready, all)) = report.safekeepers {
         numbers.push_str(&format!(", {ready} of {all} safekeepers"));
@@ -106,7 +101,7 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
 }
 
 /// Renders `pod/NAME`, one per line.
-pub fn names(topology: &Topology) -> String {
+pub(crate) fn names(topology: &Topology) -> String {
     topology
         .members()
         .filter(|member| member.pod.is_some())
@@ -175,7 +170,7 @@ fn stopped_row(component: &Component, suspended: bool, wide: (bool, &Positions),
 const DISPENSABLE: [&str; 4] = ["NODE", "RESTARTS", "AGE", "COMPONENT"];
 
 /// Renders the rows of all tables only, each with its namespace first.
-pub fn rows((topology, positions): (&Topology, &Positions), wide: bool, now: Timestamp, paint: Paint) -> String {
+pub(crate) fn rows((topology, positions): (&Topology, &Positions), wide: bool, now: Timestamp, paint: Paint) -> String {
     let line = |namespace: &str, row: Vec<String>| -> Vec<String> {
         // A cell of several lines becomes one word.
         let words = row.into_iter().map(|cell| cell.replace('\n', ","));
@@ -325,7 +320,7 @@ fn wide_columns(member: &Member) -> Vec<String> {
 }
 
 /// Returns what was searched, and the next commands, if nothing was found.
-pub fn absent(namespaces: usize, context: &str) -> (String, Vec<String>) {
+pub(crate) fn absent(namespaces: usize, context: &str) -> (String, Vec<String>) {
     let searched = format!("searched {} of context {context}", counted(namespaces, "SynxDB namespace"));
     let next = [
         ("kubectl config get-contexts", "for another cluster: --context NAME"),

@@ -23,7 +23,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// None in practice: every document is plain JSON data.
-pub fn document(form: &Machine, document: &Value) -> Result<String> {
+pub(crate) fn document(form: &Machine, document: &Value) -> Result<String> {
     Ok(match form {
         Machine::Json => json(document),
         Machine::Yaml => yaml(document)?,
@@ -35,7 +35,7 @@ pub fn document(form: &Machine, document: &Value) -> Result<String> {
 ///
 /// # Errors
 /// As [`document`].
-pub fn one_of_many(form: &Machine, document: &Value) -> Result<String> {
+pub(crate) fn one_of_many(form: &Machine, document: &Value) -> Result<String> {
     Ok(match form {
         Machine::Json => line(document),
         Machine::Yaml => format!("---\n{}", yaml(document)?),
@@ -47,7 +47,7 @@ pub fn one_of_many(form: &Machine, document: &Value) -> Result<String> {
 ///
 /// # Errors
 /// None in practice: every document is plain JSON data.
-pub fn yaml(document: &Value) -> Result<String> {
+pub(crate) fn yaml(document: &Value) -> Result<String> {
     let text = serde_saphyr::to_string(document);
     let text = text.map_err(|error| Error::failure("cannot write YAML").because_of(error))?;
     // JSON is YAML, too, and everything in it can be escaped.
@@ -55,42 +55,42 @@ pub fn yaml(document: &Value) -> Result<String> {
 }
 
 /// Renders a document as indented JSON.
-pub fn json(document: &Value) -> String {
+pub(crate) fn json(document: &Value) -> String {
     format!("{}\n", escaped(&format!("{document:#}")))
 }
 
 /// Renders a document as one line of JSON.
-pub fn line(document: &Value) -> String {
+pub(crate) fn line(document: &Value) -> String {
     format!("{}\n", escaped(&document.to_string()))
 }
 
 /// `status`.
-pub fn status(report: &Report, topology: &Topology) -> Value {
+pub(crate) fn status(report: &Report, topology: &Topology) -> Value {
     of_kind(Kind::Status, &Status::new(report, topology))
 }
 
 /// `layout check`.
-pub fn layout_check(layout: &LayoutSource, fittings: &[Fitting<'_>], report: &Report) -> Value {
+pub(crate) fn layout_check(layout: &LayoutSource, fittings: &[Fitting<'_>], report: &Report) -> Value {
     of_kind(Kind::LayoutCheck, &LayoutCheck::new(layout, fittings, report))
 }
 
 /// `sandbox`: a practice cluster that is ready.
-pub fn sandbox(scenario: &str, kubeconfig: &Path, passfile: &Path) -> Value {
+pub(crate) fn sandbox(scenario: &str, kubeconfig: &Path, passfile: &Path) -> Value {
     of_kind(Kind::Sandbox, &Sandbox { scenario, kubeconfig, passfile })
 }
 
 /// `sandbox --list`: each scenario's name and description.
-pub fn scenarios(scenarios: &[(&'static str, String)]) -> Value {
+pub(crate) fn scenarios(scenarios: &[(&'static str, String)]) -> Value {
     of_kind(Kind::Scenarios, &Scenarios::new(scenarios))
 }
 
 /// `verify`.
-pub fn verification(checks: &[VerifyCheck], members: &BTreeMap<String, Evidence>) -> Value {
+pub(crate) fn verification(checks: &[VerifyCheck], members: &BTreeMap<String, Evidence>) -> Value {
     of_kind(Kind::Verification, &Verification::new(checks, members))
 }
 
 /// Returns the document of a plan.
-pub fn plan(plan: &Plan) -> Value {
+pub(crate) fn plan(plan: &Plan) -> Value {
     let kind = match &plan.act {
         Action::Failover => Kind::FailoverPlan,
         Action::Undo(_) => Kind::UndoPlan,
@@ -99,12 +99,12 @@ pub fn plan(plan: &Plan) -> Value {
 }
 
 /// Returns the document of an event.
-pub fn event(act: &Action, event: &Event) -> Value {
+pub(crate) fn event(act: &Action, event: &Event) -> Value {
     of_kind(kind_of_event(act), &Happened::from(event))
 }
 
 /// Returns the document of a step that the server validated by a dry run.
-pub fn rehearsed(plan: &Plan, what: &str) -> Value {
+pub(crate) fn rehearsed(plan: &Plan, what: &str) -> Value {
     of_kind(kind_of_event(&plan.act), &Happened::rehearsed(what))
 }
 
@@ -116,7 +116,7 @@ fn kind_of_event(act: &Action) -> Kind {
 }
 
 /// Returns the document of a result.
-pub fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Option<&str>) -> Value {
+pub(crate) fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Option<&str>) -> Value {
     let kind = match &plan.act {
         Action::Failover => Kind::FailoverResult,
         Action::Undo(_) => Kind::UndoResult,
@@ -125,31 +125,31 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Optio
 }
 
 /// `history`.
-pub fn history(entries: &[Entry], gaps: &[Gap]) -> Value {
+pub(crate) fn history(entries: &[Entry], gaps: &[Gap]) -> Value {
     of_kind(Kind::History, &History::new(entries, gaps))
 }
 
 /// `history release`: volumes, and the reclaim policy that each got back.
-pub fn released(record: &Record, volumes: &[(String, String)]) -> Value {
+pub(crate) fn released(record: &Record, volumes: &[(String, String)]) -> Value {
     of_kind(Kind::Release, &Release::new(record, volumes))
 }
 
 /// Returns the document of an error.
-pub fn error(error: &Error) -> Value {
+pub(crate) fn error(error: &Error) -> Value {
     of_kind(Kind::Error, &Failure::from(error))
 }
 
 /// `schema`.
-pub fn schemas() -> Value {
+pub(crate) fn schemas() -> Value {
     of_kind(Kind::SchemaList, &SchemaList::all())
 }
 
 /// `schema KIND`.
-pub fn schema(kind: Kind) -> Value {
+pub(crate) fn schema(kind: Kind) -> Value {
     kind.parsed_schema()
 }
 
 /// `version`.
-pub fn version() -> Value {
+pub(crate) fn version() -> Value {
     of_kind(Kind::Version, &Version::own())
 }

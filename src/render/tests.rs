@@ -42,7 +42,7 @@ fn world(documents: &[&str]) -> Topology {
 }
 
 fn shown(topology: &Topology, wide: bool, paint: Paint) -> String {
-    status::status(&judge(topology), topology, wide, now(), paint)
+    status::status(usize::MAX, &judge(topology), (topology, &Positions::new()), wide, now(), paint)
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn status_of_a_healthy_system() {
     let text = shown(&topology, false, PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= 80), "it fits 80 columns:\n{text}");
     assert_snapshot!("status-healthy", text);
-    let narrow = status::status_in_columns(60, &judge(&topology), (&topology, &Positions::new()), false, now(), COLOUR);
+    let narrow = status::status(60, &judge(&topology), (&topology, &Positions::new()), false, now(), COLOUR);
     assert!(narrow.lines().all(|line| console::measure_text_width(line) <= 60), "it fits 60 columns:\n{narrow}");
     assert!(narrow.contains("CLAIMS") && !narrow.contains("NODE"), "{narrow}");
     assert_snapshot!("status-healthy-colour", shown(&topology, false, COLOUR));
@@ -70,7 +70,7 @@ fn status_of_what_is_suspended() {
 namespace: cloud008-2f1f6c9e-8b0b-4b55-9a51-6d0c5b8f7a10
 sets: [{name: cloudberry-proxy, replicas: 0}, {name: wh9530, replicas: 0}]";
     let topology = world(&[SYSTEM, &account, resting]);
-    let text = status::status_in_columns(80, &judge(&topology), (&topology, &Positions::new()), false, now(), PLAIN);
+    let text = status::status(80, &judge(&topology), (&topology, &Positions::new()), false, now(), PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= 80), "it fits 80 columns:\n{text}");
     assert_snapshot!("status-suspended", text);
     assert_snapshot!("status-suspended-wide", shown(&topology, true, PLAIN));
@@ -317,7 +317,7 @@ fn positions_are_shown_beside_the_members() {
         let words: Vec<&str> = row.split_whitespace().collect();
         assert_eq!(words[words.len() - 2..].join(" "), expected, "{rows}");
     }
-    let text = status::status_in_columns(usize::MAX, &judge(&topology), (&topology, &positions), true, now(), PLAIN);
+    let text = status::status(usize::MAX, &judge(&topology), (&topology, &positions), true, now(), PLAIN);
     assert!(text.contains("LAG-BYTES"), "{text}");
 }
 

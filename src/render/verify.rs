@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Renders the report.
-pub fn verify(checks: &[VerifyCheck], paint: Paint) -> String {
+pub(crate) fn verify(checks: &[VerifyCheck], paint: Paint) -> String {
     let mut text = headline(checks, paint);
     let mut namespaces: Vec<&str> = Vec::new();
     for check in checks {
@@ -53,12 +53,12 @@ pub fn verify(checks: &[VerifyCheck], paint: Paint) -> String {
 }
 
 /// Renders the verdict, then one line per check, unwrapped.
-pub fn wide(checks: &[VerifyCheck], paint: Paint) -> String {
+pub(crate) fn wide(checks: &[VerifyCheck], paint: Paint) -> String {
     format!("{}\n{}", headline(checks, paint), rows(checks, true, paint))
 }
 
 /// Renders one line per check, its namespace first, with or without headings.
-pub fn rows(checks: &[VerifyCheck], headings: bool, paint: Paint) -> String {
+pub(crate) fn rows(checks: &[VerifyCheck], headings: bool, paint: Paint) -> String {
     let rows = checks.iter().map(|check| {
         vec![
             if check.namespace.is_empty() { "<none>".to_owned() } else { sanitize_line(&check.namespace) },
@@ -141,7 +141,7 @@ fn path(check: &VerifyCheck) -> String {
 }
 
 /// Renders what is being queried.
-pub fn progress(asked: &[VerifyTarget]) -> String {
+pub(crate) fn progress(asked: &[VerifyTarget]) -> String {
     let servers = asked.iter().filter(|subject| matches!(subject, VerifyTarget::Server { .. })).count();
     let pages: usize =
         asked.iter().map(|subject| if let VerifyTarget::Pages { pods, .. } = subject { pods.len() } else { 0 }).sum();
@@ -149,14 +149,14 @@ pub fn progress(asked: &[VerifyTarget]) -> String {
 }
 
 /// Renders which baseline it is compared with.
-pub fn compared(path: &Path, saved: &Saved, context: &str) -> String {
+pub(crate) fn compared(path: &Path, saved: &Saved, context: &str) -> String {
     let path = sanitize_line(&path.display().to_string());
     let other = if saved.context == context { String::new() } else { format!(", in context {}", saved.context) };
     wrapped("", &format!("compared with {path}, taken at {}{other}", saved.taken))
 }
 
 /// Renders that a baseline was saved, and what is not in it.
-pub fn saved(path: &Path, saved: &Saved) -> String {
+pub(crate) fn saved(path: &Path, saved: &Saved) -> String {
     let components = counted(saved.members.len(), "component");
     let mut text = format!("baseline of {components} saved to {}\n", sanitize_line(&path.display().to_string()));
     for (member, evidence) in saved.members.iter().filter(|(_, evidence)| evidence.is_partial()) {

@@ -12,13 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Longest stretch of a timeline that is compared, in bytes.
-pub const LONGEST: u64 = 1 << 20;
+pub(crate) const LONGEST: u64 = 1 << 20;
 /// Most timelines whose bytes are compared.
-pub const MOST: usize = 100;
+pub(crate) const MOST: usize = 100;
 
 /// The WAL of a timeline that a safekeeper has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
+pub(crate) struct Extent {
     /// Where it begins: on this safekeeper's disk, or the timeline itself.
     pub start: u64,
     /// Up to where it is flushed.
@@ -85,7 +85,7 @@ impl fmt::Display for OtherBytes {
 
 /// Returns the timelines that at least two of these safekeepers report, those that a compute writes first, and how many
 /// more there are.
-pub fn timelines(safekeepers: &[&Reading]) -> (Vec<TimelineId>, u64) {
+pub(crate) fn timelines(safekeepers: &[&Reading]) -> (Vec<TimelineId>, u64) {
     let mut known: BTreeMap<&TimelineId, (u64, bool)> = BTreeMap::new();
     for facts in safekeepers.iter().filter_map(|reading| Some(reading.safekeeper()?.1)) {
         for (id, wal) in facts.timelines.iter().filter(|(_, wal)| wal.flush_lsn.is_some()) {
@@ -103,7 +103,7 @@ pub fn timelines(safekeepers: &[&Reading]) -> (Vec<TimelineId>, u64) {
 
 /// Returns the end of a timeline that as many safekeepers as possible have committed; `None` if no two have anything in
 /// common.
-pub fn stretch(timeline: &TimelineId, extents: &BTreeMap<String, Extent>) -> Option<Stretch> {
+pub(crate) fn stretch(timeline: &TimelineId, extents: &BTreeMap<String, Extent>) -> Option<Stretch> {
     let committed = extents.values().map(|extent| extent.commit).max()?;
     let mut furthest: Vec<(&String, &Extent)> = extents.iter().collect();
     furthest.sort_by_key(|(_, extent)| std::cmp::Reverse(extent.flush));
@@ -203,7 +203,7 @@ impl Digests {
 
 impl Found {
     /// Adds the result of the digests for a safekeeper.
-    pub fn compare_bytes(&mut self, pod: &str, digests: &Digests) {
+    pub(crate) fn compare_bytes(&mut self, pod: &str, digests: &Digests) {
         for other in digests.others_than(pod) {
             self.lacks(Item::Bytes(other.timeline.clone()), format!("WAL identical to the others': it has {other}"));
         }

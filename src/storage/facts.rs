@@ -233,9 +233,9 @@ pub struct Layers {
 }
 
 /// The state of a tenant that is served.
-pub const ACTIVE: &str = "Active";
+pub(crate) const ACTIVE: &str = "Active";
 /// The state of a tenant that failed to load.
-pub const BROKEN: &str = "Broken";
+pub(crate) const BROKEN: &str = "Broken";
 
 /// The kinds of storage components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// The result of the comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     /// What is missing, or not present yet.
     pub short: Vec<Short>,
     /// Timelines that are present and lack WAL: the current and the required position of each.
@@ -31,7 +31,7 @@ pub struct Found {
 
 /// Something that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Short {
+pub(crate) struct Short {
     /// What.
     pub item: Item,
     /// The same as text, with numbers.
@@ -40,7 +40,7 @@ pub struct Short {
 
 /// What a component may lack.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
+pub(crate) enum Item {
     /// WAL or layers of a timeline.
     Timeline(TimelineId),
     /// Some timelines: it has fewer than it should.
@@ -67,7 +67,7 @@ pub enum Item {
 
 /// The current and the required position of a timeline, in bytes of WAL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reach {
+pub(crate) struct Reach {
     /// The current position.
     pub has: u64,
     /// The required position.
@@ -97,7 +97,7 @@ impl fmt::Display for Wanted<'_> {
 
 /// How many are present, and how many should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
+pub(crate) struct Count {
     /// How many are present.
     pub has: u64,
     /// How many should be.
@@ -106,7 +106,7 @@ pub struct Count {
 
 /// What is still missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Left {
+pub(crate) struct Left {
     /// Bytes of WAL, of the timelines that are present.
     pub bytes: u64,
     /// Timelines that these bytes are of.
@@ -138,7 +138,7 @@ impl Found {
     }
 
     /// Returns what is still missing.
-    pub fn left(&self) -> Left {
+    pub(crate) fn left(&self) -> Left {
         let missing = |count: &Option<Count>| count.map_or(0, |count| count.needs.saturating_sub(count.has));
         Left {
             bytes: self.behind.values().map(|reach| reach.needs.saturating_sub(reach.has)).sum(),
@@ -149,7 +149,7 @@ impl Found {
     }
 
     /// Returns whether everything that is missing is of a kind that arrives by itself: WAL, timelines, tenants.
-    pub fn may_come(&self) -> bool {
+    pub(crate) fn may_come(&self) -> bool {
         self.short.iter().all(|short| match short.item {
             Item::Timeline(_)
             | Item::Timelines
@@ -165,12 +165,12 @@ impl Found {
 
 impl Left {
     /// Returns whether there is nothing to count.
-    pub fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
 
     /// Formats it: `5,308,416 bytes of 1 timeline and 2 timelines`.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let mut parts = Vec::new();
         if self.bytes > 0 {
             parts.push(format!("{} of {}", bytes(self.bytes), counted(self.behind, "timeline")));

@@ -45,7 +45,7 @@ struct Acceptor {
 
 /// A response of a storage component that does not hold what was requested.
 #[derive(Debug, thiserror::Error)]
-pub enum Malformed {
+pub(crate) enum Malformed {
     /// It is not the expected JSON.
     #[error("it is not {what}")]
     Json {
@@ -69,7 +69,7 @@ pub enum Malformed {
 ///
 /// # Errors
 /// It is not such a list.
-pub fn list(text: &str) -> Result<Vec<TimelineId>, Malformed> {
+pub(crate) fn list(text: &str) -> Result<Vec<TimelineId>, Malformed> {
     let listed: Vec<Listed> = parse(text, "a list of timelines")?;
     let named = listed.into_iter().map(|one| {
         let known = is_name(&one.tenant_id) && is_name(&one.timeline_id);
@@ -82,7 +82,7 @@ pub fn list(text: &str) -> Result<Vec<TimelineId>, Malformed> {
 ///
 /// # Errors
 /// It is not such a list.
-pub fn tenants(text: &str) -> Result<BTreeSet<String>, Malformed> {
+pub(crate) fn tenants(text: &str) -> Result<BTreeSet<String>, Malformed> {
     let listed: Vec<Tenant> = parse(text, "a list of tenants")?;
     // A shard's ID is TENANT-SHARD.
     let is_one = |tenant: &Tenant| tenant.id.split('-').all(is_name);
@@ -103,7 +103,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Returns the path of a timeline's status; `None` if its names cannot be part of a path.
-pub fn path(id: &TimelineId) -> Option<String> {
+pub(crate) fn path(id: &TimelineId) -> Option<String> {
     let tenant = id.tenant.as_deref().filter(|name| is_name(name))?;
     is_name(&id.timeline).then(|| format!("/v1/tenant/{tenant}/timeline/{}", id.timeline))
 }
@@ -113,7 +113,7 @@ pub fn path(id: &TimelineId) -> Option<String> {
 ///
 /// # Errors
 /// It is not such a status.
-pub fn extent(text: &str) -> Result<Option<Extent>, Malformed> {
+pub(crate) fn extent(text: &str) -> Result<Option<Extent>, Malformed> {
     let status: Status = parse(text, "the status of a timeline")?;
     let position = |text: Option<String>| text.as_deref().and_then(position);
     // Both are lower limits: on its disk, and of the timeline.
@@ -126,7 +126,7 @@ pub fn extent(text: &str) -> Result<Option<Extent>, Malformed> {
 ///
 /// # Errors
 /// It is not a digest.
-pub fn digest(text: &str) -> Result<String, Malformed> {
+pub(crate) fn digest(text: &str) -> Result<String, Malformed> {
     let is_digest = |text: &str| text.len() == DIGEST && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let answer: Answer = parse(text, "a digest")?;
     Some(answer.sha256.to_ascii_lowercase()).filter(|digest| is_digest(digest)).ok_or(Malformed::Digest)
@@ -137,7 +137,7 @@ pub fn digest(text: &str) -> Result<String, Malformed> {
 ///
 /// # Errors
 /// It is not such a status.
-pub fn status(text: &str) -> Result<Wal, Malformed> {
+pub(crate) fn status(text: &str) -> Result<Wal, Malformed> {
     let status: Status = parse(text, "the status of a timeline")?;
     let position = |text: Option<String>| text.as_deref().and_then(position);
     Ok(Wal {

@@ -14,29 +14,29 @@
 //! - [`terms`]: whether an old safekeeper disk could vote twice
 //! - [`words`]: positions, bytes and rates as text
 
-pub mod digests;
+pub(crate) mod digests;
 mod earlier_form;
-pub mod facts;
-pub mod found;
-pub mod idle;
-pub mod pace;
-pub mod pageserver;
-pub mod peers;
-pub mod positions;
-pub mod reading;
-pub mod readings;
-pub mod safekeeper;
-pub mod terms;
-pub mod words;
+pub(crate) mod facts;
+pub(crate) mod found;
+pub(crate) mod idle;
+pub(crate) mod pace;
+pub(crate) mod pageserver;
+pub(crate) mod peers;
+pub(crate) mod positions;
+pub(crate) mod reading;
+pub(crate) mod readings;
+pub(crate) mod safekeeper;
+pub(crate) mod terms;
+pub(crate) mod words;
 
 #[cfg(test)]
 pub(crate) mod examples;
 
-pub use digests::Digests;
-pub use facts::{
-    Idle, Layers, Listed, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, StorageKind, TimelineId, Wal,
+pub(crate) use digests::Digests;
+pub(crate) use facts::{
+    Idle, Listed, Metrics, PageFacts, SafekeeperFacts, StorageKind, TimelineId,
 };
-pub use found::{Found, Left};
-pub use positions::{Position, Positions};
-pub use reading::Reading;
-pub use readings::Readings;
+pub(crate) use found::Found;
+pub(crate) use positions::{Position, Positions};
+pub(crate) use reading::Reading;
+pub(crate) use readings::Readings;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What was observed of a component that catches up.
 #[derive(Clone, Debug, Default)]
-pub struct Pace {
+pub(crate) struct Pace {
     first: Option<Duration>,
     last: Option<Found>,
     progressed: Option<Duration>,
@@ -18,7 +18,7 @@ pub struct Pace {
 
 impl Pace {
     /// Records what was found at `at`.
-    pub fn observe(&mut self, found: &Found, at: Duration) {
+    pub(crate) fn observe(&mut self, found: &Found, at: Duration) {
         self.first.get_or_insert(at);
         let fetched = self.last.as_ref().map_or(0, |last| fetched(last, found));
         let moved = self.last.as_ref().is_some_and(|last| {
@@ -36,18 +36,18 @@ impl Pace {
     }
 
     /// Returns how long nothing has arrived: since the first response, or since the last progress.
-    pub fn still_for(&self, at: Duration) -> Duration {
+    pub(crate) fn still_for(&self, at: Duration) -> Duration {
         at.saturating_sub(self.progressed.unwrap_or(at))
     }
 
     /// Returns whether any progress was observed.
-    pub fn moved(&self) -> bool {
+    pub(crate) fn moved(&self) -> bool {
         self.moved
     }
 
     /// Returns what is left, and how long it will take at the current rate: `5,308,416 bytes of 1 timeline left (1.4
     /// MB/s, about 4 s)`, `1 of 3 timelines`.
-    pub fn words(&self, at: Duration) -> String {
+    pub(crate) fn words(&self, at: Duration) -> String {
         let Some(found) = &self.last else { return "no response yet".to_owned() };
         let left = found.left();
         let of = |count: Option<Count>, thing: &str| {

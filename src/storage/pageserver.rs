@@ -15,7 +15,7 @@ const SUSPECTED: &str = "it may have lost its data: it started empty, although i
 
 /// WAL of a timeline that is not in remote storage yet: only safekeepers hold it once the pageserver's disk is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OnlyWal {
+pub(crate) struct OnlyWal {
     /// The timeline.
     pub timeline: TimelineId,
     /// Bytes of it.
@@ -29,7 +29,7 @@ pub struct OnlyWal {
 }
 
 /// Returns the WAL that only safekeepers hold, by timeline; `None` if the pageserver reports no positions.
-pub fn only_wal(pageserver: &PageserverFacts, safekeepers: &[Reading]) -> Option<Vec<OnlyWal>> {
+pub(crate) fn only_wal(pageserver: &PageserverFacts, safekeepers: &[Reading]) -> Option<Vec<OnlyWal>> {
     let mut only = Vec::new();
     for (id, layers) in &pageserver.timelines {
         let (last_record, remote) = layers.last_record_lsn.zip(layers.remote_consistent_lsn)?;
@@ -53,7 +53,7 @@ pub fn only_wal(pageserver: &PageserverFacts, safekeepers: &[Reading]) -> Option
 
 /// Compares a pageserver with what it reported before, if that is known, and with what the safekeepers have. No active
 /// tenant is never a pass.
-pub fn compare(before: Option<&PageFacts>, after: &PageFacts, safekeepers: &[&Reading]) -> Found {
+pub(crate) fn compare(before: Option<&PageFacts>, after: &PageFacts, safekeepers: &[&Reading]) -> Found {
     let mut found = Found::default();
     identity(before, after, &[], &mut found);
     let Some(facts) = after.pageserver() else {
@@ -142,7 +142,7 @@ fn tenants(then: Option<&PageserverFacts>, facts: &PageserverFacts, found: &mut 
 }
 
 /// Formats tenants that are neither active nor broken, by the names of their states: `1 attaching, 2 stopping`.
-pub fn others(facts: &PageserverFacts) -> String {
+pub(crate) fn others(facts: &PageserverFacts) -> String {
     let others = facts
         .tenants
         .iter()
@@ -269,7 +269,7 @@ fn without_baseline(
 }
 
 /// `2 active tenants`, `2 active tenants, 3 timelines`.
-pub fn there(facts: &PageserverFacts) -> String {
+pub(crate) fn there(facts: &PageserverFacts) -> String {
     let tenants = counted(facts.active(), "active tenant");
     match facts.active_timelines {
         Some(timelines) => format!("{tenants}, {}", counted(timelines, "timeline")),

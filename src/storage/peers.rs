@@ -16,7 +16,7 @@ pub(super) const MEMBERS: usize = 3;
 
 /// The state of one of the other safekeepers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// Its pod.
     pub pod: String,
     /// Whether it holds the committed WAL.
@@ -25,7 +25,7 @@ pub struct Peer {
 
 /// Whether a safekeeper holds the committed WAL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PeerState {
+pub(crate) enum PeerState {
     /// All of it: in how many active timelines.
     Level(u64),
     /// Not all of it, or it cannot be relied on.
@@ -36,7 +36,7 @@ pub enum PeerState {
 
 /// What a safekeeper lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shortfall {
+pub(crate) enum Shortfall {
     /// It has not flushed the committed WAL.
     Behind {
         /// Of this timeline.
@@ -97,16 +97,6 @@ pub enum Shortfall {
     },
 }
 
-impl Shortfall {
-    /// Returns the bytes of committed WAL that it lacks, as far as known.
-    pub fn lag(&self) -> Option<u64> {
-        match self {
-            Self::Behind { flushed, committed, .. } => Some(committed.saturating_sub(*flushed)),
-            _ => None,
-        }
-    }
-}
-
 /// `it is 5,308,416 bytes behind on timeline aa/11 (0/2A5, 0/7B1 is committed)`
 impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,7 +126,7 @@ impl fmt::Display for Shortfall {
 }
 
 /// Returns the state of each safekeeper other than this one, from the reports of all.
-pub fn peers(target: &str, readings: &Readings) -> Vec<Peer> {
+pub(crate) fn peers(target: &str, readings: &Readings) -> Vec<Peer> {
     let others = readings.safekeepers.iter().filter(|reading| reading.pod != target);
     others.map(|other| Peer { pod: other.pod.clone(), standing: standing(other, readings) }).collect()
 }

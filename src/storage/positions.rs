@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// A component's position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
+pub(crate) struct Position {
     /// The furthest position of its active timelines, in bytes of WAL; `None` if none is active.
     pub lsn: Option<u64>,
     /// Bytes of committed WAL that it lacks, of all active timelines together; `None` if that is unknown.
@@ -15,10 +15,10 @@ pub struct Position {
 }
 
 /// Positions by `namespace/pod`, or why one is unknown. Empty if none was queried.
-pub type Positions = BTreeMap<String, Result<Position, String>>;
+pub(crate) type Positions = BTreeMap<String, Result<Position, String>>;
 
 /// Returns the position of each component of a namespace.
-pub fn positions(namespace: &str, readings: &Readings) -> Positions {
+pub(crate) fn positions(namespace: &str, readings: &Readings) -> Positions {
     let safekeepers: Vec<&Reading> = readings.safekeepers.iter().collect();
     let committed = committed(&safekeepers);
     let lag = |at: &dyn Fn(&TimelineId) -> Option<u64>| {

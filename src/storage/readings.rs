@@ -18,7 +18,7 @@ pub struct Readings {
 
 /// The furthest position that any component reports, and which one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Furthest<'r> {
+pub(crate) struct Furthest<'r> {
     /// The position, in bytes of WAL.
     pub lsn: u64,
     /// The pod that reports it.
@@ -38,7 +38,7 @@ impl Readings {
 }
 
 /// Returns the committed position of each active timeline, by the furthest that any of these safekeepers reports.
-pub fn committed<'r>(safekeepers: &[&'r Reading]) -> BTreeMap<&'r TimelineId, Furthest<'r>> {
+pub(crate) fn committed<'r>(safekeepers: &[&'r Reading]) -> BTreeMap<&'r TimelineId, Furthest<'r>> {
     let mut committed: BTreeMap<&TimelineId, Furthest<'_>> = BTreeMap::new();
     for reading in safekeepers {
         let Some((_, facts)) = reading.safekeeper() else { continue };
@@ -54,7 +54,7 @@ pub fn committed<'r>(safekeepers: &[&'r Reading]) -> BTreeMap<&'r TimelineId, Fu
 }
 
 /// Returns the highest term of each active timeline that any of these safekeepers voted in.
-pub fn terms<'r>(safekeepers: &[&'r Reading]) -> BTreeMap<&'r TimelineId, (u64, &'r str)> {
+pub(crate) fn terms<'r>(safekeepers: &[&'r Reading]) -> BTreeMap<&'r TimelineId, (u64, &'r str)> {
     let mut terms: BTreeMap<&TimelineId, (u64, &str)> = BTreeMap::new();
     for reading in safekeepers {
         let Some((_, facts)) = reading.safekeeper() else { continue };
@@ -71,13 +71,13 @@ pub fn terms<'r>(safekeepers: &[&'r Reading]) -> BTreeMap<&'r TimelineId, (u64, 
 
 /// Returns the largest number of timelines, including idle ones, that any of these safekeepers has; `None` if none
 /// reports it.
-pub fn most_timelines<'r>(safekeepers: &[&'r Reading]) -> Option<(u64, &'r str)> {
+pub(crate) fn most_timelines<'r>(safekeepers: &[&'r Reading]) -> Option<(u64, &'r str)> {
     let totals = safekeepers.iter().filter_map(|reading| Some((reading.safekeeper()?.1.total?, reading.pod.as_str())));
     totals.reduce(|most, one| if one.0 > most.0 { one } else { most })
 }
 
 /// Returns how many computes are connected to any of these safekeepers for a timeline; `None` if none reports it.
-pub fn computes(safekeepers: &[&Reading], id: &TimelineId) -> Option<u64> {
+pub(crate) fn computes(safekeepers: &[&Reading], id: &TimelineId) -> Option<u64> {
     safekeepers.iter().filter_map(|reading| reading.safekeeper()?.1.wal(id)?.computes).max()
 }
 

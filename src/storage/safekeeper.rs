@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// Compares a safekeeper with what it reported before, if that is known, and with the other safekeepers.
 ///
 /// A timeline that it does not list is idle if it has as many as it should, and missing otherwise.
-pub fn compare(before: Option<&PageFacts>, after: &PageFacts, others: &[&Reading]) -> Found {
+pub(crate) fn compare(before: Option<&PageFacts>, after: &PageFacts, others: &[&Reading]) -> Found {
     let mut found = Found { beside: beside(others), ..Found::default() };
     identity(before, after, others, &mut found);
     let Some(facts) = after.safekeeper() else {
@@ -174,7 +174,7 @@ fn left_out(then: Option<&SafekeeperFacts>, facts: &SafekeeperFacts, found: &mut
 }
 
 /// Formats `WAL of 2 timelines`, `WAL of 1 timeline, 2 more idle`, `3 timelines, all idle`.
-pub fn there(facts: &SafekeeperFacts, idle: u64) -> String {
+pub(crate) fn there(facts: &SafekeeperFacts, idle: u64) -> String {
     let listed = facts.timelines.len() as u64;
     match (listed, idle) {
         (0, 1..) => format!("{}, all idle", counted(idle, "timeline")),

@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 const MOST: usize = 100;
 
 /// Terms by timeline.
-pub type Terms = BTreeMap<TimelineId, u64>;
+pub(crate) type Terms = BTreeMap<TimelineId, u64>;
 
 /// The votes since a disk was retained.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Since {
+pub(crate) enum Since {
     /// None: each timeline is in the same term.
     Nothing,
     /// These timelines are in a higher term.
@@ -27,7 +27,7 @@ pub enum Since {
 
 /// A timeline whose term is higher than before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Vote {
+pub(crate) struct Vote {
     /// The timeline.
     pub timeline: TimelineId,
     /// Its term when the disk was retained; `None` if it was not active then.
@@ -40,7 +40,7 @@ pub struct Vote {
 
 /// Returns the highest term of each timeline that these safekeepers report, to be stored in the record of an operation;
 /// `None` if one of them does not report it, or if there are too many.
-pub fn now(safekeepers: &[Reading]) -> Option<Terms> {
+pub(crate) fn now(safekeepers: &[Reading]) -> Option<Terms> {
     let all: Vec<&Reading> = safekeepers.iter().filter(|reading| reading.safekeeper().is_some()).collect();
     let complete = |reading: &&Reading| {
         let (_, facts) = reading.safekeeper()?;
@@ -52,7 +52,7 @@ pub fn now(safekeepers: &[Reading]) -> Option<Terms> {
 }
 
 /// Compares the recorded terms with the current ones of the other safekeepers.
-pub fn since(recorded: Option<&Terms>, others: &[&Reading]) -> Since {
+pub(crate) fn since(recorded: Option<&Terms>, others: &[&Reading]) -> Since {
     let Some(recorded) = recorded else {
         return Since::Unknown("the terms of that time were not recorded".to_owned());
     };

@@ -1,12 +1,12 @@
 //! Formats positions, bytes and rates.
 
 /// Formats a log sequence number as PostgreSQL does: `0/2A55E98`.
-pub fn lsn(position: u64) -> String {
+pub(crate) fn lsn(position: u64) -> String {
     format!("{:X}/{:X}", position >> 32, position & 0xFFFF_FFFF)
 }
 
 /// Formats `1 byte`, `5,308,416 bytes`.
-pub fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -19,7 +19,7 @@ pub fn bytes(number: u64) -> String {
 }
 
 /// Formats bytes per second: `0 B/s`, `26 kB/s`, `1.4 MB/s`.
-pub fn rate(bytes: u64) -> String {
+pub(crate) fn rate(bytes: u64) -> String {
     match bytes {
         ..1_000 => format!("{bytes} B/s"),
         1_000..1_000_000 => format!("{} kB/s", bytes / 1_000),

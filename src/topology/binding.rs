@@ -13,7 +13,7 @@ use super::selector;
 
 /// A claim to bind.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'w> {
+pub(crate) struct Wanted<'w> {
     /// Its namespace.
     pub namespace: &'w str,
     /// Its name.
@@ -28,7 +28,7 @@ pub struct Wanted<'w> {
 
 /// Why a volume is not bound to a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Misfit {
+pub(crate) enum Misfit {
     /// It belongs to another claim, or is reserved for one.
     Taken(ClaimReference),
     /// It is smaller than requested. Kubernetes quantities; `None` if the volume names no size.
@@ -52,7 +52,7 @@ pub enum Misfit {
 }
 
 /// Returns whether a volume is reserved for this very claim, or bound to it.
-pub fn reserved(volume: &Volume, wanted: &Wanted<'_>) -> bool {
+pub(crate) fn reserved(volume: &Volume, wanted: &Wanted<'_>) -> bool {
     volume.claim.as_ref().is_some_and(|reference| {
         reference.namespace == wanted.namespace
             && reference.name == wanted.name
@@ -63,7 +63,7 @@ pub fn reserved(volume: &Volume, wanted: &Wanted<'_>) -> bool {
 /// Returns why a volume would not be bound to a claim; `None` if it would be. `nodes` are all nodes; if they are
 /// unknown, any node will do.
 /// node is as good as another.
-pub fn misfit(volume: &Volume, wanted: &Wanted<'_>, nodes: Option<&[NodeFacts]>) -> Option<Misfit> {
+pub(crate) fn misfit(volume: &Volume, wanted: &Wanted<'_>, nodes: Option<&[NodeFacts]>) -> Option<Misfit> {
     let own = reserved(volume, wanted);
     if let Some(reference) = volume.claim.as_ref().filter(|_| !own) {
         return Some(Misfit::Taken(reference.clone()));
@@ -90,7 +90,7 @@ pub fn misfit(volume: &Volume, wanted: &Wanted<'_>, nodes: Option<&[NodeFacts]>)
 
 /// Returns why a volume cannot satisfy a claim, whatever it is reserved for: its size, mode, VolumeAttributesClass or
 /// access modes.
-pub fn unlike(volume: &Volume, wanted: &ClaimSpec) -> Option<Misfit> {
+pub(crate) fn unlike(volume: &Volume, wanted: &ClaimSpec) -> Option<Misfit> {
     let size = |text: &Option<String>| text.as_deref().map_or(Some(Quantity::ZERO), Quantity::parse);
     // A size that cannot be read is not large enough.
     let large_enough = size(&volume.capacity).zip(size(&wanted.size)).is_some_and(|(has, asked)| has >= asked);
@@ -117,7 +117,7 @@ fn out_of_reach(volume: &Volume, nodes: Option<&[NodeFacts]>) -> Option<Vec<Stri
 
 /// Returns the volume that is bound to a claim, of those that are not `taken` by another one; `None` if none is, and a
 /// new one has to be provisioned.
-pub fn chosen<'v>(
+pub(crate) fn chosen<'v>(
     volumes: &'v [Volume],
     wanted: &Wanted<'_>,
     nodes: Option<&[NodeFacts]>,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Returns the namespaces in which a pod's label names one of an account's components, each once. The system namespace
 /// is never an account.
-pub fn accounts(layout: &Layout, pods: &[ObjectFacts]) -> Vec<String> {
+pub(crate) fn accounts(layout: &Layout, pods: &[ObjectFacts]) -> Vec<String> {
     let says_so = |pod: &&ObjectFacts| {
         pod.namespace != layout.system_namespace && layout.knows_label(SpaceKind::Account, &pod.labels)
     };

@@ -35,7 +35,7 @@ pub enum Fit<'t> {
 }
 
 /// Returns every pod of the namespaces that were read, and what looks like SynxDB's elsewhere: members first.
-pub fn fittings(topology: &Topology) -> Vec<Fitting<'_>> {
+pub(crate) fn fittings(topology: &Topology) -> Vec<Fitting<'_>> {
     let mut all: Vec<Fitting<'_>> = topology.spaces.iter().flat_map(members).collect();
     for one in topology.unrecognized() {
         let names = if one.pods.is_empty() { std::slice::from_ref(&one.workload) } else { &one.pods };

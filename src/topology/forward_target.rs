@@ -4,7 +4,7 @@ use super::model::{Component, Member, Owner, Topology};
 
 /// The target of a forward.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForwardTarget {
+pub(crate) struct ForwardTarget {
     namespace: String,
     pod: String,
     /// Name of the component, if its pods do not keep their names.
@@ -30,7 +30,7 @@ pub enum ForwardState {
 
 impl ForwardTarget {
     /// Returns the forward to this member, or, if no StatefulSet keeps its name, to any Ready pod of its component.
-    pub fn to(topology: &Topology, member: &Member) -> Self {
+    pub(crate) fn to(topology: &Topology, member: &Member) -> Self {
         let owner = member.pod.as_ref().and_then(|pod| pod.owner.as_ref());
         let renamed = owner.is_some_and(|owner| !owner.is_stateful_set());
         let component = topology.component_of(member).filter(|_| renamed).map(|component| component.name.clone());
@@ -44,12 +44,12 @@ impl ForwardTarget {
     }
 
     /// Returns the one pod that has to be watched; `None`: all of the namespace.
-    pub fn only(&self) -> Option<&str> {
+    pub(crate) fn only(&self) -> Option<&str> {
         self.component.is_none().then_some(self.pod.as_str())
     }
 
     /// Returns where it leads. It stays with the last pod while that is Ready.
-    pub fn now(&mut self, topology: &Topology) -> ForwardState {
+    pub(crate) fn now(&mut self, topology: &Topology) -> ForwardState {
         let same = topology.member(&self.namespace, &self.pod);
         let owner_of = |member: &Member| member.pod.as_ref().and_then(|pod| Some(pod.owner.as_ref()?.uid.clone()));
         if let Some(owner) = &self.owner

@@ -77,7 +77,7 @@ pub struct Report {
 }
 
 /// Judges a topology.
-pub fn judge(topology: &Topology) -> Report {
+pub(crate) fn judge(topology: &Topology) -> Report {
     let mut troubles: Vec<Trouble> = expected(topology).filter_map(trouble).collect();
     for space in &topology.spaces {
         troubles.extend(space.components.iter().filter_map(|component| idle(space, component)));
@@ -167,7 +167,7 @@ fn idle(space: &Space, component: &Component) -> Option<Trouble> {
 }
 
 /// Returns what is unknown if something looks like SynxDB's but matches no rule.
-pub fn not_recognized(unrecognized: &Unrecognized) -> Gap {
+pub(crate) fn not_recognized(unrecognized: &Unrecognized) -> Gap {
     let Unrecognized { namespace, workload, pods, evidence } = unrecognized;
     let what = match pods.as_slice() {
         [] => format!("workload {workload}"),
@@ -193,16 +193,16 @@ pub fn not_recognized(unrecognized: &Unrecognized) -> Gap {
 }
 
 /// Shown if the user may not list all pods.
-pub const BY_NAMES_ALONE: &str =
+pub(crate) const BY_NAMES_ALONE: &str =
     "missing permission: list pods and StatefulSets in all namespaces; accounts are found by namespace name only";
 
 /// Returns that a namespace is being deleted.
-pub fn being_deleted(namespace: &str) -> String {
+pub(crate) fn being_deleted(namespace: &str) -> String {
     format!("namespace {namespace} is being deleted")
 }
 
 /// Returns that a namespace was skipped because it is terminating.
-pub fn not_looked_into(namespace: &str) -> String {
+pub(crate) fn not_looked_into(namespace: &str) -> String {
     format!("namespace {namespace} is skipped (terminating)")
 }
 
@@ -219,7 +219,7 @@ fn silence(topology: &Topology, member: &Member) -> Option<Gap> {
 }
 
 /// Returns the problem of a member, if it has one.
-pub fn trouble(member: &Member) -> Option<Trouble> {
+pub(crate) fn trouble(member: &Member) -> Option<Trouble> {
     let (because, remedy) = match &member.pod {
         None => ("its pod does not exist".to_owned(), Remedy::None),
         Some(pod) if pod.terminating.is_some() => ("its pod is being deleted".to_owned(), Remedy::None),
@@ -243,18 +243,18 @@ pub fn trouble(member: &Member) -> Option<Trouble> {
 
 /// Returns how many safekeepers are a quorum: WAL is durable once more than half have flushed it (Neon's
 /// docs/walservice.md).
-pub fn majority(of: usize) -> usize {
+pub(crate) fn majority(of: usize) -> usize {
     of / 2 + 1
 }
 
 /// Returns why a pod is not created: see [`keeps_away`](super::model::Component::keeps_away).
-pub fn minds_its_order(set: &str, lower: &Member) -> String {
+pub(crate) fn minds_its_order(set: &str, lower: &Member) -> String {
     format!("StatefulSet {set} creates its pods in order, and {} is not Ready", lower.name)
 }
 
 /// Returns how many pods a component should have: its StatefulSet's replicas, or the pods that were seen if that is
 /// unknown.
-pub fn wanted(component: &super::model::Component) -> usize {
+pub(crate) fn wanted(component: &super::model::Component) -> usize {
     match &component.workload {
         Known::Is(Some(workload)) => usize::try_from(workload.replicas).unwrap_or(0).max(component.members.len()),
         _ => component.members.len(),

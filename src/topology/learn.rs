@@ -2,12 +2,12 @@
 //! Every guess keeps its reasons, and workloads without a guess are kept, too.
 
 use super::layout::{Layout, Recognized, RecognizedBy, Role, SpaceKind};
-pub use super::seen::{Seen, seen};
+pub(crate) use super::seen::{Seen, seen};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a workload is taken for something.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The current layout says so.
     InForce,
     /// A label of its pods.
@@ -39,7 +39,7 @@ impl Reason {
 
 /// A proposed rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProposedRule {
+pub(crate) struct ProposedRule {
     /// The kind of namespace.
     pub kind: SpaceKind,
     /// What the component does.
@@ -66,7 +66,7 @@ pub struct ProposedRule {
 
 /// A pattern for the namespaces of accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProposedPattern {
+pub(crate) struct ProposedPattern {
     /// The pattern.
     pub pattern: String,
     /// The namespaces that it is derived from.
@@ -77,7 +77,7 @@ pub struct ProposedPattern {
 
 /// A proposed layout.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Proposal {
+pub(crate) struct Proposal {
     /// The system namespace, if one was found.
     pub system_namespace: Option<String>,
     /// The namespaces of accounts.
@@ -185,7 +185,7 @@ fn component_key(all: &[Seen], layout: &Layout) -> Option<String> {
 }
 
 /// Proposes a layout for what was seen. What the current layout knows is kept.
-pub fn propose(all: &[Seen], layout: &Layout) -> Proposal {
+pub(crate) fn propose(all: &[Seen], layout: &Layout) -> Proposal {
     let key = component_key(all, layout);
     let mut guesses: Vec<(&Seen, Role, Vec<Reason>)> = all
         .iter()

@@ -1,36 +1,36 @@
 //! What the cluster's objects mean in SynxDB's terms. Pure: turns a snapshot into a topology.
 
 mod annotations;
-pub mod binding;
+pub(crate) mod binding;
 mod build;
 mod claim_spec;
 mod claims;
-pub mod discovery;
-pub mod endpoint;
-pub mod fit;
-pub mod forward_target;
-pub mod health;
+pub(crate) mod discovery;
+pub(crate) mod endpoint;
+pub(crate) mod fit;
+pub(crate) mod forward_target;
+pub(crate) mod health;
 mod heartbeat;
 pub mod layout;
 mod layout_source;
-pub mod learn;
-pub mod model;
+pub(crate) mod learn;
+pub(crate) mod model;
 mod ownership;
-pub mod placement;
-pub mod pod_status;
-pub mod quantity;
-pub mod quota;
-pub mod readiness;
+pub(crate) mod placement;
+pub(crate) mod pod_status;
+pub(crate) mod quantity;
+pub(crate) mod quota;
+pub(crate) mod readiness;
 mod recognition;
-pub mod replacement;
-pub mod role;
+pub(crate) mod replacement;
+pub(crate) mod role;
 mod seen;
 mod selector;
-pub mod suspension;
-pub mod target;
+pub(crate) mod suspension;
+pub(crate) mod target;
 #[cfg(test)]
 mod tests;
-pub mod workload;
+pub(crate) mod workload;
 
 pub use annotations::{RECORD_ANNOTATION, SQL_SKIPPED_ANNOTATION};
 pub use build::{build, manifest_of_claim};

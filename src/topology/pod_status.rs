@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// Returns the STATUS column of `kubectl get pods` for this pod.
-pub fn status(pod: &Pod) -> String {
+pub(crate) fn status(pod: &Pod) -> String {
     let empty = Vec::new();
     let status = pod.status.as_ref();
     let phase = status.and_then(|s| s.phase.clone()).unwrap_or_else(|| "Unknown".into());
@@ -50,7 +50,7 @@ pub fn status(pod: &Pod) -> String {
 
 /// Returns why a pod is not Ready: what a container waits for, why it ended, or the condition that is not met. `None`
 /// for a Ready pod, and if the pod tells nothing.
-pub fn trouble(pod: &Pod) -> Option<String> {
+pub(crate) fn trouble(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
     if condition(pod, "Ready").is_some_and(|c| c.0 == "True") {
         return None;
@@ -100,21 +100,21 @@ pub fn trouble(pod: &Pod) -> Option<String> {
 }
 
 /// Returns value, reason and message of a condition.
-pub fn condition<'p>(pod: &'p Pod, name: &str) -> Option<(&'p str, Option<&'p str>, Option<&'p str>)> {
+pub(crate) fn condition<'p>(pod: &'p Pod, name: &str) -> Option<(&'p str, Option<&'p str>, Option<&'p str>)> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let found = conditions.iter().find(|condition| condition.type_ == name)?;
     Some((found.status.as_str(), found.reason.as_deref(), found.message.as_deref()))
 }
 
 /// Returns when a condition last changed, by its writer's clock.
-pub fn condition_since(pod: &Pod, name: &str) -> Option<Timestamp> {
+pub(crate) fn condition_since(pod: &Pod, name: &str) -> Option<Timestamp> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let found = conditions.iter().find(|condition| condition.type_ == name)?;
     found.last_transition_time.as_ref().map(|time| time.0)
 }
 
 /// Returns finalizers that none of Kubernetes' own controllers removes.
-pub fn foreign_finalizers(metadata: &ObjectMeta) -> Vec<String> {
+pub(crate) fn foreign_finalizers(metadata: &ObjectMeta) -> Vec<String> {
     let own = |name: &str| {
         let domain = name.split_once('/').map(|(domain, _)| domain);
         let of = |domain: &str, parent: &str| {
@@ -127,12 +127,12 @@ pub fn foreign_finalizers(metadata: &ObjectMeta) -> Vec<String> {
 }
 
 /// Returns a server's text on one line, without control characters and with a limit: it may come from anywhere.
-pub fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     cut(text::one_line(&text.replace(char::is_control, " ")).trim_end_matches('.'))
 }
 
 /// Returns a scheduler's reason without its part about preemption, which explains nothing to a reader.
-pub fn without_preemption(text: &str) -> &str {
+pub(crate) fn without_preemption(text: &str) -> &str {
     let at = [" preemption: ", " no new claims to deallocate"].into_iter().filter_map(|word| text.find(word)).min();
     at.map_or(text, |at| text[..at].trim_end_matches(['.', ',', ' ']))
 }

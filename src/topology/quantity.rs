@@ -5,17 +5,17 @@
 
 /// A quantity, in billionths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Quantity(i128);
+pub(crate) struct Quantity(i128);
 
 /// Billionths in one.
 const NANO: i128 = 1_000_000_000;
 
 impl Quantity {
     /// An object without a quantity has this.
-    pub const ZERO: Self = Self(0);
+    pub(crate) const ZERO: Self = Self(0);
 
     /// Parses a quantity. `None` if it is invalid, or too large to compare.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),

@@ -22,7 +22,7 @@ const SUFFIXES: [(&str, i128); 13] = [
 ];
 
 /// Parses a Kubernetes quantity into thousandths; `None` if its form is unknown.
-pub fn thousandths(quantity: &str) -> Option<i128> {
+pub(crate) fn thousandths(quantity: &str) -> Option<i128> {
     let suffix = SUFFIXES.iter().find_map(|(suffix, factor)| Some((quantity.strip_suffix(suffix)?, *factor)));
     let (number, factor) = suffix.unwrap_or((quantity, 1000));
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
@@ -36,7 +36,7 @@ pub fn thousandths(quantity: &str) -> Option<i128> {
 const EXCEEDED: &str = "exceeded quota: ";
 
 /// Returns whether a refusal is a quota's. Quotas are checked last, after all other admission.
-pub fn refused_by_quota(words: &str) -> bool {
+pub(crate) fn refused_by_quota(words: &str) -> bool {
     words.contains(EXCEEDED)
 }
 
@@ -235,7 +235,7 @@ impl Scope {
 }
 
 /// Returns the quotas as facts; parts of a quota in an unknown form are left out.
-pub fn quotas(objects: &[ResourceQuota]) -> Vec<Quota> {
+pub(crate) fn quotas(objects: &[ResourceQuota]) -> Vec<Quota> {
     let quota = |object: &ResourceQuota| {
         let status = object.status.as_ref();
         let text_of = |list: Option<&BTreeMap<String, Quantity>>, name: &str| {

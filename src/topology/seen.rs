@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A workload as it was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -28,7 +28,7 @@ pub struct Seen {
 }
 
 /// Groups what was read by workload.
-pub fn seen(observation: &Observation) -> Vec<Seen> {
+pub(crate) fn seen(observation: &Observation) -> Vec<Seen> {
     let mut all: BTreeMap<(String, String), Seen> = BTreeMap::new();
     for set in observation.stateful_sets.items() {
         let (namespace, name) = (set.metadata.namespace.clone(), set.metadata.name.clone());

@@ -6,7 +6,7 @@ use super::suspension::Suspended;
 
 /// What a user typed as a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TargetName {
+pub(crate) struct TargetName {
     /// The namespace (or its beginning) before a slash.
     pub namespace: Option<String>,
     /// A pod, workload, component or role.
@@ -15,7 +15,7 @@ pub struct TargetName {
 
 impl TargetName {
     /// Parses `NAME`, `NAMESPACE/NAME`, and kubectl's `pod/NAME`.
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         match text.split_once('/') {
             Some(("pod" | "pods" | "po", name)) => Self { namespace: None, name: name.to_owned() },
             Some((namespace, name)) => Self { namespace: Some(namespace.to_owned()), name: name.to_owned() },
@@ -26,7 +26,7 @@ impl TargetName {
 
 /// The namespaces that a user's input matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NamespaceMatch {
+pub(crate) enum NamespaceMatch {
     /// Exactly one.
     One(String),
     /// Several begin like this.
@@ -37,7 +37,7 @@ pub enum NamespaceMatch {
 
 /// Finds the namespace that `typed` matches among those that exist: by its whole name, or as a prefix of exactly one
 /// SynxDB namespace, or of exactly one namespace at all. A trailing `+` (a console's mark) is dropped.
-pub fn match_namespace(typed: &str, existing: &[String], layout: &Layout) -> NamespaceMatch {
+pub(crate) fn match_namespace(typed: &str, existing: &[String], layout: &Layout) -> NamespaceMatch {
     let typed = without_mark(typed);
     if existing.iter().any(|name| name == typed) {
         return NamespaceMatch::One(typed.to_owned());
@@ -61,7 +61,7 @@ pub fn match_namespace(typed: &str, existing: &[String], layout: &Layout) -> Nam
 
 /// Returns a short name of this namespace that [`match_namespace`] accepts: the part before one of its dashes, if that
 /// is unique and the whole name is long.
-pub fn shortened<'n>(namespace: &'n str, existing: &[String], layout: &Layout) -> &'n str {
+pub(crate) fn shortened<'n>(namespace: &'n str, existing: &[String], layout: &Layout) -> &'n str {
     const LONG: usize = 20;
     if namespace.len() <= LONG {
         return namespace;
@@ -75,13 +75,13 @@ pub fn shortened<'n>(namespace: &'n str, existing: &[String], layout: &Layout) -
 }
 
 /// Returns a namespace without the `+` that a console appends to the current one.
-pub fn without_mark(typed: &str) -> &str {
+pub(crate) fn without_mark(typed: &str) -> &str {
     typed.strip_suffix('+').unwrap_or(typed)
 }
 
 /// The members that a user's input matches.
 #[derive(Clone, Debug)]
-pub enum TargetMatch<'t> {
+pub(crate) enum TargetMatch<'t> {
     /// Exactly one.
     One(&'t Member),
     /// Several members have the name.
@@ -97,7 +97,7 @@ pub enum TargetMatch<'t> {
 
 /// Finds the members that match `name`, within `namespace` if one is given: a pod's whole name before a workload's,
 /// before a role's.
-pub fn match_target<'t>(topology: &'t Topology, namespace: Option<&str>, name: &str) -> TargetMatch<'t> {
+pub(crate) fn match_target<'t>(topology: &'t Topology, namespace: Option<&str>, name: &str) -> TargetMatch<'t> {
     let spaces = || topology.spaces.iter().filter(|space| namespace.is_none_or(|wanted| space.namespace == wanted));
     let by_pod: Vec<&Member> = spaces().flat_map(|space| space.members()).filter(|m| m.name == name).collect();
     let found = if by_pod.is_empty() {
@@ -147,7 +147,7 @@ fn suspended(space: &Space, name: &str) -> Vec<Suspended> {
 const NEAREST: usize = 3;
 
 /// Returns the names that a mistyped one probably means, nearest first, each once, at most three.
-pub fn nearest(typed: &str, names: &[&str]) -> Vec<String> {
+pub(crate) fn nearest(typed: &str, names: &[&str]) -> Vec<String> {
     let mut scored: Vec<(f64, &str)> = names
         .iter()
         .map(|name| {

@@ -90,7 +90,7 @@ impl CheckKind {
 
 /// A verdict with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// The verdict.
     pub verdict: VerifyVerdict,
     /// The reason in one line.
@@ -101,22 +101,22 @@ pub struct Judgement {
 
 impl Judgement {
     /// It holds.
-    pub fn passed(reason: impl Into<String>) -> Self {
+    pub(crate) fn passed(reason: impl Into<String>) -> Self {
         Self::of(VerifyVerdict::Passed, reason)
     }
 
     /// It does not hold.
-    pub fn failed(reason: impl Into<String>) -> Self {
+    pub(crate) fn failed(reason: impl Into<String>) -> Self {
         Self::of(VerifyVerdict::Failed, reason)
     }
 
     /// It does not apply, or was not requested.
-    pub fn skipped(reason: impl Into<String>) -> Self {
+    pub(crate) fn skipped(reason: impl Into<String>) -> Self {
         Self::of(VerifyVerdict::Skipped, reason)
     }
 
     /// It is unknown.
-    pub fn unknown(reason: impl Into<String>) -> Self {
+    pub(crate) fn unknown(reason: impl Into<String>) -> Self {
         Self::of(VerifyVerdict::Unknown, reason)
     }
 
@@ -125,7 +125,7 @@ impl Judgement {
     }
 
     /// Returns the check with this judgement.
-    pub fn on(self, kind: CheckKind, namespace: &str, member: &str, took: Duration) -> VerifyCheck {
+    pub(crate) fn on(self, kind: CheckKind, namespace: &str, member: &str, took: Duration) -> VerifyCheck {
         let Self { verdict, reason, lines } = self;
         VerifyCheck { namespace: namespace.to_owned(), member: member.to_owned(), kind, verdict, reason, lines, took }
     }
@@ -151,7 +151,7 @@ pub struct VerifyCheck {
 }
 
 /// Returns the verdict over all checks: Failed if one failed, else Unknown if one is unknown or none passed.
-pub fn verdict(checks: &[VerifyCheck]) -> VerifyVerdict {
+pub(crate) fn verdict(checks: &[VerifyCheck]) -> VerifyVerdict {
     let any = |verdict| checks.iter().any(|check| check.verdict == verdict);
     if any(VerifyVerdict::Failed) {
         VerifyVerdict::Failed

@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for Evidence {
 
 /// The result of comparing two pieces of evidence of one component.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// What was present before and is missing, one line each.
     pub missing: Vec<String>,
     /// The name of each missing line's object, as `--accept-missing` takes it.
@@ -72,7 +72,7 @@ pub struct Difference {
 }
 
 /// Compares the evidence of before with that of after.
-pub fn difference(before: &Evidence, after: &Evidence) -> Difference {
+pub(crate) fn difference(before: &Evidence, after: &Evidence) -> Difference {
     let difference = match (before, after) {
         (Evidence::Sql(before), Evidence::Sql(after)) => of_servers(before, after),
         (Evidence::Page(before), Evidence::Page(after)) => {
@@ -110,7 +110,7 @@ fn of_servers(before: &Baseline, after: &Baseline) -> Difference {
 }
 
 /// Returns which storage component a role is, if it is one.
-pub fn storage_kind(role: Role) -> Option<storage::StorageKind> {
+pub(crate) fn storage_kind(role: Role) -> Option<storage::StorageKind> {
     match role {
         Role::Safekeeper => Some(storage::StorageKind::Safekeeper),
         Role::Pageserver => Some(storage::StorageKind::Pageserver),
@@ -130,7 +130,7 @@ pub fn storage_kind(role: Role) -> Option<storage::StorageKind> {
 /// safekeeper that has not fetched the committed WAL again does not count towards the quorum.
 ///
 /// `kind` is the kind of component, if it is known: a report shows it only by its metrics.
-pub fn compared_pages(
+pub(crate) fn compared_pages(
     kind: Option<storage::StorageKind>,
     before: Option<&PageFacts>,
     after: &PageFacts,
@@ -165,7 +165,7 @@ fn name_of(item: &Item) -> Option<String> {
 
 impl Difference {
     /// Converts the result of comparing status endpoints.
-    pub fn of_found(found: &Found) -> Self {
+    pub(crate) fn of_found(found: &Found) -> Self {
         Self {
             missing: found.short.iter().map(|short| short.line.clone()).collect(),
             names: found.short.iter().filter_map(|short| Some((short.line.clone(), name_of(&short.item)?))).collect(),
@@ -178,7 +178,7 @@ impl Difference {
 
     /// Returns what the comparison excludes, for the end of a sentence: ` (not compared: …)`; empty if it excludes
     /// nothing.
-    pub fn not_compared(&self) -> String {
+    pub(crate) fn not_compared(&self) -> String {
         if self.beyond.is_empty() { String::new() } else { format!(" (not compared: {})", first_few(&self.beyond)) }
     }
 }

@@ -20,13 +20,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Time limit of one query, login and all statements.
-pub const QUESTION: Duration = Duration::from_secs(10);
+pub(crate) const QUESTION: Duration = Duration::from_secs(10);
 /// Servers and components queried at once.
 const AT_ONCE: usize = 8;
 
 /// How to query.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// Password and TLS.
     pub login: Login,
     /// The access to storage components' status endpoints.
@@ -46,7 +46,7 @@ pub struct Options {
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
-pub struct Inspection {
+pub(crate) struct Inspection {
     /// In the order of the targets.
     pub checks: Vec<VerifyCheck>,
     /// What each responding member holds, by `namespace/pod`.
@@ -77,7 +77,7 @@ struct AskedPages<'s> {
 }
 
 /// Queries all targets.
-pub async fn inspect(cluster: &Cluster, subjects: &[VerifyTarget], options: &Options) -> Inspection {
+pub(crate) async fn inspect(cluster: &Cluster, subjects: &[VerifyTarget], options: &Options) -> Inspection {
     let asked = subjects.iter().map(|subject| async move {
         match subject {
             VerifyTarget::Server { namespace, pod, endpoint, exists, warehouse, answers_for, suspended } => {
@@ -445,7 +445,7 @@ async fn component_pages(
 
 /// A storage component to query.
 #[derive(Clone, Debug)]
-pub struct StoragePage {
+pub(crate) struct StoragePage {
     /// Its pod.
     pub pod: String,
     /// Its role.
@@ -455,7 +455,7 @@ pub struct StoragePage {
 }
 
 /// Returns the storage components of a namespace.
-pub fn storage_pages(topology: &Topology, namespace: &str) -> Vec<StoragePage> {
+pub(crate) fn storage_pages(topology: &Topology, namespace: &str) -> Vec<StoragePage> {
     let members = topology.space(namespace).into_iter().flat_map(|space| space.members());
     let storage = members.filter(|member| matches!(member.role, Role::Safekeeper | Role::Pageserver));
     let page = |member: &Member| {
@@ -471,7 +471,7 @@ pub fn storage_pages(topology: &Topology, namespace: &str) -> Vec<StoragePage> {
 }
 
 /// Queries storage components' status endpoints and metrics, all at the same time.
-pub async fn read_storage(
+pub(crate) async fn read_storage(
     cluster: &Cluster,
     namespace: &str,
     pages: &[StoragePage],
@@ -496,7 +496,7 @@ pub async fn read_storage(
 }
 
 /// Requests digests from safekeepers, whose reports are `readings`, of the WAL that several of them have.
-pub async fn read_bytes(
+pub(crate) async fn read_bytes(
     cluster: &Cluster,
     namespace: &str,
     pages: &[StoragePage],

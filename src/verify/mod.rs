@@ -9,21 +9,21 @@
 //!   the same in the cluster
 //! - [`mod@check`] has the verdicts
 
-pub mod check;
-pub mod evidence;
-pub mod inspect;
-pub mod saved;
-pub mod servers;
-pub mod status_pages;
-pub mod stored;
-pub mod targets;
+pub(crate) mod check;
+pub(crate) mod evidence;
+pub(crate) mod inspect;
+pub(crate) mod saved;
+pub(crate) mod servers;
+pub(crate) mod status_pages;
+pub(crate) mod stored;
+pub(crate) mod targets;
 
 #[cfg(test)]
 mod v1alpha1_tests;
 
-pub use check::{CheckKind, Judgement, VerifyCheck, VerifyVerdict, verdict};
-pub use evidence::{Difference, Evidence, compared_pages, difference, storage_kind};
-pub use inspect::{Inspection, Options, inspect};
-pub use saved::{Coverage, Saved};
-pub use stored::StoredBaseline;
-pub use targets::{VerifyTarget, subjects};
+pub(crate) use check::{CheckKind, Judgement, VerifyCheck, VerifyVerdict, verdict};
+pub(crate) use evidence::{Difference, Evidence, compared_pages, difference, storage_kind};
+pub(crate) use inspect::{Inspection, Options, inspect};
+pub(crate) use saved::{Coverage, Saved};
+pub(crate) use stored::StoredBaseline;
+pub(crate) use targets::{VerifyTarget, subjects};

@@ -15,7 +15,7 @@ const KIND: &str = "Baseline";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Saved {
+pub(crate) struct Saved {
     /// Version of this form.
     pub api_version: String,
     /// Always `Baseline`.
@@ -31,7 +31,7 @@ pub struct Saved {
 
 /// How far the present command covers a member of the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coverage {
+pub(crate) enum Coverage {
     /// It was to be queried.
     Asked,
     /// It would have been queried, but does not exist.
@@ -46,7 +46,7 @@ pub enum Coverage {
 
 impl Saved {
     /// Creates a baseline of this moment.
-    pub fn new(taken: String, context: &str, members: BTreeMap<String, Evidence>) -> Self {
+    pub(crate) fn new(taken: String, context: &str, members: BTreeMap<String, Evidence>) -> Self {
         Self { api_version: API_VERSION.into(), kind: KIND.into(), taken, context: context.to_owned(), members }
     }
 
@@ -54,7 +54,7 @@ impl Saved {
     ///
     /// # Errors
     /// It is not such a document, or has a later version.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         let not = |why: String| Error::failure("not a baseline file").because(why);
         let saved: Self = serde_json::from_str(text).map_err(|error| not(error.to_string()))?;
         if saved.kind != KIND || ![API_VERSION, V1ALPHA1].contains(&saved.api_version.as_str()) {
@@ -70,20 +70,20 @@ impl Saved {
     ///
     /// # Errors
     /// None in practice: it is plain data.
-    pub fn to_text(&self) -> Result<String> {
+    pub(crate) fn to_text(&self) -> Result<String> {
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| Error::failure("cannot serialize the baseline").because_of(error))?;
         Ok(format!("{text}\n"))
     }
 
     /// Returns the part about one database.
-    pub fn of_database(self, name: &str) -> Self {
+    pub(crate) fn of_database(self, name: &str) -> Self {
         let members = self.members.into_iter().map(|(path, evidence)| (path, evidence.of_database(name))).collect();
         Self { members, ..self }
     }
 
     /// Compares it with the present state: one check for each member of either.
-    pub fn compared(&self, now: &BTreeMap<String, Evidence>, covered: impl Fn(&str) -> Coverage) -> Vec<VerifyCheck> {
+    pub(crate) fn compared(&self, now: &BTreeMap<String, Evidence>, covered: impl Fn(&str) -> Coverage) -> Vec<VerifyCheck> {
         let check = |path: &str, judged: Judgement| {
             let (namespace, pod) = path.split_once('/').unwrap_or(("", path));
             judged.on(CheckKind::Baseline, namespace, pod, Duration::ZERO)

@@ -18,13 +18,13 @@ const NAMED: usize = 4;
 const NAMED_INSTANCES: usize = 5;
 
 /// Why checks of segments are skipped on a server without any.
-pub const NOT_MPP: &str = "plain PostgreSQL: no segments";
+pub(crate) const NOT_MPP: &str = "plain PostgreSQL: no segments";
 
 /// Why checks of data on segments are skipped on a server whose sessions have no warehouse.
-pub const NO_WAREHOUSE: &str = "no warehouse of the account is up: only the catalog is queried";
+pub(crate) const NO_WAREHOUSE: &str = "no warehouse of the account is up: only the catalog is queried";
 
 /// Judges the login and the server's version.
-pub fn connection(answer: &Answer<Introduction>) -> Judgement {
+pub(crate) fn connection(answer: &Answer<Introduction>) -> Judgement {
     match answer {
         Answer::Yes(who) => {
             let kernel = if who.kernel == Kernel::Mpp { ", MPP" } else { "" };
@@ -37,7 +37,7 @@ pub fn connection(answer: &Answer<Introduction>) -> Judgement {
 }
 
 /// Judges whether every primary segment responds to a dispatched query; `None` if there are no segments.
-pub fn segments(answer: Option<Answer<Option<Dispatched>>>) -> Judgement {
+pub(crate) fn segments(answer: Option<Answer<Option<Dispatched>>>) -> Judgement {
     let Some(answer) = answer else { return Judgement::skipped(NOT_MPP) };
     match answer {
         Answer::Yes(None) => Judgement::skipped(NO_WAREHOUSE),
@@ -58,7 +58,7 @@ fn dispatched_in_words(dispatched: &Dispatched) -> String {
 /// The nodes of a warehouse are not proven to respond.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("whether the nodes of warehouse {warehouse} respond is unknown: {why}")]
-pub struct NodesUnproven {
+pub(crate) struct NodesUnproven {
     /// The warehouse.
     pub warehouse: String,
     /// Why.
@@ -68,7 +68,7 @@ pub struct NodesUnproven {
 
 /// Why a query that was dispatched proves nothing about the nodes of a warehouse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoDispatch {
+pub(crate) enum NoDispatch {
     /// The server has no segments.
     #[error("the server is plain PostgreSQL and has no segments")]
     PlainPostgreSql,
@@ -97,7 +97,7 @@ pub enum NoDispatch {
 ///
 /// # Errors
 /// Why they are not proven to respond.
-pub fn nodes_proven(
+pub(crate) fn nodes_proven(
     kernel: Kernel,
     dispatched: Option<&Dispatched>,
     warehouse: &Warehouse,
@@ -123,7 +123,7 @@ pub fn nodes_proven(
 }
 
 /// Returns the same as a judgement of an answer.
-pub fn warehouse(kernel: Kernel, answer: &Answer<Option<Dispatched>>, warehouse: &Warehouse) -> Judgement {
+pub(crate) fn warehouse(kernel: Kernel, answer: &Answer<Option<Dispatched>>, warehouse: &Warehouse) -> Judgement {
     match answer {
         Answer::Yes(dispatched) => match nodes_proven(kernel, dispatched.as_ref(), warehouse) {
             Ok(how) => Judgement::passed(how),
@@ -137,7 +137,7 @@ pub fn warehouse(kernel: Kernel, answer: &Answer<Option<Dispatched>>, warehouse:
 /// Judges whether the catalog reports an instance as down, and, if mirrors exist, whether they are in sync and each
 /// instance is in its role; `None` if there are no segments. A cluster without mirrors is healthy in mode `n`. That all
 /// are up proves nothing: the catalog is late. Instances of `suspended` warehouses do not count.
-pub fn mirrors(answer: Option<Answer<Vec<Instance>>>, suspended: &[String]) -> Judgement {
+pub(crate) fn mirrors(answer: Option<Answer<Vec<Instance>>>, suspended: &[String]) -> Judgement {
     let instances = match answer {
         None => return Judgement::skipped(NOT_MPP),
         Some(Answer::Yes(instances)) => instances,
@@ -192,7 +192,7 @@ pub fn mirrors(answer: Option<Answer<Vec<Instance>>>, suspended: &[String]) -> J
 }
 
 /// Judges each database: whether it accepts connections, and its contents. `must` has to exist.
-pub fn tables(contents: Result<&Baseline, &ProbeError>, must: &str) -> Vec<Judgement> {
+pub(crate) fn tables(contents: Result<&Baseline, &ProbeError>, must: &str) -> Vec<Judgement> {
     let baseline = match contents {
         Ok(baseline) => baseline,
         Err(trouble) => {
@@ -275,7 +275,7 @@ fn named(database: &Database) -> Option<String> {
 
 /// The result of writing, reading back and dropping.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WriteTrial {
+pub(crate) struct WriteTrial {
     /// Whether it was written.
     pub written: Result<Written, NotWritten>,
     /// Whether it was read back as it was written; `None` if it was not written.
@@ -287,7 +287,7 @@ pub struct WriteTrial {
 }
 
 /// Judges whether written rows can be read.
-pub fn write(trial: &WriteTrial) -> Judgement {
+pub(crate) fn write(trial: &WriteTrial) -> Judgement {
     let judged = match (&trial.written, &trial.read) {
         (Err(not), _) if not.meaning.fails() => Judgement::failed(format!("nothing was written: {}", not.reason)),
         (Err(not), _) => Judgement::unknown(format!("the write test was not completed: {}", not.reason)),
@@ -309,7 +309,7 @@ pub fn write(trial: &WriteTrial) -> Judgement {
 }
 
 /// Judges whether a distributed write reaches every primary segment.
-pub fn spread(kernel: Kernel, trial: &WriteTrial) -> Judgement {
+pub(crate) fn spread(kernel: Kernel, trial: &WriteTrial) -> Judgement {
     if kernel == Kernel::PostgreSql {
         return Judgement::skipped(NOT_MPP);
     }

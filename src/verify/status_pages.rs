@@ -13,15 +13,15 @@ use crate::topology::health;
 const MEMBERS: usize = 3;
 
 /// The result of querying a status endpoint.
-pub type Answered = Result<PageFacts, NoPage>;
+pub(crate) type Answered = Result<PageFacts, NoPage>;
 
 /// Converts it to a reading of this pod.
-pub fn reading(pod: &str, answered: &Answered) -> Reading {
+pub(crate) fn reading(pod: &str, answered: &Answered) -> Reading {
     Reading { pod: pod.to_owned(), said: answered.clone().map_err(|no| no.reason) }
 }
 
 /// Judges a single status endpoint.
-pub fn page(answered: &Answered) -> Judgement {
+pub(crate) fn page(answered: &Answered) -> Judgement {
     match answered {
         Ok(facts @ PageFacts { metrics: Some(metrics), .. }) => {
             let unread = facts.safekeeper().and_then(SafekeeperFacts::idle_unread);
@@ -36,7 +36,7 @@ pub fn page(answered: &Answered) -> Judgement {
 }
 
 /// Judges whether a quorum of the expected safekeepers responds, each with a unique identity: a commit needs that many.
-pub fn majority(answers: &[(String, Answered)]) -> Judgement {
+pub(crate) fn majority(answers: &[(String, Answered)]) -> Judgement {
     let all = answers.len();
     let needed = health::majority(all);
     let twins: Vec<String> = answers
@@ -68,7 +68,7 @@ pub fn majority(answers: &[(String, Answered)]) -> Judgement {
 /// Judges whether a quorum of the safekeepers has flushed the committed WAL, for each timeline that one of them lists,
 /// and whether all have as many timelines. A timeline that one does not list while it has as many as the others is idle
 /// there.
-pub fn wal(readings: &Readings) -> Judgement {
+pub(crate) fn wal(readings: &Readings) -> Judgement {
     let all: Vec<&Reading> = readings.safekeepers.iter().collect();
     let reading: Vec<&Reading> = all.iter().copied().filter(|one| one.safekeeper().is_some()).collect();
     if reading.is_empty() {
@@ -229,7 +229,7 @@ fn empty(readings: &Readings, known: bool) -> Judgement {
 
 /// Judges whether a pageserver serves its tenants, none is broken, and each timeline that a safekeeper has is served.
 /// `remote_storage` is the layout's setting.
-pub fn tenants(one: &Reading, readings: &Readings, remote_storage: Option<bool>) -> Judgement {
+pub(crate) fn tenants(one: &Reading, readings: &Readings, remote_storage: Option<bool>) -> Judgement {
     let page = match &one.said {
         Ok(page) => page,
         Err(_) => return Judgement::unknown("its status endpoint does not respond"),
@@ -306,7 +306,7 @@ fn unknown(facts: &PageserverFacts, safekeepers: &[&Reading], remote_storage: Op
 }
 
 /// Formats `WAL of 1 timeline`, `2 active tenants, 3 timelines`.
-pub fn summary(metrics: &Metrics) -> String {
+pub(crate) fn summary(metrics: &Metrics) -> String {
     match metrics {
         Metrics::Safekeeper(facts) => {
             let idle = facts.total.map_or(0, |total| total.saturating_sub(facts.timelines.len() as u64));

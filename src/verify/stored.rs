@@ -16,13 +16,13 @@ use std::fmt;
 /// Kind of the document.
 const KIND: &str = "StoredBaseline";
 /// The document's key in its ConfigMap.
-pub const KEY: &str = "baseline.json";
+pub(crate) const KEY: &str = "baseline.json";
 /// Prefix of the ConfigMaps' names.
 const PREFIX: &str = "kubectl-synxdb-baseline-";
 /// Longest name of an object, in bytes (Kubernetes: a DNS subdomain).
 const LONGEST_NAME: usize = 253;
 /// Largest document, in bytes: a ConfigMap may have 1 MiB.
-pub const LARGEST: usize = 512 << 10;
+pub(crate) const LARGEST: usize = 512 << 10;
 /// More than clocks differ with which certificates and tokens work.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// More than any server has of anything that is counted here.
@@ -32,7 +32,7 @@ const MOST: u64 = 1 << 50;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct StoredBaseline {
+pub(crate) struct StoredBaseline {
     /// Version of this form.
     pub api_version: String,
     /// Always `StoredBaseline`.
@@ -52,7 +52,7 @@ pub struct StoredBaseline {
 
 /// Why a stored baseline is not used, or none can be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unusable {
+pub(crate) enum Unusable {
     /// It is larger than [`LARGEST`].
     TooLarge,
     /// It is not such a document, or has a later version.
@@ -83,7 +83,7 @@ impl fmt::Display for Unusable {
 
 /// Returns the name of the ConfigMap for a member. A name that would be too long is truncated, and ends with a checksum
 /// of the whole.
-pub fn config_map(member: &str) -> String {
+pub(crate) fn config_map(member: &str) -> String {
     let whole = format!("{PREFIX}{member}");
     if whole.len() <= LONGEST_NAME {
         return whole;
@@ -101,7 +101,7 @@ pub fn config_map(member: &str) -> String {
 
 impl StoredBaseline {
     /// Creates the baseline of a member at that moment.
-    pub fn new(taken: Timestamp, context: &str, (namespace, member): (&str, &str), content: Evidence) -> Self {
+    pub(crate) fn new(taken: Timestamp, context: &str, (namespace, member): (&str, &str), content: Evidence) -> Self {
         Self {
             api_version: API_VERSION.into(),
             kind: KIND.into(),
@@ -117,7 +117,7 @@ impl StoredBaseline {
     ///
     /// # Errors
     /// Why it is not used.
-    pub fn parse(text: &str, (namespace, member): (&str, &str), now: Timestamp) -> Result<Self, Unusable> {
+    pub(crate) fn parse(text: &str, (namespace, member): (&str, &str), now: Timestamp) -> Result<Self, Unusable> {
         if text.len() > LARGEST {
             return Err(Unusable::TooLarge);
         }
@@ -143,7 +143,7 @@ impl StoredBaseline {
     }
 
     /// Returns when it was taken.
-    pub fn taken(&self) -> Timestamp {
+    pub(crate) fn taken(&self) -> Timestamp {
         self.taken.parse().unwrap_or(Timestamp::MIN)
     }
 
@@ -152,7 +152,7 @@ impl StoredBaseline {
     ///
     /// # Errors
     /// It contains nothing to compare, or cannot be truncated far enough.
-    pub fn to_text(&self) -> Result<String, Unusable> {
+    pub(crate) fn to_text(&self) -> Result<String, Unusable> {
         if !names_anything(&self.content) {
             return Err(Unusable::NamesNothing);
         }
@@ -239,7 +239,7 @@ fn names_anything(content: &Evidence) -> bool {
 }
 
 /// Returns whether its numbers are possible, and can be added up.
-pub fn is_possible(content: &Evidence) -> bool {
+pub(crate) fn is_possible(content: &Evidence) -> bool {
     match content {
         Evidence::Sql(baseline) => {
             let tables = baseline.databases.iter().filter_map(Database::known);
@@ -252,7 +252,7 @@ pub fn is_possible(content: &Evidence) -> bool {
 
 /// What is missing, divided by what the user accepts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Missing {
+pub(crate) struct Missing {
     /// The lines that are not accepted.
     pub lines: Vec<String>,
     /// The names that accept these, each once: a database covers its tables.
@@ -263,7 +263,7 @@ pub struct Missing {
 
 /// Divides what is missing by the accepted names. A database's name accepts everything that is missing of it; what has
 /// no name cannot be accepted.
-pub fn accepted(difference: &Difference, names: &[String]) -> Missing {
+pub(crate) fn accepted(difference: &Difference, names: &[String]) -> Missing {
     let covers =
         |name: &str, whole: &str| name == whole || name.strip_prefix(whole).is_some_and(|rest| rest.starts_with('/'));
     let mut missing = Missing::default();

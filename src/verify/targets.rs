@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// A target to query.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VerifyTarget {
+pub(crate) enum VerifyTarget {
     /// A database server.
     Server {
         /// Namespace of its pod.
@@ -76,7 +76,7 @@ pub enum VerifyTarget {
 
 /// Returns the targets for the members that `wanted` selects, and the suspended parts that `named` selects by namespace
 /// and StatefulSet; an endpoint of several members is queried once.
-pub fn subjects(
+pub(crate) fn subjects(
     topology: &Topology,
     wanted: impl Fn(&Member) -> bool,
     named: impl Fn(&str, &str) -> bool,

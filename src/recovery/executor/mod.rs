@@ -10,5 +10,5 @@ mod state;
 mod steps;
 mod wait;
 
-pub use run::run;
-pub use state::Run;
+pub(crate) use run::run;
+pub(crate) use state::Run;

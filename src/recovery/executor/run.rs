@@ -11,7 +11,7 @@ use crate::recovery::settle::Settling;
 use tokio::time::Instant;
 
 /// Runs a plan to its end. The watch must already be open, so that no event is missed.
-pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) + Send)) -> Outcome {
+pub(crate) async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) + Send)) -> Outcome {
     let started = Instant::now();
     let known = watch.snapshot().namespaces.first().map(SeenEvents::of).unwrap_or_default();
     let mut executor = Executor {

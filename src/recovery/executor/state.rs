@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The inputs of a run.
-pub struct Run<'r> {
+pub(crate) struct Run<'r> {
     /// The plan.
     pub plan: &'r Plan,
     /// The cluster.
