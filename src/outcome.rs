@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 /// How a failover or an undo ended, without the reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Outcome"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub enum OutcomeKind {
+pub enum Outcome {
     /// The pod is new and Ready, its claims are Bound, it answers, and what was there before is there.
     Recovered,
     /// The pod is new and Ready; verification was switched off (`--no-verify`).
@@ -38,7 +38,7 @@ struct Row {
     exit: Option<Exit>,
 }
 
-impl OutcomeKind {
+impl Outcome {
     /// All of them, as the table has them.
     pub const ALL: [Self; 10] = [
         Self::Recovered,
@@ -93,7 +93,7 @@ mod tests {
     /// The word of a document is the text in one word: who knows one knows the other.
     #[test]
     fn the_text_and_the_value_in_documents_are_one_word() {
-        for outcome in OutcomeKind::ALL {
+        for outcome in Outcome::ALL {
             let value = serde_json::to_value(outcome).unwrap();
             let capital = outcome.text().split(' ').map(|word| {
                 let (first, rest) = word.split_at(1);
@@ -109,7 +109,7 @@ mod tests {
     /// Only what is known to be well, or was not to be verified, ends with 0.
     #[test]
     fn each_outcome_has_its_exit_code() {
-        let codes = OutcomeKind::ALL.map(|outcome| outcome.exit().map(Exit::code));
+        let codes = Outcome::ALL.map(|outcome| outcome.exit().map(Exit::code));
         let expected = [Some(0), Some(0), Some(8), Some(7), Some(8), Some(6), Some(4), None, Some(130), None];
         assert_eq!(codes, expected);
     }

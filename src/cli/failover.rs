@@ -39,8 +39,8 @@ pub struct FailoverArgs {
     #[arg(long)]
     pub keep_pvc: bool,
     /// Start a new failover instead of resuming an unfinished one, or repeat one that just succeeded
-    #[arg(long, conflicts_with = "pod_uid")]
-    pub anew: bool,
+    #[arg(long, alias = "anew", conflicts_with = "pod_uid")]
+    pub start_over: bool,
     /// UID of the pod to replace; if it is already gone, only wait and verify
     #[arg(long, value_name = "UID")]
     pub pod_uid: Option<String>,

@@ -1,15 +1,15 @@
 //! The only production code that talks to Kubernetes. No other module knows a `Client`.
 //!
-//! - [`connect`]: kubectl's own flags, files and environment -> [`Cluster`]; `kubeconfig_names`: the names in the files
+//! - `connect`: kubectl's own flags, files and environment -> `Cluster`; `kubeconfig_names`: the names in the files
 //! - `everywhere`: what there is in all namespaces, by metadata
-//! - [`observe`]: what a layout can be learned from
-//! - [`read`]: one parallel wave of lists -> [`snapshot::Snapshot`]; [`permission`]: what the user may do
-//! - [`watch`]: the same, kept up to date; [`multi_watch`]: several namespaces
-//! - [`write`]: the few mutations, each with a precondition; [`annotations`]: several annotations of a volume in one
-//! - [`lease_lock`]: the [`lease`] that prevents other failovers in the same namespace
-//! - [`tunnel`]: a stream to a pod's port; [`forward`]: many of them behind a [`listener`], to the current pod
+//! - `observe`: what a layout can be learned from
+//! - `read`: one parallel wave of lists -> `snapshot::Snapshot`; `permission`: what the user may do
+//! - `watch`: the same, kept up to date; `multi_watch`: several namespaces
+//! - `write`: the few mutations, each with a precondition; `annotations`: several annotations of a volume in one
+//! - `lease_lock`: the `lease` that prevents other failovers in the same namespace
+//! - `tunnel`: a stream to a pod's port; `forward`: many of them behind a `listener`, to the current pod
 //! - `foreign`: messages of other programs that code has to distinguish
-//! - [`pods`]: pods kept up to date, and nothing else; `secret`: one value of a Secret; [`config_map`]: one of a
+//! - `pods`: pods kept up to date, and nothing else; `secret`: one value of a Secret; `config_map`: one of a
 //!   ConfigMap
 
 pub(crate) mod annotations;

@@ -14,7 +14,7 @@ use crate::error::{Exit, Result};
 use crate::plan::{Action, ComparedWith, Plan};
 use crate::recovery::executor::{Run, run};
 use crate::recovery::prover::Stored;
-use crate::recovery::{Availability, Ending, Outcome, Phase, PhaseEnd};
+use crate::recovery::{Availability, Ending, Phase, PhaseEnd, RunResult};
 use crate::render::progress::Progress;
 use crate::render::{outcome as account, plan as planned, structured};
 use crate::topology::Role;
@@ -137,8 +137,8 @@ pub(super) async fn carry_out(
 }
 
 /// Returns whether a new pod was created on new claims, but never recovered, and a volume was retained that can be restored.
-fn never_started(outcome: &Outcome) -> bool {
-    let replaced = |(phase, end): &(Phase, PhaseEnd)| *phase == Phase::Replaced && matches!(end, PhaseEnd::After(..));
+fn never_started(outcome: &RunResult) -> bool {
+    let replaced = |(phase, end): &(Phase, PhaseEnd)| *phase == Phase::Recreate && matches!(end, PhaseEnd::After(..));
     matches!(outcome.ending, Ending::TimedOut(_))
         && outcome.phases.iter().any(replaced)
         && outcome.claims.iter().any(|claim| claim.retained_volume.is_some())
@@ -177,7 +177,7 @@ fn report(
     context: &Context,
     args: &OperationArgs,
     plan: &Plan,
-    outcome: &Outcome,
+    outcome: &RunResult,
     (next, resume): (&str, Option<&str>),
 ) -> Result<()> {
     let document = || structured::outcome(plan, outcome, &reasons(&outcome.ending), resume);

@@ -14,7 +14,7 @@ use super::target::{Sought, target};
 use crate::cli::{FailoverArgs, quoted};
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
-use crate::plan::{Action, Before, Outcome, Record, Request, newest, not_found_again};
+use crate::plan::{Action, Before, Record, RecordedOutcome, Request, newest, not_found_again};
 use crate::recovery::prover::NoEvidence;
 use crate::topology::Member;
 use crate::topology::target::TargetName;
@@ -34,15 +34,15 @@ pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<E
 async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
     let prepared = context.unless_interrupted(planned(context, &cluster, args)).await?;
-    let command = |pod_uid: Option<&str>, anew: bool| {
+    let command = |pod_uid: Option<&str>, start_over: bool| {
         let mut command = resume(context, &args.act, &format!("failover {}", quoted(&prepared.plan.path())));
         command.flag("--pod-uid", pod_uid);
         command.switch("--keep-pvc", args.keep_pvc);
-        command.switch("--anew", anew);
+        command.switch("--start-over", start_over);
         command.text()
     };
     let goes = Some(prepared.plan.target.uid.as_str()).filter(|uid| !uid.is_empty());
-    let commands = Commands { resume: command(goes, false), again: command(args.pod_uid.as_deref(), args.anew) };
+    let commands = Commands { resume: command(goes, false), again: command(args.pod_uid.as_deref(), args.start_over) };
     carry_out(context, &cluster, &args.act, prepared, &commands).await
 }
 
@@ -60,10 +60,14 @@ async fn planned(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let member = target(context, cluster, snapshot, topology, typed, &SOUGHT).await?;
     not_terminating(topology, &member.namespace)?;
 
-    let request =
-        Request { keep_claims: args.keep_pvc, pod_uid: args.pod_uid.clone(), anew: args.anew, ..request(&args.act) };
+    let request = Request {
+        keep_claims: args.keep_pvc,
+        pod_uid: args.pod_uid.clone(),
+        start_over: args.start_over,
+        ..request(&args.act)
+    };
     let unfinished = newest(records, topology, &member)
-        .filter(|record| record.unfinished() && record.act == Action::Failover && !args.anew);
+        .filter(|record| record.unfinished() && record.act == Action::Failover && !args.start_over);
     let open = not_found_again(topology, records, &member);
     let intended = Intended { sight: &sight, member: &member, request: &request, undoes: None, unfinished };
     let compare = |findings: &mut Findings| baseline(context, &member, &request, (records, unfinished, open), findings);
@@ -114,7 +118,7 @@ fn replaced(records: &[Record], request: &Request, member: &Member) -> Option<Ti
         record.is_of(&member.namespace, &member.name) && request.pod_uid.as_ref() == Some(&record.pod_uid)
     };
     let mut acts = records.iter().filter(of_it);
-    if acts.clone().any(|record| record.outcome == Outcome::Recovered) {
+    if acts.clone().any(|record| record.outcome == RecordedOutcome::Recovered) {
         return None;
     }
     // A record is more precise than the pod's creation time in seconds.
@@ -139,7 +143,7 @@ mod tests {
         let member = topology.members().find(|member| member.name == "wh9527-0").unwrap();
         let created = member.pod.as_ref().unwrap().created;
         let started = "2026-01-01T00:00:00.25Z";
-        let record = |uid: &str, outcome: Outcome| {
+        let record = |uid: &str, outcome: RecordedOutcome| {
             let text = json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "operation": "failover", "id": "a1", "started": started, "finished": started,
                 "outcome": outcome,
                 "context": "", "namespace": member.namespace, "pod": member.name, "podUid": uid, "keepClaims": false,
@@ -149,10 +153,10 @@ mod tests {
         let request = Request { pod_uid: Some("old".into()), ..Request::default() };
         for (records, expected) in [
             (vec![], created),
-            (vec![record("other", Outcome::Recovered)], created),
-            (vec![record("old", Outcome::Unverified)], started.parse().ok()),
-            (vec![record("old", Outcome::DataMissing)], started.parse().ok()),
-            (vec![record("old", Outcome::Unverified), record("old", Outcome::Recovered)], None),
+            (vec![record("other", RecordedOutcome::Recovered)], created),
+            (vec![record("old", RecordedOutcome::Unverified)], started.parse().ok()),
+            (vec![record("old", RecordedOutcome::DataMissing)], started.parse().ok()),
+            (vec![record("old", RecordedOutcome::Unverified), record("old", RecordedOutcome::Recovered)], None),
         ] {
             assert_eq!(replaced(&records, &request, member), expected, "{records:?}");
         }

@@ -141,7 +141,7 @@ async fn confirm(context: &Context, args: &ReleaseArgs, pod: &str) -> Result<()>
     let typed = match &args.confirm {
         Some(given) => given.clone(),
         None if screen.interactive => {
-            let question = format!("This cannot be undone. Type {pod} to continue");
+            let question = format!("Type {pod} to continue");
             ask(context, prompt::Before::line(screen), move || prompt::type_name(screen, &question)).await?
         }
         None => {

@@ -11,8 +11,8 @@ use crate::cluster::Cluster;
 use crate::cluster::snapshot::Snapshot;
 use crate::error::Result;
 use crate::plan::{
-    Action, ComparedWith, Inherited, Inputs, Outcome, Plan, Proof, RECORD_KIND, Record, RecordedClaim, RecordedOwner,
-    Request, Step, left_open, needed, plan, proof,
+    Action, ComparedWith, Inherited, Inputs, Plan, Proof, RECORD_KIND, Record, RecordedClaim, RecordedOutcome,
+    RecordedOwner, Request, Step, left_open, needed, plan, proof,
 };
 use crate::storage::{Readings, terms};
 use crate::topology::{Member, Role, manifest_of_claim};
@@ -185,7 +185,7 @@ fn record(
         act: plan.act.clone(),
         started: Timestamp::now().to_string(),
         finished: None,
-        outcome: Outcome::Unfinished,
+        outcome: RecordedOutcome::Unfinished,
         who,
         context: cluster.context_name().to_owned(),
         namespace: target.namespace.clone(),

@@ -3,7 +3,7 @@
 
 use super::baseline::{Stored, compared};
 use super::findings::{answered, before};
-use crate::plan::{Before, ComparedWith, Outcome, Record};
+use crate::plan::{Before, ComparedWith, Record, RecordedOutcome};
 use crate::recovery::prover::NoEvidence;
 use crate::verify::stored::is_possible;
 use crate::verify::{Evidence, difference};
@@ -43,7 +43,7 @@ pub(super) fn of_undo(
     }
     let from = match unfinished {
         Some(record) => record,
-        None if of.outcome != Outcome::Recovered => of,
+        None if of.outcome != RecordedOutcome::Recovered => of,
         None => return compared(before(reported), stored, now),
     };
     match recorded_baseline(from) {

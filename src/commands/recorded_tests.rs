@@ -13,8 +13,8 @@ fn server(version: &str) -> Evidence {
     Evidence::Sql(Baseline { version: version.into(), ..held(Vec::new()) })
 }
 
-fn record(id: &str, outcome: Outcome, baseline: Option<&Evidence>) -> Record {
-    let finished = (outcome != Outcome::Unfinished).then_some("2026-01-01T00:01:00Z");
+fn record(id: &str, outcome: RecordedOutcome, baseline: Option<&Evidence>) -> Record {
+    let finished = (outcome != RecordedOutcome::Unfinished).then_some("2026-01-01T00:01:00Z");
     let text = json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "operation": "failover", "id": id, "started": STARTED, "finished": finished,
         "outcome": outcome, "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false, "claims": [],
         "baseline": baseline});
@@ -42,20 +42,20 @@ fn what_must_be_there_afterwards() {
     let as_found = format!("{}, as recorded by f1", then.summary());
     let unknown = || ("not asked".to_owned(), None);
     for (of, kept, unfinished, said, expected) in [
-        (Outcome::DataMissing, Some(&then), None, Ok(now.clone()), (as_found.clone(), Some(&then))),
-        (Outcome::DataMissing, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
-        (Outcome::Unfinished, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
-        (Outcome::Unverified, None, None, Ok(now.clone()), unknown()),
-        (Outcome::DataMissing, None, None, Ok(now.clone()), unknown()),
-        (Outcome::Unfinished, None, None, Ok(now.clone()), unknown()),
-        (Outcome::Recovered, Some(&then), None, Ok(now.clone()), (now.summary(), Some(&now))),
-        (Outcome::Recovered, None, None, silent(), ("silent: it is down".into(), None)),
-        (Outcome::DataMissing, Some(&now), Some(Some(&then)), Ok(now.clone()), (as_found.clone(), Some(&then))),
-        (Outcome::DataMissing, Some(&now), Some(None), Ok(now.clone()), unknown()),
-        (Outcome::DataMissing, Some(&then), None, Err(NoEvidence::NotAsked), unknown()),
+        (RecordedOutcome::DataMissing, Some(&then), None, Ok(now.clone()), (as_found.clone(), Some(&then))),
+        (RecordedOutcome::DataMissing, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
+        (RecordedOutcome::Unfinished, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
+        (RecordedOutcome::Unverified, None, None, Ok(now.clone()), unknown()),
+        (RecordedOutcome::DataMissing, None, None, Ok(now.clone()), unknown()),
+        (RecordedOutcome::Unfinished, None, None, Ok(now.clone()), unknown()),
+        (RecordedOutcome::Recovered, Some(&then), None, Ok(now.clone()), (now.summary(), Some(&now))),
+        (RecordedOutcome::Recovered, None, None, silent(), ("silent: it is down".into(), None)),
+        (RecordedOutcome::DataMissing, Some(&now), Some(Some(&then)), Ok(now.clone()), (as_found.clone(), Some(&then))),
+        (RecordedOutcome::DataMissing, Some(&now), Some(None), Ok(now.clone()), unknown()),
+        (RecordedOutcome::DataMissing, Some(&then), None, Err(NoEvidence::NotAsked), unknown()),
     ] {
         let record_of = record("f1", of, kept);
-        let unfinished = unfinished.map(|baseline| record("u1", Outcome::Unfinished, baseline));
+        let unfinished = unfinished.map(|baseline| record("u1", RecordedOutcome::Unfinished, baseline));
         let (before, evidence, _) = of_undo(&record_of, unfinished.as_ref(), said, none());
         assert_eq!((words(before), evidence.as_ref()), expected, "{of:?} {unfinished:?}");
     }
@@ -67,12 +67,12 @@ fn what_must_be_there_afterwards() {
 fn a_baseline_that_cannot_be_had_is_not_known_and_the_reason_is_said() {
     let now = server("now");
     let lost = |lost| {
-        let mut record = record("f1", Outcome::DataMissing, Some(&server("then")));
+        let mut record = record("f1", RecordedOutcome::DataMissing, Some(&server("then")));
         record.lose_baseline(lost);
         record
     };
     let of = |change: &dyn Fn(&mut Record)| {
-        let mut record = record("f1", Outcome::DataMissing, None);
+        let mut record = record("f1", RecordedOutcome::DataMissing, None);
         change(&mut record);
         record
     };
@@ -89,7 +89,7 @@ fn a_baseline_that_cannot_be_had_is_not_known_and_the_reason_is_said() {
         assert_eq!((before, evidence), (Before::NotAsked, None), "{why}");
         let ComparedWith::Nothing { reason } = with else { panic!("{why}: {with:?}") };
         assert!(reason.contains(why), "{reason}");
-        let unfinished = Record { outcome: Outcome::Unfinished, ..record };
+        let unfinished = Record { outcome: RecordedOutcome::Unfinished, ..record };
         let (before, evidence, with) = of_first_run(&unfinished, none());
         assert_eq!((before, evidence), (Before::NotAsked, None), "{why}");
         assert!(matches!(&with, ComparedWith::Nothing { reason } if reason.contains(why)), "{with:?}");
@@ -104,7 +104,7 @@ fn a_baseline_that_was_stored_before_is_used_in_its_place() {
         let stored = StoredBaseline::new(taken, "c", ("a", "p-0"), server("stored"));
         (Stored::Is(Box::new(stored)), Timestamp::MAX)
     };
-    let mut record = record("f1", Outcome::DataMissing, None);
+    let mut record = record("f1", RecordedOutcome::DataMissing, None);
     record.lose_baseline(BaselineLoss::TooLarge);
     let compared = |besides| of_undo(&record, None, Ok(server("now")), besides).1;
     assert_eq!(compared(stored("2025-12-31T00:00:00Z")), Some(server("stored")));
@@ -123,7 +123,7 @@ fn what_was_not_found_again_is_taken_over() {
         TakenOver::Is(evidence, with) => Some((*evidence, with)),
         TakenOver::Nothing(_) => None,
     };
-    let first = record("f1", Outcome::Unfinished, Some(&then));
+    let first = record("f1", RecordedOutcome::Unfinished, Some(&then));
     let with = |from: &str, taken: &str| ComparedWith::Inherited {
         from: from.into(),
         taken: taken.into(),

@@ -4,7 +4,7 @@ use super::Context;
 use crate::cli::{Machine, Output, quoted};
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
-use crate::render::structured;
+use crate::render::{sandbox_documents, structured};
 use practice_cluster::{Options, Sandbox, SandboxError};
 use std::path::PathBuf;
 
@@ -56,7 +56,8 @@ pub(super) async fn stay(context: &Context, output: &Output) -> Result<Exit> {
     let ready = context.unless_interrupted(ready(&sandbox)).await;
     if ready.is_ok() {
         if let Output::Machine(form) = output {
-            let document = structured::sandbox(&sandbox.scenario().name, sandbox.kubeconfig(), sandbox.passfile());
+            let document =
+                sandbox_documents::sandbox(&sandbox.scenario().name, sandbox.kubeconfig(), sandbox.passfile());
             screen.result(&match form {
                 Machine::Json => structured::line(&document),
                 form => structured::document(form, &document)?,
@@ -103,7 +104,7 @@ fn to_error(error: SandboxError) -> Error {
 pub(super) fn list(output: &Output) -> Result<String> {
     let scenarios = practice_cluster::scenarios().map_err(to_error)?;
     if let Output::Machine(form) = output {
-        return structured::document(form, &structured::scenarios(&scenarios));
+        return structured::document(form, &sandbox_documents::scenarios(&scenarios));
     }
     let width = scenarios.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     Ok(scenarios.iter().map(|(name, what)| format!("{name:<width$}  {what}\n")).collect())

@@ -16,7 +16,7 @@ use crate::cluster::Cluster;
 use crate::cluster::snapshot::Read;
 use crate::error::{Error, Exit, Result};
 use crate::plan::history::{Entry, history, without_type};
-use crate::plan::{Action, Outcome, Record, Request, WayBack, newest, way_back};
+use crate::plan::{Action, Record, RecordedOutcome, Request, WayBack, newest, way_back};
 use crate::recovery::prover::NoEvidence;
 use crate::render::{history as text, prompt};
 use crate::topology::Member;
@@ -45,7 +45,7 @@ async fn planned(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
     let request = Request { passed_over, ..request(&args.act) };
     // An unverified undo is verified if it is run again: everything else is done.
     let unfinished = newest(records, topology, &member).filter(|record| {
-        let open = record.unfinished() || record.outcome == Outcome::Unverified;
+        let open = record.unfinished() || record.outcome == RecordedOutcome::Unverified;
         open && record.act == Action::Undo(of.id.clone())
     });
     let intended = Intended { sight: &sight, member: &member, request: &request, undoes: Some(&of), unfinished };

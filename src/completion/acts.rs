@@ -3,7 +3,7 @@
 use super::members::{Named, pods};
 use super::{Candidate, short};
 use crate::duration::age;
-use crate::outcome::OutcomeKind;
+use crate::outcome::Outcome;
 use crate::plan::{Action, Record, returning};
 use crate::topology::{Topology, VolumePhase};
 use jiff::Timestamp;
@@ -45,7 +45,7 @@ fn about(record: &Record, now: Timestamp) -> String {
         Action::Failover => "failover",
         Action::Undo(_) => "undo",
     };
-    let outcome = OutcomeKind::from(record.outcome).lowercase();
+    let outcome = Outcome::from(record.outcome).lowercase();
     let pod = &record.pod;
     format!("{act} of {}/{pod}, {} ago, {outcome}", short(&record.namespace), age(record.started.parse().ok(), now))
 }

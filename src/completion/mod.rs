@@ -1,8 +1,8 @@
 //! Shell completion of an unfinished command line. Pure: words and what is known about the cluster in, candidates out.
 //!
 //! - [`line`]: the words, what the one under the cursor names, and the answer in the format that shells read
-//! - [`members`], [`acts`], [`names`]: the candidates
-//! - [`install`]: where to install `kubectl_complete-synxdb`
+//! - `members`, `acts`, `names`: the candidates
+//! - `install`: where to install `kubectl_complete-synxdb`
 //! - [`scripts`]: the shell scripts
 
 pub(crate) mod acts;

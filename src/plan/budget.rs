@@ -2,7 +2,7 @@
 //! writes its record before it deletes anything, and again when it ends. So older records are trimmed for the current one:
 //! their baselines first, then their manifests, finally the records themselves. Pure.
 
-use super::record::{Action, BaselineLoss, Outcome, Record};
+use super::record::{Action, BaselineLoss, Record, RecordedOutcome};
 use crate::text::counted;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -183,7 +183,7 @@ fn policy_source(older: &[Older], current: &Record, volume: &str) -> Option<Stri
                 source = Some(record.id.clone());
             }
             let returned = claim.returns.as_ref().is_some_and(|returns| returns.volume == volume);
-            if returned && record.outcome == Outcome::Recovered {
+            if returned && record.outcome == RecordedOutcome::Recovered {
                 source = None;
             }
         }

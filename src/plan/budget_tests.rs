@@ -5,9 +5,9 @@ use crate::api_version::API_VERSION;
 const VOLUME: &str = "pv-1";
 
 /// A failover that retained the volume; `at` is its minute.
-fn failover(id: &str, at: usize, outcome: Outcome) -> Record {
+fn failover(id: &str, at: usize, outcome: RecordedOutcome) -> Record {
     let started = format!("2026-01-{:02}T{:02}:{:02}:00Z", 1 + at / 1440, at / 60 % 24, at % 60);
-    let finished = (outcome != Outcome::Unfinished).then_some(&started);
+    let finished = (outcome != RecordedOutcome::Unfinished).then_some(&started);
     let text = json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "operation": "failover", "id": id, "started": started, "finished": finished, "outcome": outcome,
         "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false,
         "claims": [{"name": "data", "uid": "u", "volume": VOLUME, "reclaimPolicy": "Delete",
@@ -16,7 +16,7 @@ fn failover(id: &str, at: usize, outcome: Outcome) -> Record {
 }
 
 /// An undo that brought the volume back.
-fn undo(id: &str, at: usize, of: &str, outcome: Outcome) -> Record {
+fn undo(id: &str, at: usize, of: &str, outcome: RecordedOutcome) -> Record {
     let mut record = failover(id, at, outcome);
     record.act = Action::Undo(of.to_owned());
     record.claims[0].volume = Some("pv-2".to_owned());
@@ -70,8 +70,8 @@ fn read(annotations: &BTreeMap<String, String>, id: &str) -> Record {
 
 #[test]
 fn what_fits_leaves_others_alone() {
-    let before = written(&[with_baseline(failover("f1", 0, Outcome::DataMissing), 50_000)]);
-    let current = with_baseline(failover("f2", 1, Outcome::Unfinished), 50_000);
+    let before = written(&[with_baseline(failover("f1", 0, RecordedOutcome::DataMissing), 50_000)]);
+    let current = with_baseline(failover("f2", 1, RecordedOutcome::Unfinished), 50_000);
     let fit = fit(&current, VOLUME, &before).unwrap();
     assert_eq!((fit.changes.len(), fit.trimmed, fit.lost), (1, Trimmed::default(), false));
     assert_eq!(read(&applied(before, &fit), "f2").kept_baseline().unwrap(), current.baseline);
@@ -81,9 +81,9 @@ fn what_fits_leaves_others_alone() {
 /// record stays as it is.
 #[test]
 fn older_records_are_cut_down_for_the_current_one() {
-    let old = |id: &str, at| with_baseline(failover(id, at, Outcome::DataMissing), 80_000);
+    let old = |id: &str, at| with_baseline(failover(id, at, RecordedOutcome::DataMissing), 80_000);
     let before = written(&[old("f1", 0), old("f2", 1), old("f3", 2)]);
-    let current = with_baseline(failover("f4", 3, Outcome::Unfinished), 80_000);
+    let current = with_baseline(failover("f4", 3, RecordedOutcome::Unfinished), 80_000);
     let fit = fit(&current, VOLUME, &before).unwrap();
     assert_eq!((fit.trimmed, fit.lost), (Trimmed { baselines: 2, ..Trimmed::default() }, false));
     let after = applied(before, &fit);
@@ -108,11 +108,12 @@ fn hundreds_of_records_have_room() {
         record.claims[0].manifest = None;
         record
     };
-    let mut records = vec![failover("first", 0, Outcome::DataMissing), failover("open", 1, Outcome::Unfinished)];
-    records.extend((2..760).map(|at| without_manifest(failover(&format!("f{at}"), at, Outcome::DataMissing))));
+    let mut records =
+        vec![failover("first", 0, RecordedOutcome::DataMissing), failover("open", 1, RecordedOutcome::Unfinished)];
+    records.extend((2..760).map(|at| without_manifest(failover(&format!("f{at}"), at, RecordedOutcome::DataMissing))));
     let mut annotations = written(&records);
     let mut removed = 0;
-    for record in (760..840).map(|at| failover(&format!("f{at}"), at, Outcome::DataMissing)) {
+    for record in (760..840).map(|at| failover(&format!("f{at}"), at, RecordedOutcome::DataMissing)) {
         let fit = fit(&record, VOLUME, &annotations).unwrap();
         annotations = applied(annotations, &fit);
         assert!(bytes(&annotations) <= MOST - LEFT);
@@ -121,8 +122,8 @@ fn hundreds_of_records_have_room() {
     }
     assert!(removed > 10, "{removed}");
     assert!(!annotations.contains_key(&super::super::annotation("f3")));
-    annotations.extend(written(&[failover("f2", 2, Outcome::DataMissing)]));
-    let fit = fit(&undo("u1", 900, "f2", Outcome::Unfinished), VOLUME, &annotations).unwrap();
+    annotations.extend(written(&[failover("f2", 2, RecordedOutcome::DataMissing)]));
+    let fit = fit(&undo("u1", 900, "f2", RecordedOutcome::Unfinished), VOLUME, &annotations).unwrap();
     let after = applied(annotations, &fit);
     for id in ["first", "open", "f2", "f839", "u1"] {
         assert!(after.contains_key(&super::super::annotation(id)), "{id}");
@@ -138,14 +139,21 @@ fn the_reclaim_policy_is_known_whatever_is_removed() {
         records.iter().map(parsed).collect()
     };
     let source = |records: &[Record], current: &Record| policy_source(&older(records), current, VOLUME);
-    let now = failover("now", 9, Outcome::Unfinished);
-    let first = failover("f1", 0, Outcome::DataMissing);
+    let now = failover("now", 9, RecordedOutcome::Unfinished);
+    let first = failover("f1", 0, RecordedOutcome::DataMissing);
     for (records, expected) in [
         (vec![], "now"),
-        (vec![first.clone(), failover("f2", 1, Outcome::Recovered)], "f1"),
-        (vec![first.clone(), undo("u1", 1, "f1", Outcome::Recovered)], "now"),
-        (vec![first.clone(), undo("u1", 1, "f1", Outcome::DataMissing)], "f1"),
-        (vec![first, undo("u1", 1, "f1", Outcome::Recovered), failover("f2", 2, Outcome::DataMissing)], "f2"),
+        (vec![first.clone(), failover("f2", 1, RecordedOutcome::Recovered)], "f1"),
+        (vec![first.clone(), undo("u1", 1, "f1", RecordedOutcome::Recovered)], "now"),
+        (vec![first.clone(), undo("u1", 1, "f1", RecordedOutcome::DataMissing)], "f1"),
+        (
+            vec![
+                first,
+                undo("u1", 1, "f1", RecordedOutcome::Recovered),
+                failover("f2", 2, RecordedOutcome::DataMissing),
+            ],
+            "f2",
+        ),
     ] {
         assert_eq!(source(&records, &now).as_deref(), Some(expected));
     }
@@ -154,8 +162,8 @@ fn the_reclaim_policy_is_known_whatever_is_removed() {
 /// A baseline that does not fit is known to be lost; nothing else is cut off for one that would not fit anyway.
 #[test]
 fn a_baseline_that_is_too_large_is_lost_and_it_is_known() {
-    let before = written(&[with_baseline(failover("f1", 0, Outcome::DataMissing), 50_000)]);
-    let current = with_baseline(failover("f2", 1, Outcome::Unfinished), 400_000);
+    let before = written(&[with_baseline(failover("f1", 0, RecordedOutcome::DataMissing), 50_000)]);
+    let current = with_baseline(failover("f2", 1, RecordedOutcome::Unfinished), 400_000);
     let fit = fit(&current, VOLUME, &before).unwrap();
     assert_eq!((fit.changes.len(), fit.trimmed, fit.lost), (1, Trimmed::default(), true));
     let after = applied(before, &fit);
@@ -172,7 +180,7 @@ fn what_others_wrote_counts_and_stays() {
         let forged = (super::super::annotation("not-one"), "{}".to_owned());
         BTreeMap::from([(key, "x".repeat(bytes)), forged])
     };
-    let current = with_baseline(failover("f1", 0, Outcome::Unfinished), 60_000);
+    let current = with_baseline(failover("f1", 0, RecordedOutcome::Unfinished), 60_000);
     let lost = |bytes: usize| {
         let fit = fit(&current, VOLUME, &others(bytes)).unwrap();
         let after = applied(others(bytes), &fit);
@@ -190,11 +198,14 @@ fn what_others_wrote_counts_and_stays() {
 /// The record is written again when it is finished: it fits then, too.
 #[test]
 fn a_finished_record_takes_the_place_of_the_unfinished_one() {
-    let current = with_baseline(failover("f2", 1, Outcome::Unfinished), 60_000);
+    let current = with_baseline(failover("f2", 1, RecordedOutcome::Unfinished), 60_000);
     let first = fit(&current, VOLUME, &BTreeMap::new()).unwrap();
     let mut annotations = applied(BTreeMap::new(), &first);
-    let finished =
-        Record { outcome: Outcome::DataMissing, finished: Some("2026-01-02T00:00:00Z".to_owned()), ..current.clone() };
+    let finished = Record {
+        outcome: RecordedOutcome::DataMissing,
+        finished: Some("2026-01-02T00:00:00Z".to_owned()),
+        ..current.clone()
+    };
     let second = fit(&finished, VOLUME, &annotations).unwrap();
     assert!(!second.lost);
     assert_eq!(read(&applied(annotations.clone(), &second), "f2").kept_baseline().unwrap(), current.baseline);
@@ -203,16 +214,17 @@ fn a_finished_record_takes_the_place_of_the_unfinished_one() {
     let second = fit(&finished, VOLUME, &annotations).unwrap();
     assert!(second.lost);
     let record = read(&applied(annotations, &second), "f2");
-    assert_eq!((record.outcome, record.baseline_lost), (Outcome::DataMissing, Some(BaselineLoss::TooLarge)));
+    assert_eq!((record.outcome, record.baseline_lost), (RecordedOutcome::DataMissing, Some(BaselineLoss::TooLarge)));
 }
 
 /// A field of a later version is not ours to drop.
 #[test]
 fn what_a_later_version_wrote_stays_in_a_trimmed_record() {
-    let mut old = serde_json::to_value(with_baseline(failover("f1", 0, Outcome::DataMissing), 150_000)).unwrap();
+    let mut old =
+        serde_json::to_value(with_baseline(failover("f1", 0, RecordedOutcome::DataMissing), 150_000)).unwrap();
     old["fromLater"] = json!(7);
     let before = BTreeMap::from([(super::super::annotation("f1"), old.to_string())]);
-    let current = with_baseline(failover("f2", 1, Outcome::Unfinished), 100_000);
+    let current = with_baseline(failover("f2", 1, RecordedOutcome::Unfinished), 100_000);
     let fit = fit(&current, VOLUME, &before).unwrap();
     let after = applied(before, &fit);
     let trimmed: Value = serde_json::from_str(&after[&super::super::annotation("f1")]).unwrap();

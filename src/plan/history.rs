@@ -1,9 +1,9 @@
 //! Past operations from their records, and which of them can be undone. Pure.
 
-pub(crate) use super::set_aside::AsideState;
-use super::set_aside::state;
+pub(crate) use super::retained_state::RetainedState;
+use super::retained_state::state;
 use super::way_back::doubt;
-use super::{Action, Outcome, Record, RecordedClaim, Returns, newest, returning};
+use super::{Action, Record, RecordedClaim, RecordedOutcome, Returns, newest, returning};
 use crate::topology::{ClaimState, Topology};
 use jiff::{SignedDuration, Timestamp};
 
@@ -25,7 +25,7 @@ pub struct Entry {
     /// How long it took, if it ended.
     pub took: Option<SignedDuration>,
     /// The volumes that it retained, in the order of its claims.
-    pub aside: Vec<Aside>,
+    pub retained: Vec<RetainedVolume>,
     /// The undo that reverted it, if one did.
     pub undone_by: Option<String>,
     /// Whether its pod, or the StatefulSet that creates it, exists.
@@ -34,7 +34,7 @@ pub struct Entry {
 
 /// A volume that an operation retained.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Aside {
+pub struct RetainedVolume {
     /// Name of the volume.
     pub volume: String,
     /// Its size, as a Kubernetes quantity, if it still exists.
@@ -42,7 +42,7 @@ pub struct Aside {
     /// The claim that it was bound to.
     pub claim: String,
     /// Its current state.
-    pub state: AsideState,
+    pub state: RetainedState,
     /// Why it may not have held the data; `None` if nothing indicates that.
     pub doubt: Option<String>,
 }
@@ -50,8 +50,9 @@ pub struct Aside {
 impl Entry {
     /// Returns whether all volumes that it retained can be restored to a pod that exists.
     pub fn can_be_undone(&self) -> bool {
-        let free = |aside: &Aside| matches!(aside.state, AsideState::Kept | AsideState::Reserved);
-        self.has_member && !self.aside.is_empty() && self.aside.iter().all(free)
+        let free =
+            |retained: &RetainedVolume| matches!(retained.state, RetainedState::Retained | RetainedState::Reserved);
+        self.has_member && !self.retained.is_empty() && self.retained.iter().all(free)
     }
 }
 
@@ -71,16 +72,16 @@ pub(crate) fn history(topology: &Topology, records: &[Record]) -> Vec<Entry> {
         let of_pod = |it: &&Record| it.is_of(&record.namespace, &record.pod) && same_set(it);
         let of_pod: Vec<&Record> = records.iter().filter(of_pod).collect();
         let doubt = doubt(&of_pod, record);
-        let aside = |(claim, back): (&RecordedClaim, Returns)| {
-            let aside = aside(topology, record, claim, &back.volume);
+        let retained = |(claim, back): (&RecordedClaim, Returns)| {
+            let retained = retained(topology, record, claim, &back.volume);
             // It does not matter for one that cannot be restored.
-            let matters = !matches!(aside.state, AsideState::InPlace | AsideState::Lost(_));
-            Aside { doubt: doubt.clone().filter(|_| matters), ..aside }
+            let matters = !matches!(retained.state, RetainedState::InPlace | RetainedState::Lost(_));
+            RetainedVolume { doubt: doubt.clone().filter(|_| matters), ..retained }
         };
         Entry {
             record: record.clone(),
             took: started.zip(finished).map(|(started, finished)| finished.duration_since(started)),
-            aside: returning.into_iter().map(aside).collect(),
+            retained: returning.into_iter().map(retained).collect(),
             undone_by: undone.map(|undo| undo.id.clone()),
             has_member: topology.member(&record.namespace, &record.pod).is_some(),
         }
@@ -88,7 +89,7 @@ pub(crate) fn history(topology: &Topology, records: &[Record]) -> Vec<Entry> {
     records.iter().rev().map(entry).collect()
 }
 
-fn aside(topology: &Topology, record: &Record, claim: &RecordedClaim, name: &str) -> Aside {
+fn retained(topology: &Topology, record: &Record, claim: &RecordedClaim, name: &str) -> RetainedVolume {
     let found = topology.recorded.iter().find(|volume| volume.name == name);
     let present = topology
         .member(&record.namespace, &record.pod)
@@ -96,11 +97,11 @@ fn aside(topology: &Topology, record: &Record, claim: &RecordedClaim, name: &str
     let unread = topology.unread_volumes();
     let state = match (found, unread) {
         (Some(volume), _) => state(volume, &record.namespace, &claim.name, present),
-        (None, Some(gap)) => AsideState::Unknown(format!("volumes cannot be read: {}", gap.why)),
-        (None, None) => AsideState::Lost("it no longer exists".into()),
+        (None, Some(gap)) => RetainedState::Unknown(format!("volumes cannot be read: {}", gap.why)),
+        (None, None) => RetainedState::Lost("it no longer exists".into()),
     };
     let size = found.and_then(|volume| volume.capacity.clone());
-    Aside { volume: name.to_owned(), size, claim: claim.name.clone(), state, doubt: None }
+    RetainedVolume { volume: name.to_owned(), size, claim: claim.name.clone(), state, doubt: None }
 }
 
 /// A volume to release: only while it is as its last claim left it.
@@ -118,7 +119,9 @@ pub(crate) struct Release {
 
 /// Returns the retained volumes of an operation to release. Some may be gone: an earlier run released them.
 pub(crate) fn to_release(topology: &Topology, records: &[Record], entry: &Entry) -> Vec<Release> {
-    let kept = |name: &str| entry.aside.iter().any(|aside| aside.volume == name && aside.state == AsideState::Kept);
+    let kept = |name: &str| {
+        entry.retained.iter().any(|retained| retained.volume == name && retained.state == RetainedState::Retained)
+    };
     let release = |back: Returns| {
         let volume = topology.recorded.iter().find(|volume| volume.uid == back.uid)?;
         Some(Release {
@@ -136,22 +139,22 @@ pub(crate) fn to_release(topology: &Topology, records: &[Record], entry: &Entry)
 /// Returns why the volumes of an operation must not be released; `None` if they may.
 pub(crate) fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entry) -> Option<String> {
     let record = &entry.record;
-    if entry.aside.is_empty() {
+    if entry.retained.is_empty() {
         return Some(format!("{} retained no volume", record.id));
     }
-    let any_kept = entry.aside.iter().any(|aside| aside.state == AsideState::Kept);
-    let in_the_way = |aside: &Aside| {
-        let name = &aside.volume;
-        match &aside.state {
-            AsideState::Kept => None,
-            AsideState::InPlace => Some(format!("volume {name} is in use: claim {} is bound to it", aside.claim)),
-            AsideState::Reserved => Some(format!("volume {name} is reserved by an unfinished undo")),
+    let any_kept = entry.retained.iter().any(|retained| retained.state == RetainedState::Retained);
+    let in_the_way = |retained: &RetainedVolume| {
+        let name = &retained.volume;
+        match &retained.state {
+            RetainedState::Retained => None,
+            RetainedState::InPlace => Some(format!("volume {name} is in use: claim {} is bound to it", retained.claim)),
+            RetainedState::Reserved => Some(format!("volume {name} is reserved by an unfinished undo")),
             // It cannot be released, and the others still exist.
-            AsideState::Lost(_) if any_kept => None,
-            AsideState::Lost(why) | AsideState::Unknown(why) => Some(format!("volume {name}: {why}")),
+            RetainedState::Lost(_) if any_kept => None,
+            RetainedState::Lost(why) | RetainedState::Unknown(why) => Some(format!("volume {name}: {why}")),
         }
     };
-    if let Some(why) = entry.aside.iter().find_map(in_the_way) {
+    if let Some(why) = entry.retained.iter().find_map(in_the_way) {
         return Some(why);
     }
     let Some(member) = topology.member(&record.namespace, &record.pod) else {
@@ -160,13 +163,13 @@ pub(crate) fn may_not_be_released(topology: &Topology, records: &[Record], entry
         return Some(format!("unknown whether {}/{} has recovered: {why}", record.namespace, record.pod));
     };
     if let Some(last) = newest(records, topology, member)
-        && last.outcome != Outcome::Recovered
+        && last.outcome != RecordedOutcome::Recovered
     {
         let how = match last.outcome {
-            Outcome::Unfinished => "is unfinished",
-            Outcome::CatchingUp => "was still catching up",
-            Outcome::DataMissing => "ended with data missing",
-            Outcome::Unverified | Outcome::Recovered => "is unverified",
+            RecordedOutcome::Unfinished => "is unfinished",
+            RecordedOutcome::CatchingUp => "was still catching up",
+            RecordedOutcome::DataMissing => "ended with data missing",
+            RecordedOutcome::Unverified | RecordedOutcome::Recovered => "is unverified",
         };
         return Some(format!("{} has not recovered: {} {how}", member.path(), last.id));
     }

@@ -206,7 +206,8 @@ mod tests {
         }
         // One that was found again is not needed any more, and its outcome is what the last copy says.
         let mut finished = lost.clone();
-        (finished.outcome, finished.finished) = (crate::plan::Outcome::DataMissing, Some(whole.started.clone()));
+        (finished.outcome, finished.finished) =
+            (crate::plan::RecordedOutcome::DataMissing, Some(whole.started.clone()));
         for copies in [[&whole, &finished], [&finished, &whole]] {
             let merged = &Record::merged(copies.into_iter().cloned())[0];
             assert!(merged.unfinished() && merged.has_baseline());

@@ -24,7 +24,7 @@ impl Intent {
     /// Reads the intent of an operation that was begun from its record. A claim that was created since is deleted, too, if
     /// it is bound to a volume that it must not have, or is being deleted already: it stays Terminating for as long as its
     /// pod holds it, and the deletion cannot be undone.
-    fn recorded(record: &Record, member: &Member, aside: &[String]) -> Self {
+    fn recorded(record: &Record, member: &Member, retained: &[String]) -> Self {
         let mut claims: Vec<ReplacedClaim> = Vec::new();
         // A claim that was replaced more than once is recorded that often: the latest counts.
         for claim in &record.claims {
@@ -40,7 +40,7 @@ impl Intent {
         let mut newer_claim_goes = false;
         for claim in &mut claims {
             let present = member.claims.iter().find(|present| present.name == claim.name);
-            let goes = |present: &&Claim| misbound(claim, present, aside) || is_being_deleted(claim, present);
+            let goes = |present: &&Claim| misbound(claim, present, retained) || is_being_deleted(claim, present);
             if let Some(uid) = present.filter(goes).and_then(|it| it.uid.clone()) {
                 claim.uid = uid;
                 newer_claim_goes = true;
@@ -100,9 +100,9 @@ impl Intent {
 pub fn plan(inputs: Inputs<'_>) -> Plan {
     let Inputs { topology, member, request, .. } = inputs;
     let component = topology.component_of(member);
-    let mut aside = prior_actions::set_aside(topology);
+    let mut retained = prior_actions::retained(topology);
     let mut intent = match (inputs.unfinished, inputs.undoes) {
-        (Some(record), _) => Intent::recorded(record, member, &aside),
+        (Some(record), _) => Intent::recorded(record, member, &retained),
         (None, Some(of)) => Intent::undo(topology, member, inputs.records, of),
         (None, None) => Intent::failover(member, request),
     };
@@ -121,9 +121,9 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     // A volume that this plan retains is not one to wait for: once the Lease is lost, another operation may restore it.
     for step in &steps {
         if let Step::Retain { volume, .. } = step
-            && !aside.contains(volume)
+            && !retained.contains(volume)
         {
-            aside.push(volume.clone());
+            retained.push(volume.clone());
         }
     }
     if delete_pod {
@@ -198,7 +198,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         steps,
         replaced_claims: intent.claims,
         checks,
-        aside,
+        retained,
         risk: if overridden { Risk::High } else { Risk::Ordinary },
         proof,
         before: inputs.before,
@@ -258,11 +258,11 @@ fn remove_alternatives(checks: &mut [checks::PlanCheck], member: &Member, rights
 
 /// Returns whether a new claim is bound to a volume that it must not have: another one than the restored one, or one that is
 /// recorded as retained.
-pub fn misbound(wanted: &ReplacedClaim, present: &Claim, aside: &[String]) -> bool {
+pub fn misbound(wanted: &ReplacedClaim, present: &Claim, retained: &[String]) -> bool {
     // A claim that only names a volume is not bound to it.
     let Some(has) = present.volume_name.as_ref().filter(|_| present.not_its.is_none()) else { return false };
     let is_new = present.uid.as_ref().is_some_and(|uid| *uid != wanted.uid);
-    is_new && wanted.returns.as_ref().map_or_else(|| aside.contains(has), |back| back.volume != *has)
+    is_new && wanted.returns.as_ref().map_or_else(|| retained.contains(has), |back| back.volume != *has)
 }
 
 /// Whether a new claim is being deleted. One that belongs to a pod goes with that pod, and comes with the next.
@@ -291,7 +291,7 @@ fn is_stuck(inputs: &Inputs<'_>, component: Option<&Component>) -> bool {
 /// Returns the steps left for the claims: retain volumes, drop reservations, reserve volumes, delete claims.
 fn claim_steps(topology: &Topology, member: &Member, wanted: &[ReplacedClaim], inputs: &Inputs<'_>) -> Vec<Step> {
     let standing = standing(member, wanted);
-    // What comes back was retained when it was set aside, and stays so until the undo is finished.
+    // What comes back was retained by an earlier operation, and stays so until the undo is finished.
     let returns = |claim: &&&Claim| {
         let back = wanted.iter().find(|one| one.name == claim.name).and_then(|one| one.returns.as_ref());
         back.is_some_and(|back| claim.volume_name.as_ref() == Some(&back.volume))

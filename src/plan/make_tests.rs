@@ -243,8 +243,8 @@ fn what_is_reserved_goes_back_to_the_claim_that_released_it() {
     let reserved = FAILED_OVER
         .replace("reservedFor: data-cloudberry-proxy-0, releasedBy: c1", "reservedFor: data-cloudberry-proxy-0");
     let begun = format!("{reserved}{UNFINISHED}");
-    let anew = Request { anew: true, ..request() };
-    let of = |yaml: &str| steps(&planned(&world(yaml), None, &anew, &[]));
+    let start_over = Request { start_over: true, ..request() };
+    let of = |yaml: &str| steps(&planned(&world(yaml), None, &start_over, &[]));
     assert!(of(&begun).contains("unreserve pv-1 for data-cloudberry-proxy-0, of c1"));
     // It was another claim's, by that record.
     let other = begun.replace("claims: [{name: data-cloudberry-proxy-0, uid: c1", "claims: [{name: cache-0, uid: c1");

@@ -27,10 +27,10 @@ mod record;
 mod record_v1alpha1;
 #[cfg(test)]
 mod reservation_tests;
+pub(crate) mod retained_state;
 pub mod rights;
 #[cfg(test)]
 mod rights_tests;
-pub(crate) mod set_aside;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -47,10 +47,10 @@ pub use inputs::Inputs;
 pub use make::{misbound, plan, proof, reserved_since};
 pub use model::{Before, Plan, Proof, ReplacedClaim, Request, Resumes, Risk, Step, Target};
 pub use prior_actions::{left_open, newest, returning};
-pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
+pub use probes::{ExpectedAvailability, NotMeasured, ProbeTarget, Probes};
 pub use record::{
-    Action, BaselineLoss, Inherited, Operation, Outcome, RECORD_KIND, Record, RecordedClaim, RecordedOwner, Returns,
-    annotation, settled,
+    Action, BaselineLoss, Inherited, Operation, RECORD_KIND, Record, RecordedClaim, RecordedOutcome, RecordedOwner,
+    Returns, annotation, settled,
 };
 pub use rights::needed;
 pub use settle::settle_time;

@@ -26,7 +26,7 @@ pub struct Request {
     /// Role to log in as, instead of the layout's.
     pub user: Option<String>,
     /// Start a new failover, whatever became of earlier ones.
-    pub anew: bool,
+    pub start_over: bool,
     /// For an undo that names only the pod: newer operations than the one to undo, and why each was skipped.
     pub passed_over: Vec<String>,
     /// How long the new pod must stay Ready, without a restart.
@@ -61,7 +61,7 @@ pub struct Plan {
     pub checks: Vec<PlanCheck>,
     /// Names of the volumes that are recorded as retained: no new claim of a failover may be bound to one of them.
     #[serde(skip)]
-    pub aside: Vec<String>,
+    pub retained: Vec<String>,
     /// The risk.
     pub risk: Risk,
     /// How recovery is verified.

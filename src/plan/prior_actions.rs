@@ -3,8 +3,8 @@
 use super::checks::{PlanCheck, PlanCheckId, Resolution, block, may_not_patch_volumes, pass, unread, warn};
 use super::fits::unfit;
 use super::inputs::Inputs;
-use super::set_aside::{AsideState, state};
-use super::{Action, Outcome, Record, RecordedClaim, ReplacedClaim, Returns, Step};
+use super::retained_state::{RetainedState, state};
+use super::{Action, Record, RecordedClaim, RecordedOutcome, ReplacedClaim, Returns, Step};
 use crate::cli::{Allow, quoted};
 use crate::duration::age_of;
 use crate::storage::terms::{Since, Vote, since};
@@ -102,7 +102,7 @@ fn policy_before(records: &[Record], volume: &str) -> Option<String> {
             before = before.or_else(|| claim.reclaim_policy.clone());
         }
         let returned = claim.returns.as_ref().is_some_and(|returns| returns.volume == volume);
-        if returned && record.outcome == Outcome::Recovered {
+        if returned && record.outcome == RecordedOutcome::Recovered {
             before = None;
         }
     }
@@ -124,7 +124,7 @@ pub fn returning<'r>(topology: &Topology, records: &'r [Record], of: &'r Record)
 }
 
 /// Returns the names of the volumes that are recorded as retained, whatever became of them since.
-pub(super) fn set_aside(topology: &Topology) -> Vec<String> {
+pub(super) fn retained(topology: &Topology) -> Vec<String> {
     let is_aside = |volume: &&Volume| {
         let records = volume.records.iter().filter_map(|text| Record::parse(text));
         records.flat_map(|record| record.claims).any(|claim| claim.volume.as_ref() == Some(&volume.name))
@@ -246,11 +246,11 @@ fn obstacle(inputs: &Inputs<'_>, claim: &ReplacedClaim, volume: &Volume) -> Opti
     let name = &volume.name;
     let present = inputs.member.claims.iter().find(|present| present.name == claim.name);
     match state(volume, &inputs.member.namespace, &claim.name, present) {
-        AsideState::Kept | AsideState::Reserved => {}
+        RetainedState::Retained | RetainedState::Reserved => {}
         // After an interrupted undo the new claim may have it already.
-        AsideState::InPlace if inputs.unfinished.is_some() => {}
-        AsideState::InPlace => return Some(format!("volume {name} is in use: claim {} is bound to it", claim.name)),
-        AsideState::Lost(why) | AsideState::Unknown(why) => return Some(format!("volume {name}: {why}")),
+        RetainedState::InPlace if inputs.unfinished.is_some() => {}
+        RetainedState::InPlace => return Some(format!("volume {name} is in use: claim {} is bound to it", claim.name)),
+        RetainedState::Lost(why) | RetainedState::Unknown(why) => return Some(format!("volume {name}: {why}")),
     }
     let Some(present) = present else {
         return Some(format!("{} mounts no claim {}: nothing would recreate it", inputs.member.name, claim.name));
@@ -300,17 +300,17 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<PlanCheck> {
         return None;
     }
     let check = match (&last.act, last.outcome) {
-        (Action::Undo(of), Outcome::Unfinished | Outcome::CatchingUp) => {
+        (Action::Undo(of), RecordedOutcome::Unfinished | RecordedOutcome::CatchingUp) => {
             let why = format!("undo {} of {of}, started {}, is unfinished", last.id, last.started);
-            (why, format!("kubectl synxdb undo {}    (to resume it; --anew fails over nevertheless)", quoted(of)))
+            (why, format!("kubectl synxdb undo {}    (to resume it; --start-over fails over nevertheless)", quoted(of)))
         }
-        (Action::Failover, Outcome::Unfinished | Outcome::CatchingUp) => {
+        (Action::Failover, RecordedOutcome::Unfinished | RecordedOutcome::CatchingUp) => {
             return Some(warn(
                 id,
                 format!("failover {}, started {}, is unfinished and will stay so", last.id, last.started),
             ));
         }
-        (act, Outcome::Recovered) => {
+        (act, RecordedOutcome::Recovered) => {
             let finished: Timestamp = last.finished.as_deref()?.parse().ok()?;
             let since = inputs.now.duration_since(finished);
             if since > JUST_NOW {
@@ -328,12 +328,15 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<PlanCheck> {
             let ago = age_of(since.as_secs().max(0));
             let what = if *act == Action::Failover { "failed over" } else { "restored" };
             let pod = &inputs.member.name;
-            (format!("{pod} was {what} {ago} ago ({}), and has recovered", last.id), "to repeat, add --anew".to_owned())
+            (
+                format!("{pod} was {what} {ago} ago ({}), and has recovered", last.id),
+                "to repeat, add --start-over".to_owned(),
+            )
         }
-        (_, Outcome::Unverified | Outcome::DataMissing) => return None,
+        (_, RecordedOutcome::Unverified | RecordedOutcome::DataMissing) => return None,
     };
     let (why, next) = check;
-    Some(if inputs.request.anew { warn(id, why) } else { block(id, why, next) })
+    Some(if inputs.request.start_over { warn(id, why) } else { block(id, why, next) })
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ fn an_unfinished_record_is_gone_on_with_only_as_the_cluster_has_it() {
     }
 }
 
-/// A volume that is to come back is the one that was set aside: by its UID, since a name may be another's by now.
+/// A volume that is to come back is the one that was retained: by its UID, since a name may be another's by now.
 #[test]
 fn a_volume_that_comes_back_is_known_by_its_uid() {
     let back =
@@ -116,11 +116,11 @@ fn a_record_is_another_installations_by_the_uid_of_its_set_alone() {
     assert!(!record.is_of_member(&topology, member));
 }
 
-fn planned(topology: &Topology, anew: bool) -> Plan {
+fn planned(topology: &Topology, start_over: bool) -> Plan {
     plan(Inputs {
         topology,
         member: topology.members().next().unwrap(),
-        request: &Request { id: "x1".into(), anew, ..Request::default() },
+        request: &Request { id: "x1".into(), start_over, ..Request::default() },
         rights: &[],
         before: Before::NotAsked,
         baseline: ComparedWith::Fresh { taken: String::new() },

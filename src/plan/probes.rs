@@ -10,17 +10,15 @@ const EVERY: Duration = Duration::from_millis(200);
 /// Minimum time between any two probes: each opens its own forward through the API server.
 const ALL_TOGETHER: Duration = Duration::from_millis(20);
 
-/// What the product's failover page promises for a database while a component is replaced.
+/// What the product's failover page leads one to expect of a database's availability while a component is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub enum Promise {
+pub enum ExpectedAvailability {
     /// "The database remains accessible during this period": safekeeper and pageserver.
-    #[serde(rename = "noInterruption")]
-    Stays,
+    NoInterruption,
     /// "Temporarily" or "briefly inaccessible": a proxy itself, and the account of a warehouse node.
-    #[serde(rename = "briefInterruption")]
-    BrieflyAway,
+    BriefInterruption,
     /// Nothing: measured, not judged.
     None,
 }
@@ -38,9 +36,8 @@ pub struct ProbeTarget {
     /// Warehouse of its sessions, if the server has warehouses: the replaced node's own, otherwise one that is up. Null if there
     /// is none.
     pub warehouse: Option<String>,
-    /// What is promised for it.
-    #[serde(rename = "expected")]
-    pub promise: Promise,
+    /// What is expected of it.
+    pub expected: ExpectedAvailability,
 }
 
 /// What depends on the target and is not probed.
@@ -99,7 +96,7 @@ impl Probes {
         topology: &Topology,
         (component, member): (&Component, &Member),
         failed_over: &Member,
-        promise: Promise,
+        expected: ExpectedAvailability,
     ) {
         let Some(endpoint) = component.sql.clone() else { return };
         let (namespace, pod) = (member.namespace.clone(), member.name.clone());
@@ -109,7 +106,7 @@ impl Probes {
             }
             None => {
                 let warehouse = warehouse(topology, member, failed_over);
-                self.databases.push(ProbeTarget { namespace, pod, endpoint, warehouse, promise });
+                self.databases.push(ProbeTarget { namespace, pod, endpoint, warehouse, expected });
             }
         }
     }
@@ -130,14 +127,14 @@ pub(crate) fn reaches_further(member: &Member) -> bool {
 
 /// Returns the databases that depend on a pod: for a safekeeper or the pageserver, the metadata's and every account's; for the
 /// metadata proxy, the same; for a coordinator or warehouse proxy, its own; for a warehouse node, those of the component that
-/// answers for it; for other system components, all, with nothing promised.
+/// answers for it; for other system components, all, with nothing expected.
 pub(crate) fn depending(topology: &Topology, member: &Member) -> Probes {
     let mut probes = Probes::default();
     for space in &topology.spaces {
         for component in &space.components {
             for endpoint in &component.members {
-                if let Some(promise) = promise(topology, member, space, component, endpoint) {
-                    probes.add(topology, (component, endpoint), member, promise);
+                if let Some(expected) = expected(topology, member, space, component, endpoint) {
+                    probes.add(topology, (component, endpoint), member, expected);
                 }
             }
         }
@@ -145,7 +142,7 @@ pub(crate) fn depending(topology: &Topology, member: &Member) -> Probes {
     probes
 }
 
-/// Returns a database that the user named, with its usual promise.
+/// Returns a database that the user named, with what is usually expected of it.
 ///
 /// # Errors
 /// The reason why it cannot be probed: it is not a SynxDB component, or does not accept SQL.
@@ -158,8 +155,8 @@ pub(crate) fn named(topology: &Topology, member: &Member, namespace: &str, pod: 
         return Err(format!("{namespace}/{pod} does not accept SQL: it is a {}", endpoint.role));
     };
     let mut probes = Probes::default();
-    let promise = promise(topology, member, space, component, endpoint).unwrap_or(Promise::None);
-    probes.add(topology, (component, endpoint), member, promise);
+    let expected = expected(topology, member, space, component, endpoint).unwrap_or(ExpectedAvailability::None);
+    probes.add(topology, (component, endpoint), member, expected);
     Ok(probes)
 }
 
@@ -170,26 +167,26 @@ fn warehouse(topology: &Topology, endpoint: &Member, failed_over: &Member) -> Op
     own.or_else(|| topology.running_warehouse(&endpoint.namespace)).map(|warehouse| warehouse.name)
 }
 
-/// Returns what is promised for an endpoint while `member` is replaced; `None` if it does not depend on it.
-fn promise(
+/// Returns what is expected of an endpoint while `member` is replaced; `None` if it does not depend on it.
+fn expected(
     topology: &Topology,
     member: &Member,
     space: &Space,
     component: &Component,
     endpoint: &Member,
-) -> Option<Promise> {
+) -> Option<ExpectedAvailability> {
     let itself = endpoint.namespace == member.namespace && endpoint.name == member.name;
     let same_space = space.namespace == member.namespace;
     match member.role {
-        Role::Safekeeper | Role::Pageserver => Some(Promise::Stays),
-        Role::MetadataProxy if itself => Some(Promise::BrieflyAway),
-        Role::MetadataProxy => (space.kind == SpaceKind::Account).then_some(Promise::None),
-        Role::FoundationDb | Role::StorageController | Role::StorageBroker => Some(Promise::None),
-        Role::Coordinator | Role::WarehouseProxy => itself.then_some(Promise::BrieflyAway),
+        Role::Safekeeper | Role::Pageserver => Some(ExpectedAvailability::NoInterruption),
+        Role::MetadataProxy if itself => Some(ExpectedAvailability::BriefInterruption),
+        Role::MetadataProxy => (space.kind == SpaceKind::Account).then_some(ExpectedAvailability::None),
+        Role::FoundationDb | Role::StorageController | Role::StorageBroker => Some(ExpectedAvailability::None),
+        Role::Coordinator | Role::WarehouseProxy => itself.then_some(ExpectedAvailability::BriefInterruption),
         Role::Console => None,
         Role::WarehouseNode => {
             let answers = topology.component_of(member).and_then(|component| component.answers_through);
-            (same_space && answers == Some(component.role)).then_some(Promise::BrieflyAway)
+            (same_space && answers == Some(component.role)).then_some(ExpectedAvailability::BriefInterruption)
         }
     }
 }
@@ -240,10 +237,10 @@ pods:
         build(&snapshot(&[system, ACCOUNT, OTHER]), &Layout::shipped().unwrap())
     }
 
-    fn asked(probes: &Probes) -> Vec<(String, Promise)> {
+    fn asked(probes: &Probes) -> Vec<(String, ExpectedAvailability)> {
         let short = |target: &ProbeTarget| {
             let account = target.namespace.split('-').next().unwrap_or_default();
-            (format!("{account}/{}", target.pod), target.promise)
+            (format!("{account}/{}", target.pod), target.expected)
         };
         probes.databases.iter().map(short).collect()
     }
@@ -272,17 +269,25 @@ pods:
 
     #[test]
     fn the_databases_that_depend_on_each_component() {
-        use Promise::{BrieflyAway, None, Stays};
-        let system = |promise| ("synxdb/cloudberry-proxy-0".to_owned(), promise);
-        let account = |promise| ("cloud007/cloudberry-proxy-0".to_owned(), promise);
-        let other = |promise| ("other/cloudberry-proxy-0".to_owned(), promise);
+        use ExpectedAvailability::{BriefInterruption, NoInterruption, None};
+        let system = |expected| ("synxdb/cloudberry-proxy-0".to_owned(), expected);
+        let account = |expected| ("cloud007/cloudberry-proxy-0".to_owned(), expected);
+        let other = |expected| ("other/cloudberry-proxy-0".to_owned(), expected);
         let topology = world(SYSTEM);
         for (namespace, pod, expected) in [
-            ("synxdb-system", "safekeeper-0", vec![system(Stays), account(Stays), other(Stays)]),
-            ("synxdb-system", "pageserver-0", vec![system(Stays), account(Stays), other(Stays)]),
-            ("synxdb-system", "cloudberry-proxy-0", vec![system(BrieflyAway), account(None), other(None)]),
-            (CLOUD007, "cloudberry-proxy-0", vec![account(BrieflyAway)]),
-            (CLOUD007, "wh9527-1", vec![account(BrieflyAway)]),
+            (
+                "synxdb-system",
+                "safekeeper-0",
+                vec![system(NoInterruption), account(NoInterruption), other(NoInterruption)],
+            ),
+            (
+                "synxdb-system",
+                "pageserver-0",
+                vec![system(NoInterruption), account(NoInterruption), other(NoInterruption)],
+            ),
+            ("synxdb-system", "cloudberry-proxy-0", vec![system(BriefInterruption), account(None), other(None)]),
+            (CLOUD007, "cloudberry-proxy-0", vec![account(BriefInterruption)]),
+            (CLOUD007, "wh9527-1", vec![account(BriefInterruption)]),
         ] {
             let member = topology.member(namespace, pod).unwrap();
             let probes = depending(&topology, member);
@@ -327,8 +332,11 @@ pods:
         let safekeeper = topology.member("synxdb-system", "safekeeper-0").unwrap();
         let node = topology.member(CLOUD007, "wh9527-0").unwrap();
         let named = |member, namespace, pod| named(&topology, member, namespace, pod);
-        let promise = |member| named(member, "synxdb-system", "cloudberry-proxy-0").unwrap().databases[0].promise;
-        assert_eq!((promise(safekeeper), promise(node)), (Promise::Stays, Promise::None));
+        let expected = |member| named(member, "synxdb-system", "cloudberry-proxy-0").unwrap().databases[0].expected;
+        assert_eq!(
+            (expected(safekeeper), expected(node)),
+            (ExpectedAvailability::NoInterruption, ExpectedAvailability::None)
+        );
         let error = named(node, CLOUD007, "wh9527-0").unwrap_err();
         assert!(error.ends_with("does not accept SQL: it is a warehouse node"), "{error}");
         let error = named(node, CLOUD007, "no-such-0").unwrap_err();

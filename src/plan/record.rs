@@ -4,7 +4,7 @@
 
 use super::record_v1alpha1;
 use crate::api_version::API_VERSION;
-use crate::outcome::OutcomeKind;
+use crate::outcome::Outcome;
 use crate::storage::TimelineId;
 use crate::topology::{RECORD_ANNOTATION, Topology, Volume};
 use jiff::Timestamp;
@@ -36,7 +36,7 @@ pub struct Record {
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub finished: Option<String>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RecordedOutcome,
     /// Who began it, as the API server knows them. Absent if that is not known.
     #[serde(default, rename = "user", skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
@@ -242,9 +242,9 @@ pub struct Returns {
 
 /// How it ended: an outcome that is put on record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RecordedOutcome"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub enum Outcome {
+pub enum RecordedOutcome {
     /// It has not: it is running, or was interrupted.
     Unfinished,
     /// Recovered, by the definition.
@@ -257,19 +257,19 @@ pub enum Outcome {
     CatchingUp,
 }
 
-impl From<Outcome> for OutcomeKind {
-    fn from(outcome: Outcome) -> Self {
+impl From<RecordedOutcome> for Outcome {
+    fn from(outcome: RecordedOutcome) -> Self {
         match outcome {
-            Outcome::Unfinished => Self::Unfinished,
-            Outcome::Recovered => Self::Recovered,
-            Outcome::Unverified => Self::Unverified,
-            Outcome::DataMissing => Self::DataMissing,
-            Outcome::CatchingUp => Self::CatchingUp,
+            RecordedOutcome::Unfinished => Self::Unfinished,
+            RecordedOutcome::Recovered => Self::Recovered,
+            RecordedOutcome::Unverified => Self::Unverified,
+            RecordedOutcome::DataMissing => Self::DataMissing,
+            RecordedOutcome::CatchingUp => Self::CatchingUp,
         }
     }
 }
 
-impl Outcome {
+impl RecordedOutcome {
     /// Whether there is something left to wait for.
     pub fn is_unfinished(self) -> bool {
         matches!(self, Self::Unfinished | Self::CatchingUp)
@@ -394,7 +394,7 @@ impl Record {
         self.started.parse().ok()
     }
 
-    /// Whether it takes part of this volume: sets it aside, or brings it back.
+    /// Whether it takes part of this volume: retains it, or brings it back.
     fn is_about(&self, volume: &str) -> bool {
         let returns = |claim: &RecordedClaim| claim.returns.as_ref().is_some_and(|returns| returns.volume == volume);
         self.claims.iter().any(|claim| claim.volume.as_deref() == Some(volume) || returns(claim))
@@ -451,7 +451,7 @@ impl Record {
 
     /// Whether nothing is left to do for it: it recovered, or a newer operation on the pod did.
     pub fn is_settled(&self) -> bool {
-        self.outcome == Outcome::Recovered || self.superseded_by.is_some()
+        self.outcome == RecordedOutcome::Recovered || self.superseded_by.is_some()
     }
 
     /// The annotation's key.

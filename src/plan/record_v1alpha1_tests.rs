@@ -1,5 +1,5 @@
 use super::super::record::{
-    Action, BaselineLoss, Inherited, Outcome, Record, RecordedClaim, RecordedOwner, Returns, settled,
+    Action, BaselineLoss, Inherited, Record, RecordedClaim, RecordedOutcome, RecordedOwner, Returns, settled,
 };
 use crate::storage::TimelineId;
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ fn nothing_of_a_record_is_lost() {
         (record.started.as_str(), record.finished.as_deref()),
         ("2026-01-01T00:00:00Z", Some("2026-01-01T00:01:05Z"))
     );
-    assert_eq!((record.outcome, record.who.as_deref()), (Outcome::DataMissing, Some("alice")));
+    assert_eq!((record.outcome, record.who.as_deref()), (RecordedOutcome::DataMissing, Some("alice")));
     assert_eq!((record.context.as_str(), record.namespace.as_str(), record.pod.as_str()), ("a context", "n", "p-0"));
     assert_eq!((record.pod_uid.as_str(), record.keep_claims, record.healed), ("uid-1", false, 2));
     let owner = RecordedOwner { kind: "StatefulSet".into(), name: "p".into(), uid: "uid-2".into() };
@@ -68,17 +68,17 @@ fn nothing_of_a_record_is_lost() {
     assert_eq!(baseline["report"]["databases"].as_array().unwrap().len(), 3);
 
     let catching_up = read("catching-up");
-    assert_eq!((catching_up.outcome, &catching_up.finished), (Outcome::CatchingUp, &None));
+    assert_eq!((catching_up.outcome, &catching_up.finished), (RecordedOutcome::CatchingUp, &None));
     assert_eq!(catching_up.terms, Some(BTreeMap::from([(TimelineId::new("aa", "11"), 3)])));
     assert_eq!(catching_up.stored_baseline.as_deref(), Some("2025-12-31T00:00:00Z"));
     assert_eq!(catching_up.baseline.unwrap()["method"], "statusEndpoint");
 
     assert_eq!(
         (read("unproven").outcome, read("unproven").baseline_lost),
-        (Outcome::Unverified, Some(BaselineLoss::TooLarge))
+        (RecordedOutcome::Unverified, Some(BaselineLoss::TooLarge))
     );
     assert_eq!((read("trimmed").keep_claims, read("trimmed").baseline_lost), (true, Some(BaselineLoss::Trimmed)));
-    assert_eq!((read("unfinished").outcome, read("unfinished").unfinished()), (Outcome::Unfinished, true));
+    assert_eq!((read("unfinished").outcome, read("unfinished").unfinished()), (RecordedOutcome::Unfinished, true));
     assert_eq!(read("recovered").act, Action::Failover);
 }
 
@@ -127,7 +127,8 @@ fn the_two_versions_are_not_mixed() {
 #[test]
 fn copies_of_both_versions_are_one_record() {
     let old = read("unfinished");
-    let resumed = Record { healed: 3, outcome: Outcome::Recovered, finished: Some(old.started.clone()), ..old.clone() };
+    let resumed =
+        Record { healed: 3, outcome: RecordedOutcome::Recovered, finished: Some(old.started.clone()), ..old.clone() };
     let resumed = Record::parse(&serde_json::to_string(&resumed).unwrap()).unwrap();
     for copies in [[old.clone(), resumed.clone()], [resumed, old]] {
         let merged = Record::merged(copies);

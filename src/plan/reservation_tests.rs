@@ -14,8 +14,8 @@ fn reserved() -> String {
 
 const HELD: &str = "reservedFor: data-cloudberry-proxy-0";
 
-fn anew() -> Request {
-    Request { anew: true, ..request() }
+fn start_over() -> Request {
+    Request { start_over: true, ..request() }
 }
 
 /// An undo that reserved its volume after the failover was planned, and stopped: the new claim would get that volume.
@@ -26,33 +26,33 @@ fn a_reservation_that_came_since_is_one_that_the_next_plan_takes_back() {
         steps(&plan)
     };
     let (before, after) = (world(FAILED_OVER), world(&reserved()));
-    let plan = planned(&before, None, &anew(), &[]);
+    let plan = planned(&before, None, &start_over(), &[]);
     assert!(!steps(&plan).contains("unreserve"), "{}", steps(&plan));
     assert_eq!(since(&plan, &before), "");
     assert_eq!(since(&plan, &after), "unreserve pv-1 for data-cloudberry-proxy-0, of c1");
-    assert_eq!(since(&planned(&after, None, &anew(), &[]), &after), "");
+    assert_eq!(since(&planned(&after, None, &start_over(), &[]), &after), "");
     // What an undo reserves itself is none, nor is what is reserved for a claim that stays.
     assert_eq!(since(&undo(FAILED_OVER, "f1"), &after), "");
-    let keeps = Request { keep_claims: true, ..anew() };
+    let keeps = Request { keep_claims: true, ..start_over() };
     assert_eq!(since(&planned(&before, None, &keeps, &[]), &after), "");
 }
 
 #[test]
 fn a_failover_takes_back_what_an_unfinished_undo_reserved() {
     let of_it = "unreserve pv-1 for data-cloudberry-proxy-0, of c1";
-    let plan = planned(&world(&reserved()), None, &anew(), &[]);
+    let plan = planned(&world(&reserved()), None, &start_over(), &[]);
     assert_eq!(steps(&plan), format!("retain pv-2 (Delete); {of_it}; delete claim c2; delete pod p2"));
     assert_eq!(plan.refusal(), None);
-    assert_eq!(plan.aside, ["pv-1", "pv-2"]);
+    assert_eq!(plan.retained, ["pv-1", "pv-2"]);
     // Not for a claim that stays, nor for one that is brought back.
-    let keeps = Request { keep_claims: true, ..anew() };
+    let keeps = Request { keep_claims: true, ..start_over() };
     assert_eq!(steps(&planned(&world(&reserved()), None, &keeps, &[])), "delete pod p2");
     assert!(!steps(&undo(&reserved(), "f1")).contains("unreserve"));
-    // Reserved by somebody else's hand, and never set aside: it is meant for the claim.
+    // Reserved by somebody else's hand, and never retained: it is meant for the claim.
     let foreign =
         reserved().replace("volume: pv-1, policy", "volume: pv-3, policy").replace("returns: pv-1", "returns: pv-3");
     assert_eq!(
-        steps(&planned(&world(&foreign), None, &anew(), &[])),
+        steps(&planned(&world(&foreign), None, &start_over(), &[])),
         "retain pv-2 (Delete); delete claim c2; delete pod p2"
     );
 }
@@ -111,7 +111,7 @@ fn what_an_undo_of_such_an_undo_brings_back() {
     assert_eq!(plan.replaced_claims.len(), 1);
 }
 
-/// A failover's new claim must not have a volume that is on record as set aside: it is replaced once more.
+/// A failover's new claim must not have a volume that is on record as retained: it is replaced once more.
 #[test]
 fn a_failover_that_ended_on_a_volume_that_was_set_aside_goes_round_again() {
     let begun = "- {id: f2, pod: cloudberry-proxy-0, podUid: p2, age: 5, set: set-cloudberry-proxy,
@@ -145,19 +145,19 @@ fn a_claim_has_a_volume_that_it_must_not_have() {
         returns: returns.map(|volume| Returns { volume: volume.into(), uid: "u".into(), reclaim_policy: None }),
         ephemeral: false,
     };
-    let aside = ["pv-2".to_owned()];
+    let retained = ["pv-2".to_owned()];
     let none = Claim { volume_name: None, ..claim.clone() };
-    for (uid, returns, aside, present, expected) in [
-        ("c1", None, &aside[..], claim, true),
+    for (uid, returns, retained, present, expected) in [
+        ("c1", None, &retained[..], claim, true),
         ("c1", None, &[], claim, false),
         // The old one is to go anyway.
-        ("c2", None, &aside, claim, false),
+        ("c2", None, &retained, claim, false),
         ("c1", Some("pv-1"), &[], claim, true),
-        ("c1", Some("pv-2"), &aside, claim, false),
-        ("c1", Some("pv-1"), &aside, &none, false),
-        ("c1", None, &aside, &none, false),
+        ("c1", Some("pv-2"), &retained, claim, false),
+        ("c1", Some("pv-1"), &retained, &none, false),
+        ("c1", None, &retained, &none, false),
     ] {
-        assert_eq!(misbound(&wanted(uid, returns), present, aside), expected, "{uid} {returns:?} {aside:?}");
+        assert_eq!(misbound(&wanted(uid, returns), present, retained), expected, "{uid} {returns:?} {retained:?}");
     }
 }
 

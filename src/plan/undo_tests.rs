@@ -1,6 +1,6 @@
 //! Plans of an undo, and what earlier operations mean for the next one, on literal YAML.
 
-use super::history::{AsideState, Entry, Release, history, may_not_be_released, to_release};
+use super::history::{Entry, Release, RetainedState, history, may_not_be_released, to_release};
 use super::*;
 use crate::cli::Allow;
 use crate::cluster::permission::Allowed;
@@ -62,8 +62,8 @@ pub(super) fn planned(topology: &Topology, of: Option<&str>, request: &Request, 
     let records = Record::on_volumes(topology);
     let undoes = of.map(|of| records.iter().find(|record| record.id == of).unwrap());
     let act = of.map_or(Action::Failover, |of| Action::Undo(of.to_owned()));
-    let unfinished =
-        newest(&records, topology, member).filter(|record| record.unfinished() && record.act == act && !request.anew);
+    let unfinished = newest(&records, topology, member)
+        .filter(|record| record.unfinished() && record.act == act && !request.start_over);
     plan(Inputs {
         topology,
         member,
@@ -491,7 +491,7 @@ fn what_was_just_done_is_not_done_again() {
             "- {{id: z1, pod: cloudberry-proxy-0, {fields}, claims: [{{name: data-cloudberry-proxy-0, uid: c0, volume: pv-1}}]}}"
         )
     };
-    let anew = Request { anew: true, ..request() };
+    let start_over = Request { start_over: true, ..request() };
     let unfinished_undo = "undo z1 of f1, started 2026-01-01T00:10:00Z, is unfinished";
     for (fields, ready, request, expected) in [
         (
@@ -500,7 +500,12 @@ fn what_was_just_done_is_not_done_again() {
             &request(),
             "Block: cloudberry-proxy-0 was failed over 60s ago (z1), and has recovered",
         ),
-        ("age: 70, took: 10", true, &anew, "Warn: cloudberry-proxy-0 was failed over 60s ago (z1), and has recovered"),
+        (
+            "age: 70, took: 10",
+            true,
+            &start_over,
+            "Warn: cloudberry-proxy-0 was failed over 60s ago (z1), and has recovered",
+        ),
         // Down again, later, or never healthy: it is failed over.
         ("age: 70, took: 10", false, &request(), ""),
         ("age: 70, took: 9", true, &request(), ""),
@@ -514,8 +519,13 @@ fn what_was_just_done_is_not_done_again() {
         ),
         ("age: 30, undo: f1", true, &request(), &format!("Block: {unfinished_undo}")),
         ("age: 30, undo: f1", false, &request(), &format!("Block: {unfinished_undo}")),
-        ("age: 30, undo: f1", true, &anew, &format!("Warn: {unfinished_undo}")),
-        ("age: 30", true, &anew, "Warn: failover z1, started 2026-01-01T00:10:00Z, is unfinished and will stay so"),
+        ("age: 30, undo: f1", true, &start_over, &format!("Warn: {unfinished_undo}")),
+        (
+            "age: 30",
+            true,
+            &start_over,
+            "Warn: failover z1, started 2026-01-01T00:10:00Z, is unfinished and will stay so",
+        ),
         // What a StatefulSet of the same name once did is nothing to this one.
         ("age: 30, undo: f1, set: set-0", true, &request(), ""),
         ("age: 20, took: 10, set: set-0", true, &request(), ""),
@@ -527,9 +537,9 @@ fn what_was_just_done_is_not_done_again() {
     let hints = |fields| planned(&world(&after(&record(fields), true)), None, &request(), &[]).refusal().unwrap().hints;
     assert_eq!(
         hints("age: 30, undo: f1"),
-        ["kubectl synxdb undo f1    (to resume it; --anew fails over nevertheless)"]
+        ["kubectl synxdb undo f1    (to resume it; --start-over fails over nevertheless)"]
     );
-    assert_eq!(hints("age: 20, took: 10"), ["to repeat, add --anew"]);
+    assert_eq!(hints("age: 20, took: 10"), ["to repeat, add --start-over"]);
 }
 
 #[test]
@@ -557,17 +567,20 @@ fn history_tells_the_newest_first_and_what_became_of_each() {
     let (_, _, entries) = told_of(UNDONE);
     let told: Vec<_> = entries
         .iter()
-        .map(|entry| (&*entry.record.id, entry.undone_by.as_deref(), &entry.aside[0].state, entry.can_be_undone()))
+        .map(|entry| (&*entry.record.id, entry.undone_by.as_deref(), &entry.retained[0].state, entry.can_be_undone()))
         .collect();
-    assert_eq!(told, [("u1", None, &AsideState::Kept, true), ("f1", Some("u1"), &AsideState::InPlace, false)]);
+    assert_eq!(
+        told,
+        [("u1", None, &RetainedState::Retained, true), ("f1", Some("u1"), &RetainedState::InPlace, false)]
+    );
     assert_eq!(entries[0].took.map(|took| took.as_secs()), Some(5));
-    assert_eq!((&*entries[0].aside[0].volume, entries[0].aside[0].size.as_deref()), ("pv-2", Some("1Gi")));
+    assert_eq!((&*entries[0].retained[0].volume, entries[0].retained[0].size.as_deref()), ("pv-2", Some("1Gi")));
     // An undo that is not finished has undone nothing yet, and what it reserved can be finished.
     let begun = format!("{FAILED_OVER}{UNFINISHED}").replace(RELEASED, "reservedFor: data-cloudberry-proxy-0");
     let (_, _, entries) = told_of(&begun);
-    assert_eq!((&entries[1].undone_by, &entries[1].aside[0].state), (&None, &AsideState::Reserved));
+    assert_eq!((&entries[1].undone_by, &entries[1].retained[0].state), (&None, &RetainedState::Reserved));
     assert!(entries[1].can_be_undone());
-    assert_eq!((&entries[0].took, &entries[0].aside[0].state), (&None, &AsideState::InPlace));
+    assert_eq!((&entries[0].took, &entries[0].retained[0].state), (&None, &RetainedState::InPlace));
 }
 
 /// As it is printed by `-o name`, and no other path.
@@ -622,7 +635,7 @@ records:
         let records = failed("f1", 300, "dataMissing", set, "c1", "pv-1")
             + &failed("f2", 200, "unverified", "cloudberry-proxy", "c2", "pv-2");
         let (_, _, entries) = told_of(&world_of(volumes, &records));
-        let newest = &entries[0].aside[0];
+        let newest = &entries[0].retained[0];
         assert_eq!((entries[0].record.id.as_str(), newest.volume.as_str()), ("f2", "pv-2"));
         newest.doubt.clone()
     };
@@ -644,18 +657,18 @@ fn what_is_not_known_of_a_volume_or_its_member_is_not_free() {
     let states = |objects: &Snapshot| {
         let topology = build(objects, &Layout::shipped().unwrap());
         let entries = history(&topology, &records);
-        (entries[0].aside[0].state.clone(), entries[0].can_be_undone())
+        (entries[0].retained[0].state.clone(), entries[0].can_be_undone())
     };
     let mut unread = snapshot(&[UNDONE]);
     unread.volumes = unreadable("persistentvolumes", None);
     let why = "volumes cannot be read: persistentvolumes is forbidden";
-    assert_eq!(states(&unread), (AsideState::Unknown(why.into()), false));
+    assert_eq!(states(&unread), (RetainedState::Unknown(why.into()), false));
     // Nothing would bind the volume: the account is gone, its volume is not.
     let left = UNDONE
         .replace("namespace: a\n", "namespace: b\n")
         .replace("reservedFor: data-cloudberry-proxy-0", "reservedFor: a/data-cloudberry-proxy-0");
-    assert_eq!(states(&snapshot(&[&left])), (AsideState::Kept, false));
-    assert_eq!(states(&snapshot(&["namespace: a"])), (AsideState::Lost("it no longer exists".into()), false));
+    assert_eq!(states(&snapshot(&[&left])), (RetainedState::Retained, false));
+    assert_eq!(states(&snapshot(&["namespace: a"])), (RetainedState::Lost("it no longer exists".into()), false));
 }
 
 #[test]
@@ -745,7 +758,7 @@ records:
 fn an_act_is_finished_when_all_of_its_volumes_say_so() {
     let records = told_of(UNDONE).1;
     let finished = records.iter().find(|record| record.id == "u1").unwrap();
-    let begun = Record { outcome: Outcome::Unfinished, finished: None, ..finished.clone() };
+    let begun = Record { outcome: RecordedOutcome::Unfinished, finished: None, ..finished.clone() };
     for order in [[finished, &begun], [&begun, finished]] {
         assert_eq!(Record::merged(order.map(Clone::clone)), std::slice::from_ref(&begun));
     }

@@ -1,6 +1,6 @@
 //! Unfinished operations, for the health report: Ready is not recovered.
 
-use super::{Action, Outcome, Record, newest};
+use super::{Action, Record, RecordedOutcome, newest};
 use crate::cli::quoted;
 use crate::topology::Topology;
 use crate::topology::health::{Health, Remedy, Report, Trouble};
@@ -20,7 +20,8 @@ pub fn judge_unfinished(report: &mut Report, topology: &Topology, now: Timestamp
             Action::Failover => ("failover".to_owned(), format!("failover {}", quoted(&member.path()))),
             Action::Undo(of) => (format!("undo of {of}"), format!("undo {}", quoted(of))),
         };
-        let state = if record.outcome == Outcome::CatchingUp { "was still catching up" } else { "is unfinished" };
+        let state =
+            if record.outcome == RecordedOutcome::CatchingUp { "was still catching up" } else { "is unfinished" };
         let because = format!("{what} ({}), started {}, {state}", record.id, record.started);
         let remedy = Remedy::Finish(format!("kubectl synxdb {finish}"));
         let known = |trouble: &&mut Trouble| trouble.namespace == member.namespace && trouble.member == member.name;

@@ -1,7 +1,7 @@
 //! Which volume an undo of a pod restores: the last one that is known to have held the baseline's data. A repeated failover
 //! retains the volume that the first one created; that one may be empty, and its component never responded.
 
-use super::{Action, Outcome, Record, newest};
+use super::{Action, Record, RecordedOutcome, newest};
 use crate::text::noun;
 use crate::topology::{Member, Topology};
 use jiff::Timestamp;
@@ -24,16 +24,16 @@ pub fn way_back<'r>(topology: &Topology, records: &'r [Record], member: &Member)
         return Some(WayBack { of, passed_over: Vec::new() });
     }
     let of_it: Vec<&Record> = records.iter().filter(|record| record.is_of_member(topology, member)).collect();
-    let aside = |record: &&Record| record.claims.iter().any(|claim| claim.volume.is_some());
+    let retained = |record: &&Record| record.claims.iter().any(|claim| claim.volume.is_some());
     let mut passed_over = Vec::new();
-    for record in of_it.iter().rev().copied().filter(aside) {
+    for record in of_it.iter().rev().copied().filter(retained) {
         match doubt(&of_it, record) {
             None => return Some(WayBack { of: record, passed_over }),
             Some(why) => passed_over.push(format!("{}, which {} retained, {why}", volumes(record), record.id)),
         }
     }
     // The contents of all of them are unknown: the newest is the closest to the original.
-    of_it.into_iter().rev().find(aside).map(|of| WayBack { of, passed_over: Vec::new() })
+    of_it.into_iter().rev().find(retained).map(|of| WayBack { of, passed_over: Vec::new() })
 }
 
 /// Returns why the volume that an operation retained may not have held the original data; `None` if nothing indicates that.
@@ -59,11 +59,11 @@ fn doubt_at(records: &[&Record], at: usize) -> Option<String> {
     // Without an earlier operation it is the original volume.
     let brought = before.iter().rev().find(|record| !record.keep_claims)?;
     let how = match brought.outcome {
-        Outcome::Recovered => return None,
-        Outcome::Unfinished => "did not finish",
-        Outcome::CatchingUp => "was still catching up",
-        Outcome::DataMissing => "ended with data missing",
-        Outcome::Unverified => "is unverified",
+        RecordedOutcome::Recovered => return None,
+        RecordedOutcome::Unfinished => "did not finish",
+        RecordedOutcome::CatchingUp => "was still catching up",
+        RecordedOutcome::DataMissing => "ended with data missing",
+        RecordedOutcome::Unverified => "is unverified",
     };
     let since = |taken: &String| taken.parse::<Timestamp>().ok() >= brought.begun();
     if of.stored_baseline.as_ref().is_some_and(since) {
@@ -76,7 +76,7 @@ fn doubt_at(records: &[&Record], at: usize) -> Option<String> {
 /// compared with what the restored volume held.
 fn answered(record: &Record) -> bool {
     let itself = record.act == Action::Failover && record.stored_baseline.is_none() && record.inherited.is_none();
-    itself && (record.outcome == Outcome::Recovered || record.has_baseline() || record.baseline_lost.is_some())
+    itself && (record.outcome == RecordedOutcome::Recovered || record.has_baseline() || record.baseline_lost.is_some())
 }
 
 fn volumes(record: &Record) -> String {

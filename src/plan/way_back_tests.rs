@@ -18,27 +18,27 @@ fn topology() -> Topology {
 }
 
 /// An operation that retained this volume, which began in that minute.
-fn act(id: &str, minute: usize, outcome: Outcome, volume: &str) -> Record {
+fn act(id: &str, minute: usize, outcome: RecordedOutcome, volume: &str) -> Record {
     let started = format!("2026-01-01T00:{minute:02}:00Z");
-    let finished = (outcome != Outcome::Unfinished).then_some(&started);
+    let finished = (outcome != RecordedOutcome::Unfinished).then_some(&started);
     let text = json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "operation": "failover", "id": id, "started": started, "finished": finished, "outcome": outcome,
         "context": "", "namespace": "a", "pod": POD, "podUid": "", "keepClaims": false,
         "claims": [{"name": "data-cloudberry-proxy-0", "uid": "c1", "volume": volume, "reclaimPolicy": "Delete"}]});
     Record::parse(&text.to_string()).unwrap()
 }
 
-fn answered(id: &str, minute: usize, outcome: Outcome, volume: &str) -> Record {
+fn answered(id: &str, minute: usize, outcome: RecordedOutcome, volume: &str) -> Record {
     Record { baseline: Some(json!(id)), ..act(id, minute, outcome, volume) }
 }
 
-fn inherited(id: &str, minute: usize, outcome: Outcome, volume: &str) -> Record {
+fn inherited(id: &str, minute: usize, outcome: RecordedOutcome, volume: &str) -> Record {
     let taken = "2026-01-01T00:00:00Z".to_owned();
     let inherited = Some(Inherited { from: "f1".to_owned(), taken });
     Record { inherited, ..answered(id, minute, outcome, volume) }
 }
 
-fn undo(id: &str, minute: usize, outcome: Outcome, of: &str, (aside, back): (&str, &str)) -> Record {
-    let mut record = act(id, minute, outcome, aside);
+fn undo(id: &str, minute: usize, outcome: RecordedOutcome, of: &str, (retained, back): (&str, &str)) -> Record {
+    let mut record = act(id, minute, outcome, retained);
     record.act = Action::Undo(of.to_owned());
     let returns = json!({"volume": back, "uid": "u", "reclaimPolicy": "Delete"});
     record.claims[0].returns = serde_json::from_value(returns).unwrap();
@@ -52,7 +52,7 @@ fn found(records: &[Record]) -> (Option<String>, usize) {
     (back.as_ref().map(|back| back.of.id.clone()), back.map_or(0, |back| back.passed_over.len()))
 }
 
-use Outcome::{DataMissing, Recovered, Unfinished, Unverified};
+use RecordedOutcome::{DataMissing, Recovered, Unfinished, Unverified};
 
 /// The disk that a failover brought which did not recover, and that never answered since, is not the one to go back to; one
 /// that responded, or that was verified when it came, is, whatever became of the operation that retained it.

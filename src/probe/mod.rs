@@ -1,14 +1,14 @@
 //! Queries a component itself: by SQL for proxies and warehouse nodes, by status endpoint for safekeepers and
 //! pageservers. Everything is limited in time and size; what is not known is [`Answer::Unknown`], never a pass.
 //!
-//! - [`login`]: role, password and TLS; [`session`]: a login that cannot hang, and its streams
-//! - [`statements`]: all SQL that is sent; [`sqlstate`]: the meaning of a server's errors
-//! - [`sql`]: whether it responds; [`segments`]: whether an MPP server's segments do; [`contents`] and [`baseline`]:
+//! - `login`: role, password and TLS; `session`: a login that cannot hang, and its streams
+//! - `statements`: all SQL that is sent; `sqlstate`: the meaning of a server's errors
+//! - `sql`: whether it responds; `segments`: whether an MPP server's segments do; `contents` and `baseline`:
 //!   what is in it
-//! - [`canary`]: a small table written before and read after
+//! - `canary`: a small table written before and read after
 //! - [`compare`]: what is missing afterwards (pure)
-//! - [`http`]: status endpoints and metrics; `metrics`: their text; [`mod@digests`]: of safekeepers' WAL;
-//!   [`page_access`]: their token and certificate authorities; `page_stream`: the connection to them
+//! - `http`: status endpoints and metrics; `metrics`: their text; `mod@digests`: of safekeepers' WAL;
+//!   `page_access`: their token and certificate authorities; `page_stream`: the connection to them
 
 mod answer;
 mod authentication;

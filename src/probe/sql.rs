@@ -69,7 +69,7 @@ impl<C: Connector> Sql<C> {
     }
 
     /// Logs in, and asks the server who it is. A response says nothing about its segments: see
-    /// [`Sql::segments`](super::segments).
+    /// `Sql::segments`.
     pub async fn introduction(&self, deadline: Duration) -> Answer<Introduction> {
         self.query(deadline, introduction).await
     }

@@ -1,7 +1,7 @@
 //! Computes how long a database was unavailable from the probes that were sent to it. Pure: times are those of a
 //! monotonic clock, from an arbitrary start.
 
-use crate::plan::{NotMeasured, ProbeTarget, Promise};
+use crate::plan::{ExpectedAvailability, NotMeasured, ProbeTarget};
 use crate::probe::sql::Reached;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub struct Availability {
     /// Pod that takes the session, if it is known.
     pub pod: Option<String>,
     /// The expectation for it; `None` for one that is not probed.
-    pub promise: Option<Promise>,
+    pub expected: Option<ExpectedAvailability>,
     /// How long it was unavailable, or why that is unknown.
     pub measured: Result<Downtime, String>,
 }
@@ -149,21 +149,21 @@ impl Downtime {
 impl Availability {
     /// Returns the availability of a probed database.
     pub fn measured(target: ProbeTarget, measured: Result<Downtime, String>) -> Self {
-        let ProbeTarget { namespace, pod, promise, .. } = target;
-        Self { namespace: Some(namespace), pod: Some(pod), promise: Some(promise), measured }
+        let ProbeTarget { namespace, pod, expected, .. } = target;
+        Self { namespace: Some(namespace), pod: Some(pod), expected: Some(expected), measured }
     }
 
     /// Returns whether an expectation failed: it was unavailable although it should not have been. A database that
     /// never responded does not count.
     pub fn finding(&self) -> bool {
         let away = matches!(&self.measured, Ok(account) if account.interruption.is_some());
-        away && self.promise == Some(Promise::Stays)
+        away && self.expected == Some(ExpectedAvailability::NoInterruption)
     }
 }
 
 impl From<NotMeasured> for Availability {
     fn from(NotMeasured { namespace, pod, why }: NotMeasured) -> Self {
-        Self { namespace, pod, promise: None, measured: Err(why) }
+        Self { namespace, pod, expected: None, measured: Err(why) }
     }
 }
 
@@ -264,18 +264,21 @@ mod tests {
     }
 
     #[test]
-    fn only_a_broken_promise_is_a_finding() {
-        let reach = |promise, words| {
+    fn only_an_unexpected_interruption_is_a_finding() {
+        let reach = |expected, words| {
             let endpoint = SqlEndpoint { port: 5432, user: "u".into(), database: "d".into(), login_database: None };
-            let target = ProbeTarget { namespace: "n".into(), pod: "p".into(), endpoint, warehouse: None, promise };
+            let target = ProbeTarget { namespace: "n".into(), pod: "p".into(), endpoint, warehouse: None, expected };
             Availability::measured(target, account(words)).finding()
         };
         let away = "900-910 1100-1110! 1300-1310";
-        assert!(reach(Promise::Stays, away));
-        assert!(!reach(Promise::BrieflyAway, away) && !reach(Promise::None, away));
-        assert!(!reach(Promise::Stays, "900-910 1100-1110"));
-        assert!(!reach(Promise::Stays, "900-910! 1100-1110!"), "it was down before");
-        assert!(!reach(Promise::Stays, "900-910 1100-1110? 1300-1310"), "it may have been the way");
+        assert!(reach(ExpectedAvailability::NoInterruption, away));
+        assert!(!reach(ExpectedAvailability::BriefInterruption, away) && !reach(ExpectedAvailability::None, away));
+        assert!(!reach(ExpectedAvailability::NoInterruption, "900-910 1100-1110"));
+        assert!(!reach(ExpectedAvailability::NoInterruption, "900-910! 1100-1110!"), "it was down before");
+        assert!(
+            !reach(ExpectedAvailability::NoInterruption, "900-910 1100-1110? 1300-1310"),
+            "it may have been the way"
+        );
         let why = NotMeasured { namespace: None, pod: None, why: "not allowed".into() };
         assert_eq!(Availability::from(why).measured, Err("not allowed".into()));
     }

@@ -1,7 +1,7 @@
 //! Events of a running failover, and its result. Values only; `render` formats them.
 
 use super::availability::Availability;
-use crate::outcome::OutcomeKind;
+use crate::outcome::Outcome;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -17,18 +17,16 @@ pub enum Phase {
     /// The pod is deleted.
     Pod,
     /// New pod, new claims, Bound.
-    #[serde(rename = "recreate")]
-    Replaced,
+    Recreate,
     /// The new pod is Ready.
     Ready,
     /// The component responds, and its data is intact.
-    #[serde(rename = "verify")]
-    Answers,
+    Verify,
 }
 
 impl Phase {
     /// All phases, in order.
-    pub const ALL: [Self; 6] = [Self::Retain, Self::Claim, Self::Pod, Self::Replaced, Self::Ready, Self::Answers];
+    pub const ALL: [Self; 6] = [Self::Retain, Self::Claim, Self::Pod, Self::Recreate, Self::Ready, Self::Verify];
 
     /// Returns its name in one word.
     pub fn name(self) -> &'static str {
@@ -36,9 +34,9 @@ impl Phase {
             Self::Retain => "retain",
             Self::Claim => "claim",
             Self::Pod => "pod",
-            Self::Replaced => "recreate",
+            Self::Recreate => "recreate",
             Self::Ready => "ready",
-            Self::Answers => "verify",
+            Self::Verify => "verify",
         }
     }
 }
@@ -92,17 +90,17 @@ pub enum Ending {
 
 impl Ending {
     /// Returns how it ended, without the reasons.
-    pub fn kind(&self) -> OutcomeKind {
+    pub fn kind(&self) -> Outcome {
         match self {
-            Self::Recovered => OutcomeKind::Recovered,
-            Self::Replaced => OutcomeKind::Replaced,
-            Self::Unverified(_) => OutcomeKind::Unverified,
-            Self::DataMissing(_) => OutcomeKind::DataMissing,
-            Self::CatchingUp(_) => OutcomeKind::CatchingUp,
-            Self::TimedOut(_) => OutcomeKind::TimedOut,
-            Self::ClusterChanged(_) => OutcomeKind::ClusterChanged,
-            Self::Failed(_) => OutcomeKind::Failed,
-            Self::Interrupted => OutcomeKind::Interrupted,
+            Self::Recovered => Outcome::Recovered,
+            Self::Replaced => Outcome::Replaced,
+            Self::Unverified(_) => Outcome::Unverified,
+            Self::DataMissing(_) => Outcome::DataMissing,
+            Self::CatchingUp(_) => Outcome::CatchingUp,
+            Self::TimedOut(_) => Outcome::TimedOut,
+            Self::ClusterChanged(_) => Outcome::ClusterChanged,
+            Self::Failed(_) => Outcome::Failed,
+            Self::Interrupted => Outcome::Interrupted,
         }
     }
 }
@@ -131,7 +129,7 @@ pub struct ClaimChange {
 
 /// The complete result of a failover.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct RunResult {
     /// How it ended.
     pub ending: Ending,
     /// How long each phase took, and whether it was reached.

@@ -164,7 +164,7 @@ pub(crate) fn replaced(plan: &Plan, topology: &Topology) -> Progress {
             _ if claim.uid.as_ref() == Some(&replaced.uid) => {
                 return Progress::Waiting(format!("claim {} is still the old one ({})", claim.name, claim.status()));
             }
-            _ if misbound(replaced, claim, &plan.aside) => {
+            _ if misbound(replaced, claim, &plan.retained) => {
                 let has = claim.volume_name.as_deref().unwrap_or_default();
                 let why = match &replaced.returns {
                     Some(back) => format!("not to {}, which is being restored", back.volume),

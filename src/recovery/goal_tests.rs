@@ -287,7 +287,7 @@ fn a_new_claim_on_a_retained_volume_is_not_the_end() {
     let mut plan = planned();
     let topology = world(&POD.replace("uid: old", "uid: new"), NEW_CLAIMS);
     assert_eq!(text_of(ready(&plan, &topology)), "reached");
-    plan.aside = vec!["pv-4".into()];
+    plan.retained = vec!["pv-4".into()];
     let expected = "misbound: claim cache-pageserver-0 is bound to volume pv-4, which is recorded as retained";
     assert_eq!(text_of(replaced(&plan, &topology)), expected);
     assert_eq!(text_of(ready(&plan, &topology)), expected);

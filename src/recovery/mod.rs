@@ -12,4 +12,4 @@ pub(crate) mod prover;
 pub(crate) mod settle;
 
 pub(crate) use availability::Availability;
-pub(crate) use events::{ClaimChange, Ending, Event, Outcome, Phase, PhaseEnd};
+pub(crate) use events::{ClaimChange, Ending, Event, Phase, PhaseEnd, RunResult};

@@ -1,6 +1,6 @@
 use super::*;
 use crate::cli::{LoginArgs, SslMode};
-use crate::plan::Promise;
+use crate::plan::ExpectedAvailability;
 use crate::probe::login::Environment;
 use crate::topology::layout::SqlEndpoint;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -116,8 +116,13 @@ fn many_asked(
     let (connections, open, most_open, goodbyes) = Default::default();
     let server = Arc::new(Server { script: Box::new(script), connections, open, most_open, goodbyes, told });
     let endpoint = SqlEndpoint { port: 5432, user: "u".into(), database: "d".into(), login_database: None };
-    let target =
-        ProbeTarget { namespace: "n".into(), pod: "p-0".into(), endpoint, warehouse: None, promise: Promise::Stays };
+    let target = ProbeTarget {
+        namespace: "n".into(),
+        pod: "p-0".into(),
+        endpoint,
+        warehouse: None,
+        expected: ExpectedAvailability::NoInterruption,
+    };
     let probes = Probes { databases: vec![target; many], ..Probes::default() };
     let prober = Prober::start(&probes, deadline, |target| {
         let state = State::default();

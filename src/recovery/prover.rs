@@ -232,7 +232,12 @@ impl Prover {
 
     /// Queries once whether it is back, `since` after the pod was Ready: it responds, the contents of `before` are
     /// present, and so is the canary table.
-    pub(crate) async fn confirm(&self, before: Option<&Evidence>, canary: Option<&str>, since: Duration) -> Confirmation {
+    pub(crate) async fn confirm(
+        &self,
+        before: Option<&Evidence>,
+        canary: Option<&str>,
+        since: Duration,
+    ) -> Confirmation {
         if let Proof::Page { pod, role, endpoint } = &self.proof {
             return self.confirm_page(before, (pod, *role, endpoint), since).await;
         }

@@ -2,7 +2,7 @@
 
 use super::{Paint, sanitize_line, wrapped, wrapped_at};
 use crate::duration;
-use crate::plan::{NotMeasured, Plan, Probes, Promise};
+use crate::plan::{ExpectedAvailability, NotMeasured, Plan, Probes};
 use crate::recovery::Availability;
 use crate::recovery::availability::Downtime;
 
@@ -13,7 +13,7 @@ pub(crate) fn plan(probes: &Probes) -> String {
         let every = probes.every();
         text.push_str(&format!("\nAvailability probe: one query every {}; expected:\n", duration::format(every)));
         for target in &probes.databases {
-            let lead = format!("  {:<12}  ", promised(target.promise));
+            let lead = format!("  {:<12}  ", expected_words(target.expected));
             text.push_str(&format!("{lead}{}/{}\n", sanitize_line(&target.namespace), sanitize_line(&target.pod)));
         }
     } else if !probes.not_measured.is_empty() {
@@ -32,11 +32,11 @@ pub(crate) fn plan(probes: &Probes) -> String {
     text
 }
 
-fn promised(promise: Promise) -> &'static str {
-    match promise {
-        Promise::Stays => "no outage",
-        Promise::BrieflyAway => "brief outage",
-        Promise::None => "unspecified",
+fn expected_words(expected: ExpectedAvailability) -> &'static str {
+    match expected {
+        ExpectedAvailability::NoInterruption => "no outage",
+        ExpectedAvailability::BriefInterruption => "brief outage",
+        ExpectedAvailability::None => "unspecified",
     }
 }
 

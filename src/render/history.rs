@@ -4,9 +4,9 @@ use super::columns::columns;
 use super::{Paint, sanitize_line, wrapped, wrapped_at};
 use crate::cli::quoted;
 use crate::duration::{self, age};
-use crate::outcome::OutcomeKind;
-use crate::plan::history::{Aside, AsideState, Entry};
-use crate::plan::{Action, Outcome};
+use crate::outcome::Outcome;
+use crate::plan::history::{Entry, RetainedState, RetainedVolume};
+use crate::plan::{Action, RecordedOutcome};
 use crate::text::counted;
 use crate::topology::Gap;
 use jiff::Timestamp;
@@ -73,7 +73,7 @@ pub(crate) fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp
     let rows = by_namespace(entries).map(|entry| {
         let record = &entry.record;
         let none = |word: Option<&str>| word.map_or_else(|| "<none>".to_owned(), sanitize_line);
-        let word = OutcomeKind::from(record.outcome).lowercase();
+        let word = Outcome::from(record.outcome).lowercase();
         let mut row = vec![
             sanitize_line(&record.namespace),
             sanitize_line(&record.id),
@@ -89,7 +89,7 @@ pub(crate) fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp
                 Action::Failover => None,
                 Action::Undo(of) => Some(of.as_str()),
             };
-            let volumes: Vec<String> = entry.aside.iter().map(state).collect();
+            let volumes: Vec<String> = entry.retained.iter().map(state).collect();
             row.extend([
                 none(undoes),
                 none(entry.undone_by.as_deref()),
@@ -104,15 +104,15 @@ pub(crate) fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp
 }
 
 /// `NAME:state`.
-fn state(aside: &Aside) -> String {
-    let word = match &aside.state {
-        AsideState::Kept => "retained",
-        AsideState::Reserved => "reserved",
-        AsideState::InPlace => "in-use",
-        AsideState::Lost(_) => "lost",
-        AsideState::Unknown(_) => "unknown",
+fn state(retained: &RetainedVolume) -> String {
+    let word = match &retained.state {
+        RetainedState::Retained => "retained",
+        RetainedState::Reserved => "reserved",
+        RetainedState::InPlace => "in-use",
+        RetainedState::Lost(_) => "lost",
+        RetainedState::Unknown(_) => "unknown",
     };
-    format!("{}:{word}", aside.volume)
+    format!("{}:{word}", retained.volume)
 }
 
 /// Renders `failover/ID` or `undo/ID`, one per line.
@@ -134,9 +134,11 @@ fn time_taken(entry: &Entry) -> Option<String> {
 
 /// Returns the number of retained volumes, each counted once.
 fn retained_volumes(entries: &[Entry]) -> usize {
-    let aside = entries.iter().flat_map(|entry| &entry.aside);
-    let mut names: Vec<&str> =
-        aside.filter(|aside| aside.state == AsideState::Kept).map(|aside| aside.volume.as_str()).collect();
+    let retained = entries.iter().flat_map(|entry| &entry.retained);
+    let mut names: Vec<&str> = retained
+        .filter(|retained| retained.state == RetainedState::Retained)
+        .map(|retained| retained.volume.as_str())
+        .collect();
     names.sort_unstable();
     names.dedup();
     names.len()
@@ -149,7 +151,7 @@ fn row(id: &str, when: &str, act: &str, pod: &str, outcome: &str, took: &str) ->
 fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
     let record = &entry.record;
     let when = age(record.started.parse().ok(), now);
-    let outcome = OutcomeKind::from(record.outcome).lowercase();
+    let outcome = Outcome::from(record.outcome).lowercase();
     let time = time_taken(entry).unwrap_or_default();
     let line = row(&sanitize_line(&record.id), &when, &act(&record.act), &sanitize_line(&record.pod), &outcome, &time);
     // Color after the columns are laid out.
@@ -162,9 +164,9 @@ fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
     if let Some(undo) = &entry.undone_by {
         text.push_str(&wrapped("          undone by ", undo));
     }
-    for aside in &entry.aside {
-        text.push_str(&wrapped_at("          ", 12, &what_became(aside)));
-        if let Some(doubt) = &aside.doubt {
+    for retained in &entry.retained {
+        text.push_str(&wrapped_at("          ", 12, &what_became(retained)));
+        if let Some(doubt) = &retained.doubt {
             text.push_str(&wrapped_at("            ", 12, &format!("it {doubt}")));
         }
     }
@@ -182,30 +184,30 @@ fn act(act: &Action) -> String {
     }
 }
 
-fn painted(outcome: Outcome, word: &str, paint: Paint) -> String {
+fn painted(outcome: RecordedOutcome, word: &str, paint: Paint) -> String {
     match outcome {
-        Outcome::Recovered => paint.ok(word),
-        Outcome::Unfinished | Outcome::CatchingUp | Outcome::Unverified => paint.warn(word),
-        Outcome::DataMissing => paint.bad(word),
+        RecordedOutcome::Recovered => paint.ok(word),
+        RecordedOutcome::Unfinished | RecordedOutcome::CatchingUp | RecordedOutcome::Unverified => paint.warn(word),
+        RecordedOutcome::DataMissing => paint.bad(word),
     }
 }
 
-fn what_became(aside: &Aside) -> String {
-    let size = aside.size.as_ref().map(|size| format!(" ({size})")).unwrap_or_default();
-    let how = match &aside.state {
-        AsideState::Kept => "is retained".to_owned(),
-        AsideState::Reserved => format!("is reserved for claim {}", aside.claim),
-        AsideState::InPlace => format!("is in use by claim {}", aside.claim),
-        AsideState::Lost(why) => format!("cannot be restored: {why}"),
-        AsideState::Unknown(why) => format!("may not be available: {why}"),
+fn what_became(retained: &RetainedVolume) -> String {
+    let size = retained.size.as_ref().map(|size| format!(" ({size})")).unwrap_or_default();
+    let how = match &retained.state {
+        RetainedState::Retained => "is retained".to_owned(),
+        RetainedState::Reserved => format!("is reserved for claim {}", retained.claim),
+        RetainedState::InPlace => format!("is in use by claim {}", retained.claim),
+        RetainedState::Lost(why) => format!("cannot be restored: {why}"),
+        RetainedState::Unknown(why) => format!("may not be available: {why}"),
     };
-    format!("volume {}{size} {how}", aside.volume)
+    format!("volume {}{size} {how}", retained.volume)
 }
 
 /// Renders an operation as one line of a list to choose from.
 pub(crate) fn item(entry: &Entry) -> String {
     let record = &entry.record;
-    let volumes: Vec<&str> = entry.aside.iter().map(|aside| aside.volume.as_str()).collect();
+    let volumes: Vec<&str> = entry.retained.iter().map(|retained| retained.volume.as_str()).collect();
     sanitize_line(&format!(
         "{} {} of {}/{}, started {}: {}",
         record.id,
@@ -222,9 +224,12 @@ pub(crate) fn release(entry: &Entry, paint: Paint) -> String {
     let record = &entry.record;
     let what = format!("{} {} of {}/{}", kind(&record.act), record.id, record.namespace, record.pod);
     let mut text = wrapped("", &format!("Permanently deletes the volumes retained by {what}:"));
-    for aside in entry.aside.iter().filter(|aside| aside.state == AsideState::Kept) {
-        let size = aside.size.as_deref().unwrap_or("of unknown size");
-        text.push_str(&wrapped("  - ", &format!("volume {} ({size}), formerly claim {}", aside.volume, aside.claim)));
+    for retained in entry.retained.iter().filter(|retained| retained.state == RetainedState::Retained) {
+        let size = retained.size.as_deref().unwrap_or("of unknown size");
+        text.push_str(&wrapped(
+            "  - ",
+            &format!("volume {} ({size}), formerly claim {}", retained.volume, retained.claim),
+        ));
     }
     text.push_str(&format!("\n{}\n", paint.bad("High risk: this cannot be undone.")));
     text

@@ -16,6 +16,8 @@ pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod prompt;
 pub mod rbac;
+#[cfg(any(test, feature = "sandbox"))]
+pub(crate) mod sandbox_documents;
 mod sanitize;
 #[cfg(test)]
 mod sanitize_tests;

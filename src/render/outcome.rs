@@ -5,7 +5,7 @@ use crate::cli::quoted;
 use crate::duration::{self, clock};
 use crate::error::Exit;
 use crate::plan::{Action, Plan, Proof};
-use crate::recovery::{Ending, Outcome, PhaseEnd};
+use crate::recovery::{Ending, PhaseEnd, RunResult};
 use crate::text::noun;
 use crate::topology::Role;
 
@@ -19,19 +19,19 @@ pub(crate) fn exit(ending: &Ending) -> Exit {
 
 /// Returns what to undo to restore missing data, as `undo` takes it: this operation, or the last one of its pod that retained
 /// a volume.
-pub(crate) fn undoes(plan: &Plan, outcome: &Outcome) -> String {
+pub(crate) fn undoes(plan: &Plan, outcome: &RunResult) -> String {
     let kept_some = outcome.claims.iter().any(|claim| claim.retained_volume.is_some());
-    let earlier = plan.act == Action::Failover && !kept_some && !plan.aside.is_empty();
+    let earlier = plan.act == Action::Failover && !kept_some && !plan.retained.is_empty();
     if earlier { plan.path() } else { plan.id.clone() }
 }
 
 /// Returns whether a retained volume may have the missing data: one of this operation, or of an earlier one of its pod.
-pub(crate) fn can_be_restored(plan: &Plan, outcome: &Outcome) -> bool {
+pub(crate) fn can_be_restored(plan: &Plan, outcome: &RunResult) -> bool {
     outcome.claims.iter().any(|claim| claim.retained_volume.is_some()) || undoes(plan, outcome) != plan.id
 }
 
 /// Renders the verdict, and the reasons below it.
-pub(crate) fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
+pub(crate) fn verdict(plan: &Plan, outcome: &RunResult, paint: Paint) -> String {
     let pod = sanitize_line(&plan.target.pod);
     let time = duration::format(outcome.total);
     let word = outcome.ending.kind().text();
@@ -94,7 +94,7 @@ pub(crate) fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
 }
 
 /// Renders the result. `next` is the command that resumes an unfinished operation, or undoes one that lost data.
-pub(crate) fn outcome(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
+pub(crate) fn outcome(plan: &Plan, outcome: &RunResult, next: &str, paint: Paint) -> String {
     let mut text = verdict(plan, outcome, paint);
     if let Some(proof) = &outcome.proof {
         text.push_str(&wrapped("  ", proof));
@@ -122,7 +122,7 @@ pub(crate) fn outcome(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) 
 }
 
 /// Renders old and new UIDs, and the retained volumes.
-fn identities(plan: &Plan, outcome: &Outcome) -> String {
+fn identities(plan: &Plan, outcome: &RunResult) -> String {
     let mut text = String::new();
     if outcome.new_pod.is_some() || !outcome.claims.is_empty() {
         text.push('\n');
@@ -162,7 +162,7 @@ fn identities(plan: &Plan, outcome: &Outcome) -> String {
 }
 
 /// Renders what was done, and what to do next.
-fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
+fn after(plan: &Plan, outcome: &RunResult, next: &str, paint: Paint) -> String {
     let mut text = String::from("\n");
     if outcome.done.is_empty() {
         text.push_str("Nothing was deleted.\n");

@@ -24,8 +24,8 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
         let rest =
             if plan.deletes() { "the remaining steps follow" } else { "deletions are done; waiting and verifying" };
         let may = plan.act == Action::Failover && !resumes.started.is_empty();
-        let anew = if may { " (--anew starts over)" } else { "" };
-        text.push_str(&format!("  {}\n  {rest}{anew}\n", paint.warn(format!("resuming {act} {}{since}:", resumes.id))));
+        let hint = if may { " (--start-over starts over)" } else { "" };
+        text.push_str(&format!("  {}\n  {rest}{hint}\n", paint.warn(format!("resuming {act} {}{since}:", resumes.id))));
     }
     text.push('\n');
     for (number, name, what) in rows(plan) {

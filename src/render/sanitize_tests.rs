@@ -5,8 +5,8 @@ use super::sanitize::{escaped, sanitize_text};
 use super::tests::{ended, planned, reached};
 use super::*;
 use crate::error::Error;
-use crate::plan::history::{Aside, AsideState, Entry};
-use crate::plan::{Action, Before, NotMeasured, Outcome, Proof, Record, Resumes, Returns, Step};
+use crate::plan::history::{Entry, RetainedState, RetainedVolume};
+use crate::plan::{Action, Before, NotMeasured, Proof, Record, RecordedOutcome, Resumes, Returns, Step};
 use crate::recovery::{Ending, Event, Phase, PhaseEnd};
 use crate::storage::Positions;
 use crate::testing::snapshot;
@@ -226,33 +226,33 @@ fn so_does_every_ending() {
 
 #[test]
 fn so_does_history() {
-    let record = |act: Action, outcome: Outcome| {
+    let record = |act: Action, outcome: RecordedOutcome| {
         let text = serde_json::json!({"apiVersion": "kubectl-synxdb/v1beta1", "kind": "Record", "operation": "failover", "id": "a1",
             "started": named("since"), "outcome": outcome, "user": named("who"), "context": named("context"), "namespace": named("ns"), "pod": named("pod"), "podUid": HOSTILE, "keepClaims": false,
             "claims": []});
         let read: Record = serde_json::from_value(text).unwrap();
         Record { id: named("id"), act, ..read }
     };
-    let aside = |state| Aside {
+    let retained = |state| RetainedVolume {
         volume: named("pv"),
         size: Some(named("1Gi")),
         claim: named("claim"),
         state,
         doubt: Some(named("doubt")),
     };
-    let states = [AsideState::Kept, AsideState::Reserved, AsideState::InPlace];
-    let others = [AsideState::Lost(named("why")), AsideState::Unknown(named("why"))];
-    let entry = |act, outcome, states: &[AsideState]| Entry {
+    let states = [RetainedState::Retained, RetainedState::Reserved, RetainedState::InPlace];
+    let others = [RetainedState::Lost(named("why")), RetainedState::Unknown(named("why"))];
+    let entry = |act, outcome, states: &[RetainedState]| Entry {
         record: record(act, outcome),
         took: None,
-        aside: states.iter().cloned().map(aside).collect(),
+        retained: states.iter().cloned().map(retained).collect(),
         undone_by: Some(named("undo")),
         has_member: true,
     };
     let entries = [
-        entry(Action::Failover, Outcome::Recovered, &states[..1]),
-        entry(Action::Undo(named("undone")), Outcome::Unfinished, &states),
-        entry(Action::Failover, Outcome::DataMissing, &others),
+        entry(Action::Failover, RecordedOutcome::Recovered, &states[..1]),
+        entry(Action::Undo(named("undone")), RecordedOutcome::Unfinished, &states),
+        entry(Action::Failover, RecordedOutcome::DataMissing, &others),
     ];
     let gaps = [crate::topology::Gap {
         part: crate::topology::Part::Other(named("what")),

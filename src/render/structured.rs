@@ -1,8 +1,8 @@
 //! Machine-readable output: JSON and YAML, with apiVersion and kind.
 
 use super::documents::{
-    Error as Failure, Event as Happened, History, Kind, LayoutCheck, OperationResult, Release, Sandbox, Scenarios,
-    SchemaList, Status, Verification, Version, document as of_kind,
+    Error as Failure, Event as Happened, History, Kind, LayoutCheck, OperationResult, Release, SchemaList, Status,
+    Verification, Version, document as of_kind,
 };
 use super::is_harmful;
 use super::sanitize::escaped;
@@ -10,14 +10,13 @@ use crate::cli::Machine;
 use crate::error::{Error, Result};
 use crate::plan::history::Entry;
 use crate::plan::{Action, Plan, Record};
-use crate::recovery::{Event, Outcome};
+use crate::recovery::{Event, RunResult};
 use crate::topology::fit::Fitting;
 use crate::topology::health::Report;
 use crate::topology::{Gap, LayoutSource, Topology};
 use crate::verify::{Evidence, VerifyCheck};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Renders a document in the requested format.
 ///
@@ -74,16 +73,6 @@ pub(crate) fn layout_check(layout: &LayoutSource, fittings: &[Fitting<'_>], repo
     of_kind(Kind::LayoutCheck, &LayoutCheck::new(layout, fittings, report))
 }
 
-/// `sandbox`: a practice cluster that is ready.
-pub(crate) fn sandbox(scenario: &str, kubeconfig: &Path, passfile: &Path) -> Value {
-    of_kind(Kind::Sandbox, &Sandbox { scenario, kubeconfig, passfile })
-}
-
-/// `sandbox --list`: each scenario's name and description.
-pub(crate) fn scenarios(scenarios: &[(&'static str, String)]) -> Value {
-    of_kind(Kind::Scenarios, &Scenarios::new(scenarios))
-}
-
 /// `verify`.
 pub(crate) fn verification(checks: &[VerifyCheck], members: &BTreeMap<String, Evidence>) -> Value {
     of_kind(Kind::Verification, &Verification::new(checks, members))
@@ -116,7 +105,7 @@ fn kind_of_event(act: &Action) -> Kind {
 }
 
 /// Returns the document of a result.
-pub(crate) fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Option<&str>) -> Value {
+pub(crate) fn outcome(plan: &Plan, outcome: &RunResult, reasons: &[String], resume: Option<&str>) -> Value {
     let kind = match &plan.act {
         Action::Failover => Kind::FailoverResult,
         Action::Undo(_) => Kind::UndoResult,

@@ -5,7 +5,7 @@ use crate::cluster::permission::Allowed;
 use crate::error::Error;
 use crate::plan::probes::depending;
 use crate::plan::{Before, ComparedWith, InFlight, Inputs, Plan, Request, needed, plan};
-use crate::recovery::{Availability, ClaimChange, Ending, Outcome, Phase, PhaseEnd};
+use crate::recovery::{Availability, ClaimChange, Ending, Phase, PhaseEnd, RunResult};
 use crate::storage::Positions;
 use crate::testing::{ACCOUNT, now, snapshot, unreadable};
 use crate::topology::health::judge;
@@ -211,15 +211,15 @@ budgets: [{name: safekeepers, selector: {matchLabels: {app: safekeeper}}, allowe
     assert_snapshot!("plan-checks-error", super::error::error(&plan.refusal().unwrap(), PLAIN));
 }
 
-pub(super) fn ended(ending: Ending) -> Outcome {
+pub(super) fn ended(ending: Ending) -> RunResult {
     let after = |millis, detail: &str| PhaseEnd::After(Duration::from_millis(millis), detail.into());
-    Outcome {
+    RunResult {
         ending,
         phases: vec![
             (Phase::Retain, after(12, "volume pv-7 retained")),
             (Phase::Claim, after(8, "claim data-wh9527-0 deleted")),
             (Phase::Pod, after(9, "pod wh9527-0 deleted")),
-            (Phase::Replaced, after(1234, "new pod created")),
+            (Phase::Recreate, after(1234, "new pod created")),
             (Phase::Ready, PhaseEnd::Failed("Running: containers with unready status: [main]".into())),
         ],
         total: Duration::from_millis(2345),
@@ -323,7 +323,7 @@ fn positions_are_shown_beside_the_members() {
 
 /// A database of each kind, under long names.
 pub(super) fn reached() -> Vec<Availability> {
-    use crate::plan::{NotMeasured, Promise};
+    use crate::plan::{ExpectedAvailability, NotMeasured};
     use crate::recovery::availability::Downtime;
     let millis = |number| Some(Duration::from_millis(number));
     let stayed = Downtime { asked: 214, answered: 214, answered_before: true, ..Downtime::default() };
@@ -346,19 +346,19 @@ pub(super) fn reached() -> Vec<Availability> {
     let never = Downtime { answered: 0, first_success_after: None, still_away: true, ..down.clone() };
     let cloud007 = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
     let measured = [
-        ("synxdb-system", Promise::Stays, stayed.clone()),
-        (cloud007, Promise::Stays, stayed),
-        (cloud007, Promise::Stays, away.clone()),
-        (cloud007, Promise::BrieflyAway, away),
-        (cloud007, Promise::None, still),
-        (cloud007, Promise::Stays, unknown),
-        (cloud007, Promise::Stays, down),
-        (cloud007, Promise::Stays, never),
+        ("synxdb-system", ExpectedAvailability::NoInterruption, stayed.clone()),
+        (cloud007, ExpectedAvailability::NoInterruption, stayed),
+        (cloud007, ExpectedAvailability::NoInterruption, away.clone()),
+        (cloud007, ExpectedAvailability::BriefInterruption, away),
+        (cloud007, ExpectedAvailability::None, still),
+        (cloud007, ExpectedAvailability::NoInterruption, unknown),
+        (cloud007, ExpectedAvailability::NoInterruption, down),
+        (cloud007, ExpectedAvailability::NoInterruption, never),
     ];
-    let reach = |(namespace, promise, account): (&str, Promise, Downtime)| Availability {
+    let reach = |(namespace, expected, account): (&str, ExpectedAvailability, Downtime)| Availability {
         namespace: Some(namespace.into()),
         pod: Some("cloudberry-proxy-0".into()),
-        promise: Some(promise),
+        expected: Some(expected),
         measured: Ok(account),
     };
     let not = |namespace: Option<&str>, pod: Option<&str>, why: &str| {
@@ -386,7 +386,7 @@ fn how_long_databases_were_away() {
     assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "it fits 80 columns:\n{text}");
     assert_snapshot!("reach", text);
     let coloured = super::availability::outcome(&plan, &reached(), COLOUR);
-    assert_eq!(coloured.matches(&COLOUR.warn("finding:")).count(), 1, "one promise was broken:\n{coloured}");
+    assert_eq!(coloured.matches(&COLOUR.warn("finding:")).count(), 1, "one interruption was unexpected:\n{coloured}");
     let mut outcome = ended(Ending::Recovered);
     outcome.reachability = reached();
     let document = structured::outcome(&plan, &outcome, &[], None);

@@ -3,7 +3,7 @@
 use super::columns::columns;
 use super::{Paint, sanitize_line, wrapped, wrapped_at};
 use crate::duration;
-use crate::outcome::OutcomeKind;
+use crate::outcome::Outcome;
 use crate::text::counted;
 use crate::verify::{CheckKind, Saved, VerifyCheck, VerifyTarget, VerifyVerdict, verdict};
 use std::path::Path;
@@ -108,12 +108,12 @@ fn headline(checks: &[VerifyCheck], paint: Paint) -> String {
         VerifyVerdict::Passed => format!("{}: {} passed{skipped}\n", paint.ok("Verified"), counted(passed, "check")),
         VerifyVerdict::Failed => format!("{}: {failed} of {asked} failed{skipped}\n", paint.bad("Verification failed")),
         VerifyVerdict::Unknown | VerifyVerdict::Skipped if failed + unknown + passed == 0 => {
-            format!("{}: nothing could be checked{skipped}\n", paint.warn(OutcomeKind::Unverified.text()))
+            format!("{}: nothing could be checked{skipped}\n", paint.warn(Outcome::Unverified.text()))
         }
         VerifyVerdict::Unknown | VerifyVerdict::Skipped => {
             let are = if unknown == 1 { "is" } else { "are" };
             let what = format!("nothing failed, but {unknown} of {asked} {are} unknown{skipped}");
-            format!("{}: {what}\n", paint.warn(OutcomeKind::Unverified.text()))
+            format!("{}: {what}\n", paint.warn(Outcome::Unverified.text()))
         }
     };
     for (verdict, word) in [(VerifyVerdict::Failed, "failed: "), (VerifyVerdict::Unknown, "unknown: ")] {

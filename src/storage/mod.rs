@@ -33,9 +33,7 @@ pub(crate) mod words;
 pub(crate) mod examples;
 
 pub(crate) use digests::Digests;
-pub(crate) use facts::{
-    Idle, Listed, Metrics, PageFacts, SafekeeperFacts, StorageKind, TimelineId,
-};
+pub(crate) use facts::{Idle, Listed, Metrics, PageFacts, SafekeeperFacts, StorageKind, TimelineId};
 pub(crate) use found::Found;
 pub(crate) use positions::{Position, Positions};
 pub(crate) use reading::Reading;

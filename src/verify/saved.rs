@@ -83,7 +83,11 @@ impl Saved {
     }
 
     /// Compares it with the present state: one check for each member of either.
-    pub(crate) fn compared(&self, now: &BTreeMap<String, Evidence>, covered: impl Fn(&str) -> Coverage) -> Vec<VerifyCheck> {
+    pub(crate) fn compared(
+        &self,
+        now: &BTreeMap<String, Evidence>,
+        covered: impl Fn(&str) -> Coverage,
+    ) -> Vec<VerifyCheck> {
         let check = |path: &str, judged: Judgement| {
             let (namespace, pod) = path.split_once('/').unwrap_or(("", path));
             judged.on(CheckKind::Baseline, namespace, pod, Duration::ZERO)

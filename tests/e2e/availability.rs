@@ -138,7 +138,7 @@ fn without_permission_to_probe_nothing_is_measured() {
         system(&["leases.coordination.k8s.io"], &["get", "create", "update"]),
     ];
     let run = |user: &crate::world::User<'_>| {
-        let failover = ["failover", "synxdb-system/safekeeper-2", "--anew", "--yes", "-o", "json"];
+        let failover = ["failover", "synxdb-system/safekeeper-2", "--start-over", "--yes", "-o", "json"];
         let mut command = world.plugin(&[&failover, &all_the_same("safekeeper-2")[..]].concat());
         command.env("KUBECONFIG", &user.kubeconfig);
         world.start_command(command).end().exits(0)

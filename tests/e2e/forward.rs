@@ -164,8 +164,8 @@ fn a_forward_survives_repeated_failovers() {
     let mut last = uid(&world, &account.namespace);
     for round in 0..if world.is_real() { 10 } else { 100 } {
         // Sometimes the disk, too.
-        let whole = ["failover", PROXY, "--yes", "--anew"];
-        let pod_only = ["failover", PROXY, "--yes", "--anew", "--keep-pvc", "--no-verify"];
+        let whole = ["failover", PROXY, "--yes", "--start-over"];
+        let pod_only = ["failover", PROXY, "--yes", "--start-over", "--keep-pvc", "--no-verify"];
         account.run(if round % 10 == 9 { &whole } else { &pod_only }).exits(0);
         let now = uid(&world, &account.namespace);
         assert_ne!(now, last, "round {round}");

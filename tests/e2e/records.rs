@@ -133,7 +133,7 @@ fn old_records_are_shortened_for_new_ones() {
     annotate(&world, &first, 190_000).unwrap();
     let mut failovers: Vec<String> = Vec::new();
     for round in 0..3 {
-        let (failover, _) = lost(&account, &["--anew"]);
+        let (failover, _) = lost(&account, &["--start-over"]);
         // Before an undo shortens it.
         let kept = record(&world, &first, &failover);
         assert!(kept["packedBaseline"].is_string(), "{round}: {kept:#}");
@@ -185,7 +185,7 @@ fn a_repeated_failover_inherits_the_baseline_and_the_right_disk_is_restored() {
     assert_ne!(first, second);
 
     account.patch_set("cloudberry-proxy", &template(&good));
-    let (again, ran) = lost(&account, &["--anew"]);
+    let (again, ran) = lost(&account, &["--start-over"]);
     let ran = ran.warns(&[&format!("compared with the baseline that {begun} recorded")]);
     let ran = ran.says(&[&format!("data in the recorded baseline ({begun}) of "), "test_db"]);
     // The disk of the last run is empty, and cannot be restored.

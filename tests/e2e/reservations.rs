@@ -56,7 +56,7 @@ fn a_failover_removes_the_reservation_of_an_undo() {
     // All pods are Ready, but an operation is unfinished.
     account.run(&["status"]).exits(8).says(&["is unfinished", &format!("next: kubectl synxdb undo {failover}")]);
 
-    let ran = account.run(&["failover", POD, "--anew", "--yes"]).exits(0);
+    let ran = account.run(&["failover", POD, "--start-over", "--yes"]).exits(0);
     ran.warns(&[&format!("drop the reservation of volume {first}")]);
     let third = volume_of(&account);
     assert!(third != first && third != second, "{third}");

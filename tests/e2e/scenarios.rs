@@ -10,7 +10,7 @@ fn recovers<'w>(world: &'w World, namespace: &str, pod: &str, target: &str, clai
     let before = Before::of(world, namespace, pod);
     assert_eq!(before.claims.len(), claims);
     // On a real Kubernetes, an earlier case may have failed it over just now.
-    let ran = world.run(&[&["failover", target, "--yes", "--anew"], &all_the_same(pod)[..]].concat()).exits(0);
+    let ran = world.run(&[&["failover", target, "--yes", "--start-over"], &all_the_same(pod)[..]].concat()).exits(0);
     assert!(ran.out.starts_with(&format!("Recovered: {pod} in ")), "{}", ran.shown());
     before.is_recovered();
     let new = Before::of(world, namespace, pod);

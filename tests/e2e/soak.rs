@@ -140,7 +140,8 @@ fn a_randomly_killed_run_can_be_resumed() {
         for _ in 0..number {
             for verb in ["failover", "undo"] {
                 // A new failover, even right after the undo.
-                let command: &[&str] = if verb == "failover" { &["failover", POD, "--anew"] } else { &["undo", POD] };
+                let command: &[&str] =
+                    if verb == "failover" { &["failover", POD, "--start-over"] } else { &["undo", POD] };
                 let running = world.start_command(account.plugin(&[command, &["--yes"]].concat()));
                 std::thread::sleep(Duration::from_millis(random(3_000)));
                 running.signal(Signal::KILL);

@@ -15,7 +15,7 @@ fn a_safekeeper_that_fetches_wal_is_catching_up_and_is_waited_for() {
     let world = World::alone();
     let _slow = world.storage(&json!({"safekeeper": {"rate": 1_000_000}}), &["safekeeper-0"]);
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
-    let ran = world.run(&["failover", "safekeeper-0", "--yes", "--anew", "--timeout", "10s"]).exits(8);
+    let ran = world.run(&["failover", "safekeeper-0", "--yes", "--start-over", "--timeout", "10s"]).exits(8);
     assert!(ran.out.starts_with("Catching up: safekeeper-0 is Ready after "), "{}", ran.shown());
     let ran = ran.says(&["bytes of 1 timeline left", "B/s, about", "Nothing is missing so far."]);
     assert!(!ran.out.contains("undo"), "{}", ran.shown());
@@ -45,7 +45,7 @@ fn a_lagging_safekeeper_blocks_the_failover_of_another() {
     let _behind = world.storage_now(&json!({"safekeeper-1": {"lag": 5_300_000}}), &["safekeeper-1"]);
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
     for keep in [&[][..], &["--keep-pvc"]] {
-        let ran = world.run(&[&["failover", "safekeeper-0", "--yes", "--anew"], keep].concat()).exits(4);
+        let ran = world.run(&[&["failover", "safekeeper-0", "--yes", "--start-over"], keep].concat()).exits(4);
         assert!(ran.error().contains("safekeeper-1 lacks WAL: 5,300,000 bytes behind on timeline "), "{}", ran.shown());
         ran.warns(&["only 1 of 3 safekeepers would remain (quorum is 2)", "--allow quorum-loss"]);
     }
@@ -54,7 +54,7 @@ fn a_lagging_safekeeper_blocks_the_failover_of_another() {
     let row = wide.out.lines().find(|row| row.contains(" safekeeper-1 ")).unwrap();
     assert_eq!(row.split_whitespace().next_back(), Some("5300000"), "{}", wide.shown());
     // It may be replaced itself: the two others have all of it.
-    world.run(&["failover", "safekeeper-1", "--yes", "--anew", "--dry-run=client"]).exits(0);
+    world.run(&["failover", "safekeeper-1", "--yes", "--start-over", "--dry-run=client"]).exits(0);
     world.run(&[&["verify"], &SAFEKEEPERS[..]].concat()).exits(0).says(&["safekeeper-1 is 5,300,000 bytes behind"]);
 }
 
@@ -65,14 +65,14 @@ fn a_timeline_that_becomes_idle_is_not_missing() {
     let suspending = world.storage_now(&json!({"safekeeper-0": {"idle": 1}}), &SAFEKEEPERS);
     let all = [&["verify", "pageserver-0"], &SAFEKEEPERS[..]].concat();
     world.run(&all).exits(0).says(&["1 timeline flushed by a quorum"]);
-    world.run(&["failover", "safekeeper-1", "--yes", "--anew", "--dry-run=client"]).exits(0);
-    let ran = world.run(&["failover", "safekeeper-0", "--yes", "--anew"]).exits(0);
+    world.run(&["failover", "safekeeper-1", "--yes", "--start-over", "--dry-run=client"]).exits(0);
+    let ran = world.run(&["failover", "safekeeper-0", "--yes", "--start-over"]).exits(0);
     ran.says(&["1 timeline, all idle"]);
     suspending.end();
     let _idle = world.storage_now(&json!({"safekeeper": {"idle": 1}}), &SAFEKEEPERS);
     world.run(&all).exits(0).says(&["1 timeline, all idle"]);
     // The count is there, and each timeline is idle: one without timelines did not come back.
-    let ran = world.run(&["failover", "safekeeper-2", "--yes", "--anew"]).exits(0);
+    let ran = world.run(&["failover", "safekeeper-2", "--yes", "--start-over"]).exits(0);
     ran.says(&["1 timeline, all idle"]);
 }
 
@@ -83,13 +83,13 @@ fn a_safekeeper_without_readable_metrics_is_unverified() {
     let secret = world.storage_now(&json!({"safekeeper": {"metrics": "unauthorized"}}), &SAFEKEEPERS);
     // If another one just got a new disk, unreadable state does not count as caught up.
     let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-0"];
-    let ran = world.run(&[&["failover", "safekeeper-0", "--anew"], &all_the_same[..]].concat()).exits(8);
+    let ran = world.run(&[&["failover", "safekeeper-0", "--start-over"], &all_the_same[..]].concat()).exits(8);
     assert!(ran.out.starts_with("Unverified: safekeeper-0 is Ready after "), "{}", ran.shown());
     is_not_relied_on(&ran.says(&["/metrics returned 401"]).err);
     world.run(&[&["verify"], &SAFEKEEPERS[..]].concat()).exits(8).says(&["no safekeeper's metrics can be read"]);
     secret.end();
     // Their reports count again, and show that the unverified one is intact.
-    world.run(&["failover", "safekeeper-1", "--yes", "--anew", "--dry-run=client"]).exits(0);
+    world.run(&["failover", "safekeeper-1", "--yes", "--start-over", "--dry-run=client"]).exits(0);
 }
 
 /// Active tenants are not enough: none of them has a timeline, and remote storage is empty.
@@ -102,7 +102,7 @@ fn a_pageserver_that_comes_back_empty_has_not_recovered() {
     ] {
         let empty = world.storage(&settings, &["pageserver-0"]);
         let before = Before::of(&world, SYSTEM, "pageserver-0");
-        let ran = world.run(&["failover", "pageserver-0", "--yes", "--anew"]).exits(7);
+        let ran = world.run(&["failover", "pageserver-0", "--yes", "--start-over"]).exits(7);
         assert!(ran.out.starts_with("Data missing: pageserver-0 is Ready after "), "{}", ran.shown());
         let undo = ran.says(&lines).resume();
         assert_eq!(undo[0], "undo");
@@ -128,10 +128,10 @@ fn a_pageserver_that_was_down_is_compared_with_the_safekeepers() {
         pods.get("pageserver-0").is_some_and(|pod| pod.metadata.uid.as_ref() != Some(&before.uid))
     });
     // While it does not answer, it is loading, not unreachable.
-    let ran = world.run(&["failover", "pageserver-0", "--yes", "--anew", "--timeout", "20s"]).exits(6);
+    let ran = world.run(&["failover", "pageserver-0", "--yes", "--start-over", "--timeout", "20s"]).exits(6);
     assert!(!ran.out.contains("missing"), "{}", ran.shown());
     silent.lift();
-    let ran = world.run(&["failover", "pageserver-0", "--yes", "--anew"]).exits(0);
+    let ran = world.run(&["failover", "pageserver-0", "--yes", "--start-over"]).exits(0);
     ran.says(&["status endpoint OK: 1 active tenant, "]);
 }
 
@@ -144,7 +144,7 @@ fn a_safekeeper_with_the_identity_of_another_one_has_not_recovered() {
     let _twins = world.storage_now(&settings, &SAFEKEEPERS);
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
     let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-0", "--timeout", "90s"];
-    let ran = world.run(&[&["failover", "safekeeper-0", "--anew"], &all_the_same[..]].concat()).exits(7);
+    let ran = world.run(&[&["failover", "safekeeper-0", "--start-over"], &all_the_same[..]].concat()).exits(7);
     ran.says(&["Data missing: safekeeper-0 ", "an identity of its own: safekeeper-1 also has id 2"]);
     before.is_kept("dataMissing");
 }
@@ -162,7 +162,7 @@ fn each_of_many_timelines_is_compared() {
         [("safekeeper-0", "WAL of 1200 timelines"), ("pageserver-0", "60 active tenants, 1200 timelines")]
     {
         let before = Before::of(&world, SYSTEM, pod);
-        let ran = world.run(&["failover", pod, "--yes", "--anew"]).exits(0).says(&["Recovered: ", there]);
+        let ran = world.run(&["failover", pod, "--yes", "--start-over"]).exits(0).says(&["Recovered: ", there]);
         assert!(!ran.out.contains("were not checked"), "{}", ran.shown());
         before.is_recovered();
     }
@@ -173,7 +173,7 @@ fn each_of_many_timelines_is_compared() {
 fn the_undo_of_a_safekeeper_after_later_votes_is_high_risk() {
     let world = World::alone();
     let _disks = world.storage(&json!({}), &["safekeeper-0"]);
-    world.run(&["failover", "safekeeper-0", "--yes", "--anew"]).exits(0);
+    world.run(&["failover", "safekeeper-0", "--yes", "--start-over"]).exits(0);
     let term = world.metric("safekeeper-1", "safekeeper_acceptor_term")[0];
     let dry = ["undo", "safekeeper-0", "--yes", "--dry-run=client"];
     let ran = world.run(&dry).exits(0);

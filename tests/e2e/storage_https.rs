@@ -56,11 +56,11 @@ fn pages_over_https_are_read_only_from_verified_servers() {
 
     // Recovery is verified over HTTPS, and only there.
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
-    let ran = over(&["failover", "safekeeper-0", "--yes", "--anew", "--page-ca-file", &right]).exits(0);
+    let ran = over(&["failover", "safekeeper-0", "--yes", "--start-over", "--page-ca-file", &right]).exits(0);
     ran.says(&["Recovered: safekeeper-0 in ", "match safekeeper-1, safekeeper-2"]);
     before.is_recovered();
     let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-1"];
-    let ran = over(&[&["failover", "safekeeper-1", "--anew"], &all_the_same[..]].concat()).exits(8);
+    let ran = over(&[&["failover", "safekeeper-1", "--start-over"], &all_the_same[..]].concat()).exits(8);
     ran.says(&["Unverified: safekeeper-1 is Ready after ", "no certificate authority is configured"]);
     behaving.end();
 

@@ -29,7 +29,7 @@ fn with_a_token_idle_timelines_are_verified() {
     let (right, wrong) = (token_file(&world, TOKEN), token_file(&world, WRONG));
     let verify = |token: &[&str]| world.run(&[&["verify", "-v", "9"], &SAFEKEEPERS[..], token].concat());
     let failover = |token: &[&str]| {
-        world.run(&[&["failover", "safekeeper-0", "--yes", "--anew", "--dry-run=client"], token].concat())
+        world.run(&[&["failover", "safekeeper-0", "--yes", "--start-over", "--dry-run=client"], token].concat())
     };
     let behind = "5,300,000 bytes behind on timeline ";
 
@@ -83,7 +83,7 @@ fn members_that_require_a_token_report_everything_with_it() {
     // The pageserver's number of timelines in remote storage depends on earlier cases.
     for (pod, there) in [("safekeeper-0", "match safekeeper-1, safekeeper-2"), ("pageserver-0", "1 active tenant, ")] {
         let before = Before::of(&world, SYSTEM, pod);
-        let ran = world.run(&[&["failover", pod, "--yes", "--anew"], &token[..]].concat()).exits(0);
+        let ran = world.run(&[&["failover", pod, "--yes", "--start-over"], &token[..]].concat()).exits(0);
         ran.says(&["Recovered: ", there]);
         before.is_recovered();
     }
@@ -110,10 +110,10 @@ fn safekeepers_with_different_bytes_of_the_same_wal_fail() {
     ran.says(&["safekeeper-1 has different bytes of timeline ", "than safekeeper-0, safekeeper-2"]);
     // It does not count towards the quorum when another one is replaced, and its own failover proves that it has the
     // right bytes afterwards.
-    let ran = world.run(&[&["failover", "safekeeper-0", "--yes", "--anew"], &shown[..]].concat()).exits(4);
+    let ran = world.run(&[&["failover", "safekeeper-0", "--yes", "--start-over"], &shown[..]].concat()).exits(4);
     assert!(ran.error().contains("safekeeper-1 lacks WAL: has different bytes of timeline "), "{}", ran.shown());
     let before = Before::of(&world, SYSTEM, "safekeeper-1");
-    let again = [&["failover", "safekeeper-1", "--yes", "--anew", "--timeout", "90s"], &shown[..]].concat();
+    let again = [&["failover", "safekeeper-1", "--yes", "--start-over", "--timeout", "90s"], &shown[..]].concat();
     let ran = world.run(&again).exits(7);
     assert!(ran.out.starts_with("Data missing: safekeeper-1 is Ready after "), "{}", ran.shown());
     ran.says(&["it has different bytes of timeline ", "than safekeeper-0, safekeeper-2"]);

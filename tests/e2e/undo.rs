@@ -139,7 +139,7 @@ fn a_settled_failover_stays_settled_after_a_release() {
     account.run(&["failover", "wh9527-0", "--yes", "--settle", "1m", "--timeout", "12s"]).exits(6);
     account.run(&["status"]).exits(8).says(&["is unfinished"]);
     let newer = Before::of(&world, &account.namespace, "wh9527-0");
-    account.run(&["failover", "wh9527-0", "--yes", "--anew", "-o", "json"]).exits(0);
+    account.run(&["failover", "wh9527-0", "--yes", "--start-over", "-o", "json"]).exits(0);
     newer.is_recovered();
     let acts = history(&account);
     let id = |at: usize| acts[at]["id"].as_str().unwrap();

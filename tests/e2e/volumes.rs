@@ -94,7 +94,7 @@ fn the_volume_that_belongs_to_a_pod_is_retained_and_restored() {
 
     // Without --keep-pvc, both are replaced, and both volumes retained.
     let before = Before::of(&world, &account.namespace, "wh9527-0");
-    account.run(&["failover", "wh9527-0", "--anew", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
+    account.run(&["failover", "wh9527-0", "--start-over", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     before.is_replaced();
     becomes(&world, &first, "Retain", "Released");
     becomes(&world, &before.claims["data-wh9527-0"].volume, "Retain", "Released");
@@ -204,7 +204,7 @@ fn volumes_without_a_class_are_counted_and_restored() {
     becomes(&world, small, "Retain", "Released");
 
     // Now no matching one is left: the small one is on record.
-    let ran = account.run(&["failover", "wh9527-0", "--anew", "--yes"]).exits(4).silent();
+    let ran = account.run(&["failover", "wh9527-0", "--start-over", "--yes"]).exits(4).silent();
     ran.warns(&["no volume is Available for claim data-wh9527-0", "has 500Mi, but 1400Mi is requested"]);
 
     account.run(&["undo", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);

@@ -244,7 +244,7 @@ fn what_is_not_measured_is_reported() {
     let whose = format!("availability not measured on {SYSTEM}/{PROXY}, {ACCOUNT}/{PROXY}: ");
     let ran = ran.says(&[&whose, "PostgreSQL is not installed here"]).warns(&["not measured"]);
     assert!(!ran.out.contains("outage") && !ran.out.contains("reachable"), "{}", ran.shown());
-    let ran = cluster.run(&["failover", "safekeeper-0", "--yes", "--anew", "-o", "json"]).exits(0);
+    let ran = cluster.run(&["failover", "safekeeper-0", "--yes", "--start-over", "-o", "json"]).exits(0);
     let rows = reachability(&ran);
     assert_eq!(rows.len(), 2);
     for (_, row) in rows {

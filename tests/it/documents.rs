@@ -17,7 +17,7 @@ fn made(kind: Kind, cluster: &Cluster) -> Vec<Value> {
     match kind {
         Kind::Status => run(&["status"], 0),
         Kind::FailoverPlan => run(&["failover", "pageserver-0", "--dry-run=client"], 0),
-        Kind::FailoverEvent | Kind::FailoverResult => run(&["failover", "pageserver-0", "--yes", "--anew"], 0),
+        Kind::FailoverEvent | Kind::FailoverResult => run(&["failover", "pageserver-0", "--yes", "--start-over"], 0),
         Kind::UndoPlan => run(&["undo", "pageserver-0", "--dry-run=client"], 0),
         Kind::UndoEvent | Kind::UndoResult => run(&["undo", "pageserver-0", "--yes"], 0),
         Kind::History => run(&["history"], 0),

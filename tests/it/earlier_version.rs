@@ -136,7 +136,7 @@ fn an_interrupted_failover_is_resumed() {
 #[test]
 fn an_interrupted_failover_is_settled_by_a_newer_one() {
     let (cluster, record) = interrupted();
-    let newer = cluster.run(&["failover", "safekeeper-2", "--anew", "--yes", "-o", "json"]).exits(0).json_lines();
+    let newer = cluster.run(&["failover", "safekeeper-2", "--start-over", "--yes", "-o", "json"]).exits(0).json_lines();
     let newer = &newer[0]["id"];
     assert_ne!(*newer, record["id"]);
     let mut expected = record.clone();

@@ -292,17 +292,17 @@ fn killed_and_resumed() {
     before.is_replaced(&cluster);
     assert_eq!(before.is_recorded(&cluster, "recovered")["id"], id);
     assert_eq!(before.deletes(&cluster), (1, 1));
-    // It is finished: this is reported instead of repeating it. `--anew` starts a new one.
+    // It is finished: this is reported instead of repeating it. `--start-over` starts a new one.
     let again = cluster.run(&["failover", "safekeeper-2", "--yes"]).exits(4).silent();
     let said = format!("ago ({}), and has recovered", id.as_str().unwrap());
     let error = crate::support::unwrapped(again.error());
     assert!(
-        error.contains("safekeeper-2 was failed over ") && error.contains(&said) && error.contains("--anew"),
+        error.contains("safekeeper-2 was failed over ") && error.contains(&said) && error.contains("--start-over"),
         "{}",
         again.shown()
     );
     assert_eq!(before.deletes(&cluster), (1, 1));
-    let new = ["failover", "safekeeper-2", "--anew", "--dry-run=client", "-o", "json"];
+    let new = ["failover", "safekeeper-2", "--start-over", "--dry-run=client", "-o", "json"];
     let plan = cluster.run(&new).exits(0).json();
     assert_ne!(plan["id"], id);
     assert_eq!(plan["resumes"], Value::Null);

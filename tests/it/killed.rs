@@ -54,7 +54,7 @@ impl Target {
             count
         });
         // The pod was failed over a moment ago: this is intended.
-        cluster.run(&[&self.command()[..], &["--anew"]].concat()).exits(0);
+        cluster.run(&[&self.command()[..], &["--start-over"]].concat()).exits(0);
         // Another listener replaces the first one, which stops with it.
         drop(cluster.sandbox().faults().mutations());
         counted.join().unwrap()
@@ -64,7 +64,7 @@ impl Target {
 /// Runs a failover until its n-th change, and kills it there.
 fn killed_at(cluster: &Cluster, target: Target, n: u64, answered: bool) -> Ran {
     let mut words = cluster.sandbox().faults().mutations();
-    let running = Running::start(cluster.plugin(&[&target.command()[..], &["--anew"]].concat()));
+    let running = Running::start(cluster.plugin(&[&target.command()[..], &["--start-over"]].concat()));
     for _ in 1..n {
         drop(next(cluster, &mut words));
     }
@@ -292,6 +292,6 @@ fn the_canary_table_of_an_abandoned_run_is_dropped() {
     drop(running.end());
     drop((deletes, words));
     assert_eq!(canaries(&cluster).len(), 1);
-    cluster.run(&["failover", "wh9527-0", "--yes", "--anew"]).exits(0).says(&["Recovered: wh9527-0"]);
+    cluster.run(&["failover", "wh9527-0", "--yes", "--start-over"]).exits(0).says(&["Recovered: wh9527-0"]);
     assert_eq!(canaries(&cluster), Vec::<String>::new());
 }

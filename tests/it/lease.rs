@@ -55,7 +55,7 @@ fn the_second_of_two_in_a_namespace_is_blocked() {
     first.end().exits(0).says(&["Recovered: "]);
     assert_eq!(lease(&cluster, SYSTEM)["spec"]["holderIdentity"], Value::Null);
     // The Lease was released: the next one waits for nothing.
-    let ran = cluster.run(&["failover", "pageserver-0", "--keep-pvc", "--yes", "--anew"]).exits(0);
+    let ran = cluster.run(&["failover", "pageserver-0", "--keep-pvc", "--yes", "--start-over"]).exits(0);
     ran.warns(&["pass no other failover in progress in namespace synxdb-system"]);
 }
 

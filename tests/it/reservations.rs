@@ -184,7 +184,7 @@ fn a_failover_removes_the_reservation_of_an_unfinished_undo() {
     let second = cluster.volume_of(SYSTEM, CLAIM);
     stopped_after_the_reservation(&cluster, &id, &first);
 
-    let ran = cluster.run(&["failover", POD, "--anew", "--yes", "-o", "json"]).exits(0);
+    let ran = cluster.run(&["failover", POD, "--start-over", "--yes", "-o", "json"]).exits(0);
     let steps = ran.json_lines()[0]["steps"].as_array().unwrap().clone();
     assert!(steps.iter().any(|step| step["action"] == "unreserve" && step["volume"] == *first), "{steps:#?}");
     let third = cluster.volume_of(SYSTEM, CLAIM);
@@ -205,7 +205,7 @@ fn a_failover_that_ended_on_a_retained_volume_is_not_done() {
     let cluster = with(|_| ());
     let (first, _) = failed_over(&cluster);
     let mut words = cluster.sandbox().faults().mutations();
-    let running = Running::start(cluster.plugin(&["failover", POD, "--anew", "--yes", "-o", "json"]));
+    let running = Running::start(cluster.plugin(&["failover", POD, "--start-over", "--yes", "-o", "json"]));
     cluster.block_on(async {
         loop {
             let word = tokio::time::timeout(LIMIT, words.recv()).await.unwrap().unwrap();

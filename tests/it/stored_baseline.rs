@@ -243,7 +243,7 @@ fn a_pageserver_without_tenants_is_accepted_if_nothing_speaks_against_it() {
     };
     let pages = ["verify", "safekeeper", "pageserver"];
     cluster.run(&pages).exits(0);
-    let failover = ["failover", "pageserver-0", "--yes", "--anew"];
+    let failover = ["failover", "pageserver-0", "--yes", "--start-over"];
     let accept = |next: &[String]| {
         let names = next.windows(2).filter(|words| words[0] == "--accept-missing");
         names.flat_map(|words| words.iter().cloned()).collect::<Vec<_>>()

@@ -155,7 +155,7 @@ fn data_that_a_failover_lost_is_restored() {
     let kept = &second[claim];
     release(&undone, &[]).exits(4).silent().warns(&["--confirm cloudberry-proxy-0", &format!("volume {kept} (")]);
     release(&undone, &["--confirm", "wh9527-0"]).exits(4).silent().warns(&["nothing was changed"]);
-    let question = "This cannot be undone. Type cloudberry-proxy-0 to continue";
+    let question = "Type cloudberry-proxy-0 to continue";
     for (keys, code) in [("cloudberry-proxy\r", 5), (key::CTRL_C, 130)] {
         let mut terminal = Terminal::start(cluster.plugin(&["history", "release", &undone]));
         terminal.expect(question);
@@ -300,7 +300,7 @@ fn an_undo_of_an_undo() {
     cluster.run(&["failover", pod, "--yes"]).exits(4).silent().warns(&[
         "pageserver-0 was restored ",
         &format!(" ago ({undone}), and has recovered"),
-        "to repeat, add --anew",
+        "to repeat, add --start-over",
     ]);
     let ran = cluster.run(&["undo", pod, "--yes"]).exits(0);
     ran.says(&["Recovered: pageserver-0", &format!("on the volumes retained by {undone}")]);

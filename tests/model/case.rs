@@ -243,7 +243,7 @@ impl Case {
 
     /// Returns the arguments of a new failover, ignoring unfinished ones.
     pub(crate) fn new_failover(&self, timeout: u64) -> Vec<String> {
-        let mut words = vec!["failover".to_owned(), self.path(), "--anew".to_owned()];
+        let mut words = vec!["failover".to_owned(), self.path(), "--start-over".to_owned()];
         words.extend(self.allowed());
         self.scripted(words, timeout)
     }
@@ -258,7 +258,7 @@ impl Case {
             _ => self.command.pod.as_str(),
         };
         let mut words = vec![verb.to_owned(), format!("{}/{pod}", self.command.namespace)];
-        words.extend(matches!(second, Second::NewFailover).then(|| "--anew".to_owned()));
+        words.extend(matches!(second, Second::NewFailover).then(|| "--start-over".to_owned()));
         words.extend(["--as=second", "--as-group=system:masters"].map(str::to_owned));
         self.scripted(words, timeout)
     }

@@ -119,8 +119,8 @@ impl<'s> Supply<'s> {
         let volumes = context.topology.unbound_volumes.as_known()?;
         let nodes = context.topology.nodes.as_known().map(Vec::as_slice);
         // A recorded volume is retained for an undo.
-        let aside = volumes.iter().filter(|volume| !volume.records.is_empty()).map(|volume| volume.name.as_str());
-        let mut taken: Vec<&str> = aside.collect();
+        let retained = volumes.iter().filter(|volume| !volume.records.is_empty()).map(|volume| volume.name.as_str());
+        let mut taken: Vec<&str> = retained.collect();
         let mut supply = Supply { found: Vec::new(), lacking: Vec::new(), near: Vec::new() };
         for Again { claim, spec } in claims {
             let namespace = &context.member.namespace;

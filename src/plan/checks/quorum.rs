@@ -3,7 +3,7 @@
 use super::{CheckContext, PlanCheck, PlanCheckId, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::duration::age_of;
-use crate::plan::{Action, Outcome, Record, newest};
+use crate::plan::{Action, Record, RecordedOutcome, newest};
 use crate::storage::peers::{PeerState, peers};
 use crate::text::{are, counted, first_few};
 use crate::topology::health::{majority, wanted};
@@ -87,8 +87,9 @@ struct Others {
 impl Others {
     fn add(&mut self, context: &CheckContext<'_>, component: &Component, other: &Member, standing: Option<&PeerState>) {
         // However old: its WAL was never verified since. One that was only unverified counts if it now reports all WAL.
-        let verified_now =
-            |record: &Record| record.outcome == Outcome::Unverified && matches!(standing, Some(PeerState::Level(_)));
+        let verified_now = |record: &Record| {
+            record.outcome == RecordedOutcome::Unverified && matches!(standing, Some(PeerState::Level(_)))
+        };
         let last = last_record(context, other).filter(|record| !record.keep_claims && !verified_now(record));
         if let Some(why) = last.and_then(unrecovered) {
             self.missing.push(why);
@@ -117,11 +118,11 @@ impl Others {
 /// Returns why a component whose last operation did not recover does not count; `None` if it recovered.
 pub(super) fn unrecovered(record: &Record) -> Option<String> {
     let how = match record.outcome {
-        Outcome::Recovered => return None,
-        Outcome::Unfinished => "is unfinished",
-        Outcome::CatchingUp => "was still catching up",
-        Outcome::Unverified => "is unverified",
-        Outcome::DataMissing => "ended with data missing",
+        RecordedOutcome::Recovered => return None,
+        RecordedOutcome::Unfinished => "is unfinished",
+        RecordedOutcome::CatchingUp => "was still catching up",
+        RecordedOutcome::Unverified => "is unverified",
+        RecordedOutcome::DataMissing => "ended with data missing",
     };
     let act = if record.act == Action::Failover { "failover" } else { "undo" };
     Some(format!("{act} {} of {} {how}", record.id, record.pod))

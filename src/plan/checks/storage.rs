@@ -3,7 +3,7 @@
 use super::quorum::{last_record, unrecovered};
 use super::{CheckContext, PlanCheck, PlanCheckId, overridable, pass, warn};
 use crate::cli::Allow;
-use crate::plan::Outcome;
+use crate::plan::RecordedOutcome;
 use crate::storage::pageserver::{OnlyWal, only_wal as wal_of};
 use crate::storage::words::bytes;
 use crate::text::{are, counted};
@@ -127,7 +127,7 @@ pub(super) fn others(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
         let Some(record) = last_record(context, other) else { continue };
         let Some(why) = unrecovered(record) else { continue };
         // An unverified one may have all data: it was not queried, or nothing could be compared.
-        if record.outcome == Outcome::Unverified { minor.push(why) } else { open.push(why) }
+        if record.outcome == RecordedOutcome::Unverified { minor.push(why) } else { open.push(why) }
     }
     let down: Vec<&str> = others.iter().filter(|other| !other.ready()).map(|other| other.name.as_str()).collect();
     if !down.is_empty() {

@@ -2,13 +2,13 @@
 
 use super::state::Executor;
 use crate::plan::{ReplacedClaim, Step};
-use crate::recovery::events::{ClaimChange, Ending, Outcome};
+use crate::recovery::events::{ClaimChange, Ending, RunResult};
 use crate::recovery::goal;
 use crate::topology::Topology;
 use std::time::Duration;
 
 impl Executor<'_, '_> {
-    pub(super) fn outcome(self, ending: Ending, total: Duration) -> Outcome {
+    pub(super) fn outcome(self, ending: Ending, total: Duration) -> RunResult {
         let plan = self.run.plan;
         let topology = self.topology();
         let successor = goal::successor(plan, &topology);
@@ -37,7 +37,7 @@ impl Executor<'_, '_> {
                 returned_volume: returned,
             }
         });
-        Outcome {
+        RunResult {
             compared_with: self.run.before.as_ref().and_then(|before| before.taken().map(str::to_owned)),
             phases: self.phases,
             total,

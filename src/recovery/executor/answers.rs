@@ -42,7 +42,7 @@ fn last_answer(answer: Option<&Confirmation>, then: &str) -> String {
 impl Executor<'_, '_> {
     /// Phase 6. No result says that the pod is Ready before it has stayed.
     pub(super) async fn answers(&mut self) -> Result<Ending, Ending> {
-        let phase = Phase::Answers;
+        let phase = Phase::Verify;
         let started = Instant::now();
         (self.tell)(Event::Started(phase));
         let skipped = self.run.prover.skipped();
@@ -102,7 +102,7 @@ impl Executor<'_, '_> {
 
     /// Queries once, for as long as there is time.
     async fn confirm(&mut self) -> Result<Confirmation, Ending> {
-        let phase = Phase::Answers;
+        let phase = Phase::Verify;
         let ready_for = self.settling.ready_for(Instant::now()).unwrap_or_default();
         let asked = tokio::select! {
             biased;
@@ -128,7 +128,7 @@ impl Executor<'_, '_> {
         wake: Option<Instant>,
         pause: &mut Duration,
     ) -> Result<(), Ending> {
-        let phase = Phase::Answers;
+        let phase = Phase::Verify;
         let settling = wake.is_some();
         let wake = wake.unwrap_or_else(|| Instant::now() + *pause);
         tokio::select! {
@@ -156,7 +156,7 @@ impl Executor<'_, '_> {
             Some(left) => Ending::CatchingUp(left),
             None => Ending::TimedOut(self.late(late)),
         };
-        self.failed(Phase::Answers, waits, ending)
+        self.failed(Phase::Verify, waits, ending)
     }
 
     fn standing(&self, topology: &Topology) -> PodState {

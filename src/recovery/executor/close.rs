@@ -3,7 +3,7 @@
 use super::state::Executor;
 use crate::cluster::write::Written;
 use crate::error::Error;
-use crate::plan::{Outcome as Recorded, Record};
+use crate::plan::{Record, RecordedOutcome};
 use crate::recovery::events::Ending;
 use jiff::Timestamp;
 
@@ -12,9 +12,9 @@ impl Executor<'_, '_> {
     /// verdict.
     pub(super) async fn close(&mut self, ending: &Ending) {
         let outcome = match ending {
-            Ending::Recovered => Recorded::Recovered,
-            Ending::Replaced | Ending::Unverified(_) => Recorded::Unverified,
-            Ending::DataMissing(_) => Recorded::DataMissing,
+            Ending::Recovered => RecordedOutcome::Recovered,
+            Ending::Replaced | Ending::Unverified(_) => RecordedOutcome::Unverified,
+            Ending::DataMissing(_) => RecordedOutcome::DataMissing,
             Ending::CatchingUp(_) => return self.left_catching_up().await,
             // A later run may finish it: the canary table is part of what it verifies.
             Ending::TimedOut(_) | Ending::ClusterChanged(_) | Ending::Failed(_) | Ending::Interrupted => {
@@ -23,7 +23,7 @@ impl Executor<'_, '_> {
         };
         let canary = self.canary.take();
         let lost = match &canary {
-            Some(schema) if outcome == Recorded::DataMissing => self.run.prover.lacks_canary(schema).await,
+            Some(schema) if outcome == RecordedOutcome::DataMissing => self.run.prover.lacks_canary(schema).await,
             _ => false,
         };
         // A row on the deleted volume cannot be dropped here: an undo will find it.
@@ -33,7 +33,7 @@ impl Executor<'_, '_> {
         self.run.record.outcome = outcome;
         self.run.record.finished = Some(Timestamp::now().to_string());
         // Once everything was found again, the baseline need not be kept forever.
-        if outcome == Recorded::Recovered {
+        if outcome == RecordedOutcome::Recovered {
             self.run.record.set_baseline(None);
         }
         self.write_outcome(outcome).await;
@@ -44,7 +44,7 @@ impl Executor<'_, '_> {
             self.notice(format!("schema {schema} was not dropped: {why}"));
         }
         self.drop_superseded(outcome).await;
-        if outcome == Recorded::Recovered {
+        if outcome == RecordedOutcome::Recovered {
             self.settle_left_open().await;
         }
     }
@@ -79,13 +79,13 @@ impl Executor<'_, '_> {
 
     /// Leaves a run that can be resumed like any unfinished one; the record tells what it waits for.
     async fn left_catching_up(&mut self) {
-        self.run.record.outcome = Recorded::CatchingUp;
-        self.write_outcome(Recorded::CatchingUp).await;
+        self.run.record.outcome = RecordedOutcome::CatchingUp;
+        self.write_outcome(RecordedOutcome::CatchingUp).await;
         self.left_unfinished().await;
     }
 
     /// Writes the current record to every place that has it.
-    async fn write_outcome(&mut self, outcome: Recorded) {
+    async fn write_outcome(&mut self, outcome: RecordedOutcome) {
         if self.run.plan.journal.is_some()
             && let Err(error) = self.run.journal.write(&Record { healed: self.healed, ..self.run.record.clone() })
         {
@@ -106,8 +106,8 @@ impl Executor<'_, '_> {
 
     /// Drops the canary tables of runs that this one superseded. They are dropped from the component's current data; a
     /// retained volume keeps its own.
-    async fn drop_superseded(&mut self, outcome: Recorded) {
-        if outcome != Recorded::Recovered {
+    async fn drop_superseded(&mut self, outcome: RecordedOutcome) {
+        if outcome != RecordedOutcome::Recovered {
             return;
         }
         for schema in std::mem::take(&mut self.run.superseded) {
@@ -118,10 +118,10 @@ impl Executor<'_, '_> {
     }
 
     /// Writes the outcome on a volume. A restored volume that is verified gets its original reclaim policy back.
-    async fn finish_record(&mut self, volume: &str, uid: &str, outcome: Recorded) -> Result<Written, Error> {
+    async fn finish_record(&mut self, volume: &str, uid: &str, outcome: RecordedOutcome) -> Result<Written, Error> {
         let returns = self.run.record.claims.iter().filter_map(|claim| claim.returns.as_ref());
         let policy = returns.filter(|back| back.uid == uid).find_map(|back| back.reclaim_policy.clone());
-        let policy = policy.filter(|_| outcome == Recorded::Recovered);
+        let policy = policy.filter(|_| outcome == RecordedOutcome::Recovered);
         self.write_record(volume, uid, policy.as_deref()).await
     }
 

@@ -4,14 +4,14 @@
 use super::state::{Executor, Run};
 use crate::cluster::Watch;
 use crate::plan::Step;
-use crate::recovery::events::{Ending, Event, Outcome, Phase, PhaseEnd};
+use crate::recovery::events::{Ending, Event, Phase, PhaseEnd, RunResult};
 use crate::recovery::explain::SeenEvents;
 use crate::recovery::goal::{self, Goal, Progress};
 use crate::recovery::settle::Settling;
 use tokio::time::Instant;
 
 /// Runs a plan to its end. The watch must already be open, so that no event is missed.
-pub(crate) async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) + Send)) -> Outcome {
+pub(crate) async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) + Send)) -> RunResult {
     let started = Instant::now();
     let known = watch.snapshot().namespaces.first().map(SeenEvents::of).unwrap_or_default();
     let mut executor = Executor {
@@ -71,7 +71,7 @@ impl Executor<'_, '_> {
             }
             self.stepped(phase, started, details);
         }
-        for (phase, goal) in [(Phase::Replaced, goal::replaced as Goal), (Phase::Ready, goal::ready)] {
+        for (phase, goal) in [(Phase::Recreate, goal::replaced as Goal), (Phase::Ready, goal::ready)] {
             let started = Instant::now();
             (self.tell)(Event::Started(phase));
             self.wait_for(phase, goal).await?;
@@ -85,7 +85,7 @@ impl Executor<'_, '_> {
         let topology = self.topology();
         let Some((_, pod)) = goal::successor(self.run.plan, &topology) else { return String::new() };
         match phase {
-            Phase::Replaced => "new pod created".to_owned(),
+            Phase::Recreate => "new pod created".to_owned(),
             _ => format!("Ready on {}", pod.node.as_deref().unwrap_or("its node")),
         }
     }

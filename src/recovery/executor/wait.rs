@@ -57,7 +57,7 @@ impl Executor<'_, '_> {
                 "pod {} (UID {}) holds claim {}, which is {} and stays so; run again to replace it, too",
                 trap.pod, trap.uid, trap.claim, trap.state
             );
-            return Err(self.failed(Phase::Replaced, why.clone(), Ending::ClusterChanged(why)));
+            return Err(self.failed(Phase::Recreate, why.clone(), Ending::ClusterChanged(why)));
         }
         self.still_alone().await?;
         let namespace = &self.run.plan.target.namespace;

@@ -4,7 +4,7 @@
 
 use super::world::{Claim, Disk, Map, OPERATIONS, PAGES, Page, Phase, Pod, Reference, Uid, VOLUMES, Volume, World};
 use crate::cluster::permission::Allowed;
-use crate::plan::Outcome;
+use crate::plan::RecordedOutcome;
 use crate::plan::{
     Action, Before, ComparedWith, InFlight, Inputs, Plan, Probes, RECORD_KIND, Record, RecordedClaim, RecordedOwner,
     Request, Step, needed, newest, plan,
@@ -25,7 +25,7 @@ const CLAIM: &str = "data-cloudberry-proxy-0";
 pub(super) enum Command {
     /// `failover POD`
     Failover,
-    /// `failover POD --anew`
+    /// `failover POD --start-over`
     Anew,
     /// `failover POD --pod-uid UID`, as an ending suggests it
     Resume(Uid),
@@ -307,8 +307,8 @@ impl Books {
     pub(super) fn last_retaining(&self, world: &World) -> Option<u8> {
         let read = self.read(&world.shown());
         let mut records = read.records.iter().rev();
-        let aside = records.find(|record| record.claims.iter().any(|claim| claim.volume.is_some()));
-        aside.map(|record| number(&record.id))
+        let retained = records.find(|record| record.claims.iter().any(|claim| claim.volume.is_some()));
+        retained.map(|record| number(&record.id))
     }
 
     /// The plan of a command, made by the plugin's own function from what it reads; `None` if a check blocks it.
@@ -321,8 +321,8 @@ impl Books {
         let number = self.make(&key.0, command, operation).map(|(plan, record)| {
             let said = serde_json::to_string(&(&plan.steps, &plan.replaced_claims)).unwrap();
             // Everything that a run and its goals read of a plan.
-            let (claims, aside) = (&record.claims, &plan.aside);
-            let name = format!("{} {claims:?} {:?} {} {aside:?} {said}", record.id, plan.act, plan.target.uid);
+            let (claims, retained) = (&record.claims, &plan.retained);
+            let name = format!("{} {claims:?} {:?} {} {retained:?} {said}", record.id, plan.act, plan.target.uid);
             let known = self.pages().plan_of.get(&name).copied();
             known.unwrap_or_else(|| self.note(name, plan, record))
         });
@@ -348,7 +348,7 @@ impl Books {
         let request = Request {
             id: format!("op-{operation}"),
             verify: true,
-            anew: command == Command::Anew,
+            start_over: command == Command::Anew,
             pod_uid: match command {
                 Command::Resume(uid) => Some(format!("p{uid}")),
                 _ => None,
@@ -361,7 +361,7 @@ impl Books {
         };
         let act = undoes.map_or(Action::Failover, |of| Action::Undo(of.id.clone()));
         let unfinished = newest(records, topology, member)
-            .filter(|record| record.unfinished() && record.act == act && !request.anew);
+            .filter(|record| record.unfinished() && record.act == act && !request.start_over);
         let rights: Vec<_> = needed(member, &request).into_iter().map(|right| (right, Allowed::Yes)).collect();
         let (before, baseline) = if member.ready() {
             let before = Before::Answered { summary: "PostgreSQL 14".into(), lacks: Vec::new() };
@@ -428,7 +428,7 @@ impl Books {
     }
 
     /// A record as it is written at the end.
-    pub(super) fn finished(&self, page: Page, outcome: Outcome) -> Page {
+    pub(super) fn finished(&self, page: Page, outcome: RecordedOutcome) -> Page {
         let record = self.record(page).record.clone();
         self.write(Record { outcome, finished: Some(started(number(&record.id), 30)), ..record })
     }
@@ -459,7 +459,7 @@ fn recorded(plan: &Plan, operation: u8, member: &Member) -> Record {
         act: plan.act.clone(),
         started: started(operation, 0),
         finished: None,
-        outcome: Outcome::Unfinished,
+        outcome: RecordedOutcome::Unfinished,
         who: None,
         context: String::new(),
         namespace: member.namespace.clone(),

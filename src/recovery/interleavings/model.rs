@@ -3,7 +3,7 @@
 use super::facts::{Books, Command, Move, Names, Planned, Stand, slot};
 use super::kubernetes::{self, Deed, Free};
 use super::world::{Content, Disk, Map, OPERATIONS, Page, Reference, Seen, Uid, VOLUMES, World};
-use crate::plan::{self, Outcome};
+use crate::plan::{self, RecordedOutcome};
 use stateright::{Model, Property};
 use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
@@ -313,7 +313,7 @@ impl Interleavings {
         let true_of_it = match &planned.plan.act {
             // It is on another disk than those that it and other operations retained.
             plan::Action::Failover => {
-                record.claims.iter().all(|(old, aside, _)| *old != claim && *aside != Some(disk))
+                record.claims.iter().all(|(old, retained, _)| *old != claim && *retained != Some(disk))
                     && self.returned(&next.world, disk, claim)
             }
             plan::Action::Undo(_) => record.claims.iter().any(|(_, _, returns)| *returns == Some(disk)),
@@ -325,7 +325,7 @@ impl Interleavings {
     /// Records how it ended, in one place; `false` if that is done.
     fn write_down(&self, world: &mut World, planned: &Planned, recovered: bool) -> bool {
         let at = slot(planned.operation);
-        let outcome = if recovered { Outcome::Recovered } else { Outcome::DataMissing };
+        let outcome = if recovered { RecordedOutcome::Recovered } else { RecordedOutcome::DataMissing };
         let page = self.books.finished(planned.record, outcome);
         if world.journal[at] != page && planned.plan.journal.is_some() {
             world.journal[at] = page;
@@ -384,9 +384,9 @@ impl Interleavings {
             operations.extend(on_volumes.chain([world.journal[at]]).find(|page| *page != 0));
         }
         let records: Vec<_> = operations.into_iter().map(|page| self.books.record(page)).collect();
-        let aside = records.iter().flat_map(|record| &record.claims);
-        let aside = aside.clone().any(|(of, aside, _)| *aside == Some(disk) && *of != claim);
-        if !aside {
+        let retained = records.iter().flat_map(|record| &record.claims);
+        let retained = retained.clone().any(|(of, retained, _)| *retained == Some(disk) && *of != claim);
+        if !retained {
             return true;
         }
         // The newest first. One that is about this claim has not replaced it yet.
@@ -419,17 +419,19 @@ impl Interleavings {
         let record = &recorded.record;
         let of = |id: &str| id.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0);
         match (&record.act, record.outcome) {
-            (_, Outcome::Recovered | Outcome::Unverified) => None,
-            (plan::Action::Failover, Outcome::Unfinished | Outcome::CatchingUp) => {
+            (_, RecordedOutcome::Recovered | RecordedOutcome::Unverified) => None,
+            (plan::Action::Failover, RecordedOutcome::Unfinished | RecordedOutcome::CatchingUp) => {
                 Some(Command::Resume(of(&record.pod_uid.replace('p', "p-"))))
             }
-            (plan::Action::Undo(id), Outcome::Unfinished | Outcome::CatchingUp) => Some(Command::Undo(of(id))),
+            (plan::Action::Undo(id), RecordedOutcome::Unfinished | RecordedOutcome::CatchingUp) => {
+                Some(Command::Undo(of(id)))
+            }
             // The last one that retained something: `undo ID`, or `undo POD` for an earlier one.
-            (plan::Action::Failover, Outcome::DataMissing) => {
+            (plan::Action::Failover, RecordedOutcome::DataMissing) => {
                 self.books.last_retaining(&state.world).map(Command::Undo)
             }
             // It came back as it was before: there is nothing more to revert.
-            (plan::Action::Undo(_), Outcome::DataMissing) => None,
+            (plan::Action::Undo(_), RecordedOutcome::DataMissing) => None,
         }
     }
 

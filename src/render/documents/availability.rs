@@ -1,7 +1,7 @@
 //! How long a database was unavailable, within the result of a failover or an undo.
 
 use super::millis;
-use crate::plan::Promise;
+use crate::plan::ExpectedAvailability;
 use crate::recovery::Availability as Measured;
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ pub struct Availability<'a> {
     /// That pod. Null if it is not known.
     pub pod: Option<&'a str>,
     /// What the product's pages lead one to expect. Null if it was not to be probed.
-    pub expected: Option<Promise>,
+    pub expected: Option<ExpectedAvailability>,
     /// Whether it was unavailable although no interruption is expected.
     pub unexpected_outage: bool,
     /// Probes that ended.
@@ -48,7 +48,7 @@ impl<'a> From<&'a Measured> for Availability<'a> {
         let row = Self {
             namespace: reach.namespace.as_deref(),
             pod: reach.pod.as_deref(),
-            expected: reach.promise,
+            expected: reach.expected,
             unexpected_outage: reach.finding(),
             attempts: 0,
             answered: 0,

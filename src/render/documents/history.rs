@@ -1,8 +1,8 @@
 //! `history`, and `history release`.
 
 use super::Unknown;
-use crate::plan::history::{Aside, AsideState, Entry};
-use crate::plan::{Action, Outcome, Record};
+use crate::plan::history::{self, Entry, RetainedState};
+use crate::plan::{Action, Record, RecordedOutcome};
 use crate::topology::Gap;
 use serde::Serialize;
 
@@ -41,7 +41,7 @@ pub struct HistoryOperation<'a> {
     /// Name of the pod.
     pub pod: &'a str,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RecordedOutcome,
     /// The undo that undid it. Null if none did.
     pub undone_by: Option<&'a str>,
     /// A newer failover or undo of the same pod that recovered, and with it settled what this one left open. Null if
@@ -142,27 +142,27 @@ impl<'a> From<&'a Entry> for HistoryOperation<'a> {
             undone_by: entry.undone_by.as_deref(),
             superseded_by: entry.record.superseded_by.as_deref(),
             can_be_undone: entry.can_be_undone(),
-            volumes: entry.aside.iter().map(RetainedVolume::from).collect(),
+            volumes: entry.retained.iter().map(RetainedVolume::from).collect(),
         }
     }
 }
 
-impl<'a> From<&'a Aside> for RetainedVolume<'a> {
-    fn from(aside: &'a Aside) -> Self {
-        let (state, reason) = match &aside.state {
-            AsideState::Kept => (VolumeState::Retained, None),
-            AsideState::Reserved => (VolumeState::Reserved, None),
-            AsideState::InPlace => (VolumeState::InUse, None),
-            AsideState::Lost(why) => (VolumeState::Lost, Some(why.as_str())),
-            AsideState::Unknown(why) => (VolumeState::Unknown, Some(why.as_str())),
+impl<'a> From<&'a history::RetainedVolume> for RetainedVolume<'a> {
+    fn from(retained: &'a history::RetainedVolume) -> Self {
+        let (state, reason) = match &retained.state {
+            RetainedState::Retained => (VolumeState::Retained, None),
+            RetainedState::Reserved => (VolumeState::Reserved, None),
+            RetainedState::InPlace => (VolumeState::InUse, None),
+            RetainedState::Lost(why) => (VolumeState::Lost, Some(why.as_str())),
+            RetainedState::Unknown(why) => (VolumeState::Unknown, Some(why.as_str())),
         };
         Self {
-            name: &aside.volume,
-            size: aside.size.as_deref(),
-            claim: &aside.claim,
+            name: &retained.volume,
+            size: retained.size.as_deref(),
+            claim: &retained.claim,
             state,
             reason,
-            unverified_reason: aside.doubt.as_deref(),
+            unverified_reason: retained.doubt.as_deref(),
         }
     }
 }

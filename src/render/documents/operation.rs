@@ -2,9 +2,9 @@
 
 use super::availability::Availability;
 use super::millis;
-use crate::outcome::OutcomeKind;
+use crate::outcome::Outcome;
 use crate::plan::{ComparedWith, Plan};
-use crate::recovery::{ClaimChange, Event as Happened, Outcome, Phase, PhaseEnd};
+use crate::recovery::{ClaimChange, Event as Happened, Phase, PhaseEnd, RunResult};
 use crate::topology::Role;
 use serde::Serialize;
 
@@ -72,7 +72,7 @@ pub struct OperationResult<'a> {
     /// Its name, for `undo` and `history`.
     pub id: &'a str,
     /// How it ended.
-    pub outcome: OutcomeKind,
+    pub outcome: Outcome,
     /// Why, in words, a line each; empty if there is nothing to add.
     pub reasons: &'a [String],
     /// Namespace of the pod.
@@ -200,7 +200,7 @@ impl<'a> PhaseResult<'a> {
 
 impl<'a> OperationResult<'a> {
     /// Of a plan and how it ended. `resume` is the command that resumes it, if there is anything to resume.
-    pub fn new(plan: &'a Plan, outcome: &'a Outcome, reasons: &'a [String], resume: Option<&'a str>) -> Self {
+    pub fn new(plan: &'a Plan, outcome: &'a RunResult, reasons: &'a [String], resume: Option<&'a str>) -> Self {
         Self {
             id: &plan.id,
             outcome: outcome.ending.kind(),

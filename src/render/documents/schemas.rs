@@ -1,4 +1,4 @@
-//! The JSON Schemas in schema/, generated from the types. `REGENERATE=1` writes them anew.
+//! The JSON Schemas in schema/, generated from the types. `REGENERATE=1` writes them again.
 
 use super::{
     API_VERSION, Error, Event, Forward, History, Kind, LayoutCheck, OperationResult, Release, Sandbox, Scenarios,

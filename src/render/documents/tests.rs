@@ -1,15 +1,15 @@
 //! The schemas take what is printed, and nothing else: documents of every kind, whole and spoiled.
 
 use super::{API_VERSION, Kind, SchemaList, document};
-use crate::plan::history::{Aside, AsideState, Entry};
-use crate::plan::{Action, Before, ComparedWith, NotMeasured, Outcome, Proof, Record, Resumes, Returns, Step};
+use crate::plan::history::{Entry, RetainedState, RetainedVolume};
+use crate::plan::{Action, Before, ComparedWith, NotMeasured, Proof, Record, RecordedOutcome, Resumes, Returns, Step};
 use crate::probe::baseline::examples::{baseline, table, tables as tables_of};
 use crate::probe::baseline::{Baseline, Digest, Listing, RelationKind, Table, Tables, Uncounted};
 use crate::probe::kernel::Kernel;
 use crate::recovery::{Ending, Event, Phase, PhaseEnd};
 use crate::render::forward::{self, Opened};
-use crate::render::structured;
 use crate::render::tests::{ended, planned, reached};
+use crate::render::{sandbox_documents, structured};
 use crate::storage::PageFacts;
 use crate::storage::examples::{ps, sk};
 use crate::testing::{ACCOUNT, snapshot, unreadable};
@@ -55,8 +55,8 @@ fn samples() -> Vec<Value> {
     all.extend([structured::version(), structured::schemas()]);
     let kubeconfig = std::path::Path::new("/tmp/kubeconfig");
     let passfile = std::path::Path::new("/tmp/pgpass");
-    all.push(structured::sandbox("healthy", kubeconfig, passfile));
-    all.push(structured::scenarios(&[("healthy", "nothing".to_owned())]));
+    all.push(sandbox_documents::sandbox("healthy", kubeconfig, passfile));
+    all.push(sandbox_documents::scenarios(&[("healthy", "nothing".to_owned())]));
     let error = crate::error::Error::refused("what").because("why").hint("next");
     all.push(structured::error(&error));
     all
@@ -180,7 +180,7 @@ fn operations() -> Vec<Value> {
     all
 }
 
-fn recorded(act: Action, outcome: Outcome) -> Record {
+fn recorded(act: Action, outcome: RecordedOutcome) -> Record {
     let claim = json!({"name": "c", "uid": "u", "volume": "pv", "reclaimPolicy": "Delete", "restores": returns(),
                        "manifest": {"metadata": {"name": "c"}, "spec": {"volumeName": "pv"}}});
     let record = json!({
@@ -197,27 +197,32 @@ fn recorded(act: Action, outcome: Outcome) -> Record {
 /// What is on record, and what became of it.
 fn past() -> Vec<Value> {
     let states = [
-        AsideState::Kept,
-        AsideState::Reserved,
-        AsideState::InPlace,
-        AsideState::Lost("why".into()),
-        AsideState::Unknown("why".into()),
+        RetainedState::Retained,
+        RetainedState::Reserved,
+        RetainedState::InPlace,
+        RetainedState::Lost("why".into()),
+        RetainedState::Unknown("why".into()),
     ];
-    let aside = states.map(|state| Aside {
+    let retained = states.map(|state| RetainedVolume {
         volume: "pv".into(),
         size: Some("1Gi".into()),
         claim: "c".into(),
         state,
         doubt: Some("why".into()),
     });
-    let outcomes =
-        [Outcome::Unfinished, Outcome::CatchingUp, Outcome::Recovered, Outcome::Unverified, Outcome::DataMissing];
+    let outcomes = [
+        RecordedOutcome::Unfinished,
+        RecordedOutcome::CatchingUp,
+        RecordedOutcome::Recovered,
+        RecordedOutcome::Unverified,
+        RecordedOutcome::DataMissing,
+    ];
     let entries = outcomes.map(|outcome| {
-        let act = if outcome == Outcome::Recovered { Action::Undo("b".into()) } else { Action::Failover };
+        let act = if outcome == RecordedOutcome::Recovered { Action::Undo("b".into()) } else { Action::Failover };
         Entry {
             record: recorded(act, outcome),
             took: Some(jiff::SignedDuration::from_secs(5)),
-            aside: aside.to_vec(),
+            retained: retained.to_vec(),
             undone_by: Some("b".into()),
             has_member: true,
         }
