@@ -94,6 +94,9 @@ pub struct Global {
     /// Do not verify the API server's certificate
     #[arg(long, global = true, help_heading = KUBECTL)]
     pub insecure_skip_tls_verify: bool,
+    /// Do not compress the API server's responses
+    #[arg(long, global = true, help_heading = KUBECTL)]
+    pub disable_compression: bool,
     /// Certificate authority file
     #[arg(long, global = true, value_name = "FILE", help_heading = KUBECTL)]
     pub certificate_authority: Option<PathBuf>,

@@ -19,7 +19,7 @@ pub(super) type Within = UnsyncBoxBody<Bytes, BoxError>;
 /// A response that is larger than the limit.
 #[derive(Debug, thiserror::Error)]
 #[error("the response is larger than {} MiB", .0 >> 20)]
-struct TooLarge(usize);
+pub(super) struct TooLarge(pub(super) usize);
 
 /// Reads a body to its end.
 pub(super) async fn collect_limited<B>(body: B, largest: usize) -> Result<Bytes, BoxError>

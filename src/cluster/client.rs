@@ -10,6 +10,7 @@ use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder};
+use tower_http::decompression::DecompressionLayer;
 
 /// Returns a client for the cluster that `config` names, without retries and without a request log.
 ///
@@ -27,6 +28,8 @@ pub(super) fn of(config: Config) -> kube::Result<Client> {
     let requests = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
+        // Outside of this, and so for every limit, a response has the size that it unpacks to.
+        .layer(DecompressionLayer::new().gzip(!config.disable_compression))
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)

@@ -177,6 +177,9 @@ fn cluster(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &Context)
         cluster.certificate_authority_data = None;
         cluster.certificate_authority = authority.map(|path| path.to_string_lossy().into_owned());
     }
+    if options.disable_compression {
+        cluster.disable_compression = Some(true);
+    }
     // Another server has another name: --server disables the kubeconfig's tls-server-name.
     if options.server.is_some() || options.tls_server_name.is_some() {
         cluster.tls_server_name = non_empty(&options.tls_server_name);
@@ -258,6 +261,7 @@ fn assemble(
     let mut config = kube::Config::new(server);
     config.root_cert = authorities(cluster)?;
     config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
+    config.disable_compression = cluster.disable_compression.unwrap_or(false);
     config.tls_server_name = cluster.tls_server_name.clone().filter(|name| !name.is_empty());
     config.proxy_url = proxy::for_server(&config.cluster_url, cluster.proxy_url.as_deref(), environment)?;
     if let Some(namespace) = &namespace {

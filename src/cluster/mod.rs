@@ -3,7 +3,9 @@
 //! - `connect`: kubectl's own flags, files and environment -> `Cluster`; `kubeconfig_names`: the names in the files
 //! - `everywhere`: what there is in all namespaces, by metadata
 //! - `observe`: what a layout can be learned from
-//! - `read`: one parallel wave of lists -> `snapshot::Snapshot`; `permission`: what the user may do
+//! - `read`: one parallel wave of lists -> `snapshot::Snapshot`; `across`: many namespaces by few lists; `list` and
+//!   `list_json`: a list whose objects are decoded as they arrive; `lean`: what is kept of them
+//! - `permission`: what the user may do
 //! - `watch`: the same, kept up to date; `multi_watch`: several namespaces
 //! - `write`: the few mutations, each with a precondition; `annotations`: several annotations of a volume in one
 //! - `lease_lock`: the `lease` that prevents other failovers in the same namespace
@@ -12,6 +14,7 @@
 //! - `pods`: pods kept up to date, and nothing else; `secret`: one value of a Secret; `config_map`: one of a
 //!   ConfigMap
 
+mod across;
 pub(crate) mod annotations;
 mod body_limit;
 mod client;
@@ -24,11 +27,15 @@ pub(crate) mod files;
 mod foreign;
 pub(crate) mod forward;
 mod framing;
+mod freshness;
 mod handle;
 mod kubeconfig;
 mod kubeconfig_names;
+mod lean;
 pub(crate) mod lease;
 pub(crate) mod lease_lock;
+mod list;
+mod list_json;
 pub(crate) mod listener;
 pub(crate) mod multi_watch;
 pub(crate) mod observe;
@@ -48,13 +55,17 @@ pub(crate) mod tries;
 pub(crate) mod tunnel;
 pub(crate) mod watch;
 mod watch_cache;
+mod wave;
 pub(crate) mod write;
 
+#[cfg(test)]
+mod compression_tests;
 #[cfg(test)]
 mod testing;
 
 pub use failure::{cut, error_text};
 pub(crate) use framing::PortError;
+pub use freshness::Freshness;
 pub use handle::Cluster;
 pub use kubeconfig_names::{ContextEntry, Entries};
 pub use lease::{Holder, LEASE, LeaseState};
@@ -62,7 +73,7 @@ pub use lease_lock::{LeaseGuard, LeaseRequest, ObservedLease};
 pub use multi_watch::Survey;
 pub use options::{ConnectOptions, Environment, parse_request_timeout};
 pub use permission::{Allowed, Permission};
-pub use read::{Freshness, ReadRequest};
+pub use read::ReadRequest;
 pub use secret::SecretValue;
 pub use tries::{Trial, Tried};
 pub use tunnel::Tunnel;

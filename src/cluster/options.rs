@@ -38,6 +38,8 @@ pub struct ConnectOptions {
     pub tls_server_name: Option<String>,
     /// `--insecure-skip-tls-verify`.
     pub insecure_skip_tls_verify: bool,
+    /// `--disable-compression`, like the cluster entry's `disable-compression`.
+    pub disable_compression: bool,
     /// `--certificate-authority`.
     pub certificate_authority: Option<PathBuf>,
     /// `--client-certificate`.

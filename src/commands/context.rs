@@ -103,6 +103,7 @@ pub(super) fn options(global: &Global) -> Result<ConnectOptions> {
         request_timeout: flags.request_timeout.as_deref().map(parse_request_timeout).transpose()?,
         tls_server_name: flags.tls_server_name,
         insecure_skip_tls_verify: flags.insecure_skip_tls_verify,
+        disable_compression: flags.disable_compression,
         certificate_authority: flags.certificate_authority,
         client_certificate: flags.client_certificate,
         client_key: flags.client_key,

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::topology::health::being_deleted;
 use crate::topology::target::{NamespaceMatch, TargetName, match_namespace, without_mark};
 use crate::topology::{Layout, SpaceKind, Topology};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// The namespaces to read, and what is known of all namespaces.
@@ -36,7 +37,9 @@ impl Scope {
     /// Nothing could be read because of the connection.
     pub(super) async fn read(self, cluster: &Cluster, besides: ReadRequest) -> Result<Snapshot> {
         let freshness = Freshness::Consistent;
-        let request = ReadRequest { namespaces: self.namespaces, freshness, deadline: DEADLINE, ..besides };
+        let other_namespaces = self.others();
+        let request =
+            ReadRequest { namespaces: self.namespaces, other_namespaces, freshness, deadline: DEADLINE, ..besides };
         let (terminating, passed_over, named) = (self.terminating, self.passed_over, self.named);
         let read = cluster.read(&request).await;
         let snapshot = Snapshot {
@@ -50,6 +53,17 @@ impl Scope {
         };
         reachable(cluster, &snapshot)?;
         Ok(snapshot)
+    }
+
+    /// Returns the namespaces that are known to exist and are not read.
+    pub(super) fn others(&self) -> Vec<String> {
+        match &self.names {
+            Read::Known(names) => {
+                let ours: HashSet<&String> = self.namespaces.iter().collect();
+                names.iter().filter(|name| !ours.contains(name)).cloned().collect()
+            }
+            Read::Unknown(_) | Read::NotAsked => Vec::new(),
+        }
     }
 
     /// Adds terminating namespaces that a target names.

@@ -78,6 +78,7 @@ pub(super) fn resume(context: &Context, args: &OperationArgs, verb: &str) -> Com
     }
     command.switch("--send-cleartext-password", args.login.send_cleartext_password);
     command.switch("--insecure-skip-tls-verify", global.insecure_skip_tls_verify);
+    command.switch("--disable-compression", global.disable_compression);
     // A token is a secret: only a placeholder is printed.
     command.switch("--token \"$TOKEN\"", global.token.is_some());
     command.switch("--no-verify", args.no_verify);

@@ -34,7 +34,12 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     scope = scope.with_named_by(&args.targets, context.layout());
     // Concurrently: namespaced objects, cluster-scoped ones, and what looks like SynxDB elsewhere.
     let request = ReadRequest { volumes: true, leases: true, deadline: DEADLINE, ..ReadRequest::default() };
-    let within = ReadRequest { namespaces: scope.namespaces.clone(), deadline: DEADLINE, ..ReadRequest::default() };
+    let within = ReadRequest {
+        namespaces: scope.namespaces.clone(),
+        other_namespaces: scope.others(),
+        deadline: DEADLINE,
+        ..ReadRequest::default()
+    };
     let (outside, inside, ()) = futures::join!(cluster.read(&request), cluster.read(&within), async {
         if is_everywhere(context, &cluster, args) {
             scope.stateful_sets = cluster.stateful_sets_everywhere(DEADLINE).await;
