@@ -10,6 +10,7 @@ use crate::error::{Exit, Result};
 use crate::plan::judge_unfinished;
 use crate::probe::PageAccess;
 use crate::probe::http::Deadlines;
+use crate::render::status::Detail;
 use crate::render::{sanitize_line, status as text, structured, wrapped};
 use crate::storage::Positions;
 use crate::storage::positions::positions;
@@ -100,7 +101,8 @@ fn render(
         Output::Name => text::names(topology),
         Output::Text | Output::Wide if args.no_headers => text::rows((topology, positions), wide, now, paint),
         Output::Text | Output::Wide => {
-            text::status(context.screen.room, report, (topology, positions), wide, now, paint)
+            let detail = Detail::of(&args.output, args.all_members);
+            text::status(context.screen.room, report, (topology, positions), detail, now, paint)
         }
     })
 }
