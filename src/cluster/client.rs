@@ -12,19 +12,23 @@ use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder};
 use tower_http::decompression::DecompressionLayer;
 
-/// Returns a client for the cluster that `config` names, without retries and without a request log.
+use super::spares::{AGES, Spares, with_spares};
+
+/// Returns a client for the cluster that `config` names, without retries and without a request log, and its spare
+/// connections.
 ///
 /// # Errors
 /// Certificates or credentials that cannot be used.
-pub(super) fn of(config: Config) -> kube::Result<Client> {
+pub(super) fn of(config: Config) -> kube::Result<(Client, Spares)> {
     if config.proxy_url.is_some() {
-        return Ok(ClientBuilder::try_from(config)?.build());
+        return Ok((ClientBuilder::try_from(config)?.build(), Spares::default()));
     }
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
     connector.set_connect_timeout(config.connect_timeout);
+    let (connector, spares) = with_spares(connector, config.cluster_url.clone(), AGES);
     let requests = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
@@ -34,5 +38,5 @@ pub(super) fn of(config: Config) -> kube::Result<Client> {
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
         .service(requests);
-    Ok(Client::new(service, config.default_namespace))
+    Ok((Client::new(service, config.default_namespace), spares))
 }

@@ -10,6 +10,7 @@ use super::credential::{Credential, Plugin};
 use super::failure::error_text;
 use super::options::{ConnectOptions, Environment};
 use super::request_errors::PluginFailed;
+use super::spares::Spares;
 use super::{Cluster, client, kubeconfig, transport};
 use crate::error::{Error, Result};
 
@@ -63,13 +64,14 @@ impl Cluster {
         let built = tokio::task::spawn_blocking(move || client::of(config))
             .await
             .map_err(|error| Error::failure("cannot prepare the connection").because_of(error))?;
-        let client: Client = built.map_err(|error| not_prepared(&context, &error))?;
+        let (client, spares): (Client, Spares) = built.map_err(|error| not_prepared(&context, &error))?;
         Ok(Self {
             client: transport::wrap(client, request_timeout, credential),
             context,
             namespace: resolved.namespace,
             server,
             request_timeout,
+            spares,
         })
     }
 }

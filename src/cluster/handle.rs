@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::spares::Spares;
+
 /// A connection to one Kubernetes API server, as one user. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct Cluster {
@@ -12,6 +14,7 @@ pub struct Cluster {
     pub(super) server: String,
     /// `None` if `--request-timeout=0` disabled the limit.
     pub(super) request_timeout: Option<Duration>,
+    pub(super) spares: Spares,
 }
 
 impl Cluster {

@@ -9,6 +9,7 @@
 //! - `watch`: the same, kept up to date; `multi_watch`: several namespaces
 //! - `write`: the few mutations, each with a precondition; `annotations`: several annotations of a volume in one
 //! - `lease_lock`: the `lease` that prevents other failovers in the same namespace
+//! - `spares`: connections that are opened before they are needed
 //! - `tunnel`: a stream to a pod's port; `forward`: many of them behind a `listener`, to the current pod
 //! - `foreign`: messages of other programs that code has to distinguish
 //! - `pods`: pods kept up to date, and nothing else; `secret`: one value of a Secret; `config_map`: one of a
@@ -50,6 +51,7 @@ pub(crate) mod read;
 mod request_errors;
 mod secret;
 pub mod snapshot;
+mod spares;
 mod transport;
 pub(crate) mod tries;
 pub(crate) mod tunnel;

@@ -136,6 +136,7 @@ impl Server {
             namespace: None,
             server: "https://127.0.0.1:6443".to_owned(),
             request_timeout: Some(Duration::from_secs(30)),
+            spares: super::spares::Spares::default(),
         }
     }
 
