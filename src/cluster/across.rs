@@ -82,7 +82,7 @@ impl Wave<'_> {
     }
 
     /// Reads one kind, and sorts the objects by namespace. If the user may not list it across namespaces, or the server
-    /// does not understand the selector, each namespace is read by itself.
+    /// does not understand the selector, or is too slow for large pages, each namespace is read by itself.
     async fn kind<K>(&self, resource: &'static str, wanted: &Wanted<'_>) -> BTreeMap<String, Read<Vec<K>>>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Lean + Send,
@@ -108,7 +108,7 @@ impl Wave<'_> {
 }
 
 fn may_work_one_by_one(failure: &Failure) -> bool {
-    failure.cause == Cause::Forbidden || failure.code == 400
+    matches!(failure.cause, Cause::Forbidden | Cause::TimedOut) || failure.code == 400
 }
 
 fn sorted<K: Resource>(names: impl Iterator<Item = String>, objects: Vec<K>) -> BTreeMap<String, Read<Vec<K>>> {

@@ -68,7 +68,9 @@ async fn many_namespaces_are_read_by_one_list_of_each_kind() {
 /// A kind that may not be listed everywhere is listed in each namespace; the others are not.
 #[tokio::test]
 async fn who_may_not_list_everywhere_reads_each_namespace() {
-    for refusal in [Reply::status(403, "no"), Reply::status(400, "field label not supported")] {
+    for refusal in
+        [Reply::status(403, "no"), Reply::status(400, "field label not supported"), Reply::status(504, "timed out")]
+    {
         let server = Server::new(move |asked| match asked.path.as_str() {
             "/api/v1/pods" => refusal.clone(),
             "/api/v1/namespaces/n3/pods" => Reply::status(403, "not there either"),

@@ -126,6 +126,8 @@ async fn objects_of_other_namespaces_are_dropped() {
     let wanted = BTreeSet::from(["a", "c"]);
     let listing = Listing { namespaces: Some(&wanted), ..listing(&server, Freshness::Cached) };
     assert_eq!(names(&listing).await.unwrap(), ["a", "a"]);
+    // A large list from the cache would be one late response.
+    assert_eq!(queries(&server), ["limit=1000"]);
 }
 
 /// `limit` objects per page: a response of many objects may take longer than one of few.
