@@ -20,6 +20,20 @@ const UNITS: [(&str, f64); 8] =
 /// # Errors
 /// The text is not a duration, or is longer than a [`Duration`] can be.
 pub(crate) fn parse(text: &str) -> Result<Duration, NotADuration> {
+    parse_with(text, &UNITS)
+}
+
+/// Reads an age: a duration as [`parse`] reads it, or with days (`7d`, `1d12h`).
+///
+/// # Errors
+/// The text is not a duration, or is longer than a [`Duration`] can be.
+pub(crate) fn parse_age(text: &str) -> Result<Duration, NotADuration> {
+    let mut units = UNITS.to_vec();
+    units.push(("d", 86_400.0));
+    parse_with(text, &units)
+}
+
+fn parse_with(text: &str, units: &[(&str, f64)]) -> Result<Duration, NotADuration> {
     let not_one = || NotADuration(text.to_owned());
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
@@ -30,7 +44,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, NotADuration> {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(not_one)?;
         let number: f64 = rest[..digits].parse().map_err(|_| not_one())?;
         rest = &rest[digits..];
-        let (unit, seconds) = UNITS.into_iter().find(|(unit, _)| rest.starts_with(unit)).ok_or_else(not_one)?;
+        let (unit, seconds) = units.iter().find(|(unit, _)| rest.starts_with(unit)).ok_or_else(not_one)?;
         let part = Duration::try_from_secs_f64(number * seconds).map_err(|_| not_one())?;
         total = total.checked_add(part).ok_or_else(not_one)?;
         rest = &rest[unit.len()..];

@@ -70,8 +70,10 @@ pub enum RbacFor {
     Failover,
     /// Restore retained volumes
     Undo,
-    /// List past operations, and release retained volumes
+    /// List past operations
     History,
+    /// Delete retained volumes
+    Release,
 }
 
 impl RbacArgs {
@@ -92,6 +94,7 @@ impl RbacFor {
             Self::Failover => "failover",
             Self::Undo => "undo",
             Self::History => "history",
+            Self::Release => "release",
         }
     }
 }

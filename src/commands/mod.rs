@@ -19,6 +19,7 @@ mod namespaces;
 mod prepared;
 mod rbac;
 mod recorded;
+mod release;
 mod resume;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -108,7 +109,10 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
         }
         Command::Undo(args) => sandbox::around(&mut context, async |context| undo::undo(context, &args).await).await,
         Command::History(args) => {
-            sandbox::around(&mut context, async |context| history::run(context, &args).await).await
+            sandbox::around(&mut context, async |context| history::history(context, &args).await).await
+        }
+        Command::Release(args) => {
+            sandbox::around(&mut context, async |context| release::release(context, &args).await).await
         }
         Command::Forward(args) => {
             sandbox::around(&mut context, async |context| forward::forward(context, &args).await).await

@@ -6,7 +6,7 @@ use crate::duration::{self, age};
 use crate::outcome::Outcome;
 use crate::plan::history::{Entry, RetainedState, RetainedVolume};
 use crate::plan::{Action, RecordedOutcome};
-use crate::suggestion::{kubectl, plugin};
+use crate::suggestion::plugin;
 use crate::text::counted;
 use crate::topology::Gap;
 use jiff::Timestamp;
@@ -121,7 +121,7 @@ pub(crate) fn names(entries: &[Entry]) -> String {
     by_namespace(entries).map(name).collect()
 }
 
-fn kind(act: &Action) -> &'static str {
+pub(super) fn kind(act: &Action) -> &'static str {
     match act {
         Action::Failover => "failover",
         Action::Undo(_) => "undo",
@@ -217,47 +217,4 @@ pub(crate) fn item(entry: &Entry) -> String {
         record.started,
         volumes.join(", ")
     ))
-}
-
-/// Renders what would be released, for above the prompt.
-pub(crate) fn release(entry: &Entry, paint: Paint) -> String {
-    let record = &entry.record;
-    let what = format!("{} {} of {}/{}", kind(&record.act), record.id, record.namespace, record.pod);
-    let mut text = wrapped("", &format!("Permanently deletes the volumes retained by {what}:"));
-    for retained in entry.retained.iter().filter(|retained| retained.state == RetainedState::Retained) {
-        let size = retained.size.as_deref().unwrap_or("of unknown size");
-        text.push_str(&wrapped(
-            "  - ",
-            &format!("volume {} ({size}), formerly claim {}", retained.volume, retained.claim),
-        ));
-    }
-    text.push_str(&format!("\n{}\n", paint.bad("High risk: this cannot be undone.")));
-    text
-}
-
-/// Renders `persistentvolume/NAME`, one per line.
-pub(crate) fn released_names(volumes: &[(String, String)]) -> String {
-    volumes.iter().map(|(volume, _)| format!("persistentvolume/{}\n", sanitize_line(volume))).collect()
-}
-
-/// Renders the released volumes, and the reclaim policy that each got back.
-pub(crate) fn released(entry: &Entry, volumes: &[(String, String)], paint: Paint) -> String {
-    let mut text = format!(
-        "{}: {} of {} ({})\n",
-        paint.ok("Released"),
-        counted(volumes.len(), "volume"),
-        sanitize_line(&entry.record.pod),
-        sanitize_line(&entry.record.id)
-    );
-    for (volume, policy) in volumes {
-        let what = match policy.as_str() {
-            "Retain" => {
-                let delete = kubectl("delete pv").word(volume);
-                format!("volume {volume}: its own reclaim policy is Retain, so it stays; to delete it: {delete}")
-            }
-            _ => format!("volume {volume}: reclaim policy set to {policy}"),
-        };
-        text.push_str(&wrapped("  ", &what));
-    }
-    text
 }

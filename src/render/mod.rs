@@ -16,6 +16,7 @@ pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod prompt;
 pub mod rbac;
+pub(crate) mod release;
 #[cfg(any(test, feature = "sandbox"))]
 pub(crate) mod sandbox_documents;
 mod sanitize;

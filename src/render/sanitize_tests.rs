@@ -271,10 +271,10 @@ fn so_does_history() {
         safe("history", &history::history(&entries, &gaps, jiff::Timestamp::UNIX_EPOCH, paint), paint);
         for entry in &entries {
             safe("an item", &history::item(entry), paint);
-            safe("a release", &history::release(entry, paint), paint);
-            let volumes = [(named("pv"), named("Delete")), (named("pv"), "Retain".into())];
-            safe("what was released", &history::released(entry, &volumes, paint), paint);
-            same("what was released", &structured::released(&entry.record, &volumes));
+            safe("a release", &release::release(&[entry, entry], paint), paint);
+            let volumes = vec![(named("pv"), named("Delete")), (named("pv"), "Retain".into())];
+            safe("what was released", &release::released(&[(entry, volumes.clone())], paint), paint);
+            same("what was released", &structured::released(&[(entry, volumes)]));
         }
     }
     same("history", &structured::history(&entries, &gaps));

@@ -9,7 +9,7 @@ use super::sanitize::escaped;
 use crate::cli::Machine;
 use crate::error::{Error, Result};
 use crate::plan::history::Entry;
-use crate::plan::{Action, Plan, Record};
+use crate::plan::{Action, Plan};
 use crate::recovery::{Event, RunResult};
 use crate::suggestion::Suggestion;
 use crate::topology::fit::Fitting;
@@ -119,9 +119,9 @@ pub(crate) fn history(entries: &[Entry], gaps: &[Gap]) -> Value {
     of_kind(Kind::History, &History::new(entries, gaps))
 }
 
-/// `history release`: volumes, and the reclaim policy that each got back.
-pub(crate) fn released(record: &Record, volumes: &[(String, String)]) -> Value {
-    of_kind(Kind::Release, &Release::new(record, volumes))
+/// `release`: operations, and their volumes with the reclaim policy that each got back.
+pub(crate) fn released(released: &[(&Entry, Vec<(String, String)>)]) -> Value {
+    of_kind(Kind::Release, &Release::new(released))
 }
 
 /// Returns the document of an error.

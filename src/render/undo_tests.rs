@@ -197,17 +197,17 @@ fn a_release() {
     let (topology, records) = world(&[&well]);
     let entry: Entry = crate::plan::history::history(&topology, &records).remove(0);
     assert_eq!(may_not_be_released(&topology, &records, &entry), None);
-    let mut texts = fits(&history::release(&entry, PLAIN)).to_owned();
+    let mut texts = fits(&release::release(&[&entry], PLAIN)).to_owned();
     let given: Vec<(String, String)> = to_release(&topology, &records, &entry)
         .into_iter()
         .map(|release| (release.volume, release.reclaim_policy))
         .collect();
     assert_eq!(given.len(), 1);
     texts.push_str("---\n");
-    texts.push_str(fits(&history::released(&entry, &given, PLAIN)));
+    texts.push_str(fits(&release::released(&[(&entry, given.clone())], PLAIN)));
     texts.push_str("---\n");
     let own = [(given[0].0.clone(), "Retain".to_owned())];
-    texts.push_str(fits(&history::released(&entry, &own, PLAIN)));
+    texts.push_str(fits(&release::released(&[(&entry, own.to_vec())], PLAIN)));
     assert_snapshot!("release", texts);
-    assert_snapshot!("release-json", structured::json(&structured::released(&entry.record, &given)));
+    assert_snapshot!("release-json", structured::json(&structured::released(&[(&entry, given)])));
 }

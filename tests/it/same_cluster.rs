@@ -74,7 +74,7 @@ fn a_pasted_command_acts_on_the_same_cluster() {
         &["failover", "safekeeper-1", "--yes", "--dry-run", "--allow", "storage-class"],
         &["undo", "nosuch"],
         &["undo"],
-        &["history", "release", "nosuch"],
+        &["release", "nosuch"],
         &["forward", "nosuch"],
         &["verify", "nosuch"],
     ] {

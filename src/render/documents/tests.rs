@@ -229,8 +229,7 @@ fn past() -> Vec<Value> {
         }
     });
     let gaps = [Gap { part: Part::Volumes, why: "why".into(), transient: false }];
-    let record = &entries[0].record;
-    let released = structured::released(record, &[("pv".into(), "Delete".into())]);
+    let released = structured::released(&[(&entries[0], vec![("pv".into(), "Delete".into())])]);
     let mut all = vec![structured::history(&entries, &gaps), released];
     all.extend(entries.iter().map(|entry| serde_json::to_value(&entry.record).unwrap()));
     all
