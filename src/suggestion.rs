@@ -37,14 +37,16 @@ impl fmt::Display for Suggestion {
 #[cfg(test)]
 impl PartialEq<&str> for Suggestion {
     fn eq(&self, text: &&str) -> bool {
-        self.to_string() == *text
+        let own = self.to_string();
+        own == *text
     }
 }
 
 #[cfg(test)]
 impl PartialEq<String> for Suggestion {
     fn eq(&self, text: &String) -> bool {
-        self.to_string() == *text
+        let own = self.to_string();
+        own == *text
     }
 }
 
