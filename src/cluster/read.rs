@@ -118,7 +118,7 @@ impl Cluster {
 
     /// Reads the namespace of this name, if it exists: for users who may not list all.
     pub async fn namespace_named(&self, name: &str, deadline: Duration) -> Read<Option<NamespaceFacts>> {
-        let deadline = self.at_most(deadline);
+        let deadline = self.limit(deadline);
         let api: Api<Namespace> = Api::all(self.client());
         let answer = match tokio::time::timeout(deadline, api.get_opt(name)).await {
             Ok(answer) => answer.map_err(Failure::of),
@@ -138,7 +138,7 @@ impl Cluster {
     }
 
     pub(super) fn wave(&self, freshness: Freshness, deadline: Duration) -> Wave<'_> {
-        Wave { cluster: self, freshness, deadline: self.at_most(deadline), permits: Semaphore::new(AT_ONCE) }
+        Wave { cluster: self, freshness, deadline: self.limit(deadline), permits: Semaphore::new(AT_ONCE) }
     }
 }
 

@@ -103,9 +103,7 @@ fn seen(survey: &Survey, scope: &Scope) -> Snapshot {
 fn away(survey: &Survey) -> Option<String> {
     match survey.connection() {
         Connection::Up => None,
-        Connection::Away { reason, .. } => {
-            Some(format!("the API server is unreachable ({reason}); showing the last known state"))
-        }
+        Connection::Away(outage) => Some(outage.to_string()),
     }
 }
 

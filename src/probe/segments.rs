@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use serde::Serialize;
 
+use crate::duration::after;
 use super::Answer;
 use super::connector::Connector;
 use super::kernel::Kernel;
@@ -54,7 +55,7 @@ impl<C: Connector> Sql<C> {
     /// # Errors
     /// Why it does not respond, as far as known.
     pub async fn ping(&self, deadline: Duration) -> Result<Reached, ProbeError> {
-        let until = Instant::now() + deadline;
+        let until = after(Instant::now(), deadline);
         let mut session = self.line.enter(Access::Read, until).await?;
         // In one round trip, each time: what responds after a failover need not be what responded before.
         let rows = session.run(&[Statement::Ping, Statement::IsMpp]).await?;

@@ -167,11 +167,8 @@ impl Executor<'_, '_> {
             Progress::Trapped(trap) => return PodState::Not(format!("its pod is waiting for claim {}", trap.claim)),
         }
         // The last observation may be outdated.
-        if let Some(since) = self.watch.silent_since() {
-            return PodState::Not(format!(
-                "no response from the API server for {}",
-                duration::format(Duration::from_secs(since.elapsed().as_secs()))
-            ));
+        if let Some(outage) = self.watch.outage() {
+            return PodState::Not(outage.to_string());
         }
         let Some((member, pod)) = goal::successor(plan, topology) else {
             return PodState::Not("the new pod is gone".into());

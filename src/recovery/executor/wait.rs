@@ -32,6 +32,11 @@ impl Executor<'_, '_> {
                 Progress::Trapped(trap) => self.delete_trapped(trap).await?,
             };
             let detail = self.explained(&waits);
+            // What is waited for may have come already.
+            let detail = match self.watch.outage() {
+                Some(outage) => format!("{outage}; last seen: {detail}"),
+                None => detail,
+            };
             (self.tell)(Event::Detail(phase, detail));
             self.next_change(phase, &waits).await?;
         }
