@@ -79,6 +79,10 @@ async fn show(context: &Context, args: &HistoryArgs) -> Result<Exit> {
         Output::Text => words::history(&entries, &past.gaps, now, paint),
     };
     context.screen.result(&text);
+    // These forms have no place for it.
+    if args.output == Output::Name || (args.output.is_for_people() && args.no_headers) {
+        context.screen.note(&words::unknown(&past.gaps));
+    }
     Ok(if past.gaps.is_empty() { Exit::Yes } else { Exit::Degraded })
 }
 
