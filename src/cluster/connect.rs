@@ -10,6 +10,7 @@ use super::credential::{Credential, Plugin};
 use super::failure::error_text;
 use super::options::{ConnectOptions, Environment};
 use super::request_errors::PluginFailed;
+use super::tempo::Tempo;
 use super::{Cluster, client, kubeconfig, transport};
 use crate::error::{Error, Result};
 
@@ -71,6 +72,7 @@ impl Cluster {
             namespace: resolved.namespace,
             server,
             request_timeout,
+            tempo: Tempo::default(),
         })
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::tempo::Tempo;
+
 /// A connection to one Kubernetes API server, as one user. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct Cluster {
@@ -12,6 +14,7 @@ pub struct Cluster {
     pub(super) server: String,
     /// `--request-timeout`, if it was given; a day for 0, which is no limit, and for more than that.
     pub(super) request_timeout: Option<Duration>,
+    pub(super) tempo: Tempo,
 }
 
 impl Cluster {

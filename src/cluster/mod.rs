@@ -45,6 +45,7 @@ pub(crate) mod read;
 mod request_errors;
 mod secret;
 pub mod snapshot;
+mod tempo;
 mod transport;
 pub(crate) mod tries;
 pub(crate) mod tunnel;

@@ -140,6 +140,7 @@ impl Server {
             namespace: None,
             server: "https://127.0.0.1:6443".to_owned(),
             request_timeout: None,
+            tempo: super::tempo::Tempo::default(),
         }
     }
 
