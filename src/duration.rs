@@ -82,7 +82,7 @@ pub(crate) fn format_seconds(seconds: i64) -> String {
 pub(crate) fn age(from: Option<Timestamp>, now: Timestamp) -> String {
     match from {
         None => "<unknown>".into(),
-        Some(from) => age_of(now.as_second() - from.as_second()),
+        Some(from) => age_of(now.as_second().saturating_sub(from.as_second())),
     }
 }
 

@@ -168,7 +168,7 @@ impl Liveness {
     }
 
     async fn beat(&self, client: &Client, path: &str) {
-        let pause = ASKED_AFTER.min(self.0.limit / 2);
+        let pause = ASKED_AFTER.min(self.0.limit.mul_f64(0.5));
         let answer = self.0.limit.saturating_sub(pause);
         loop {
             let quiet = self.state().heard.0.elapsed();
@@ -338,15 +338,18 @@ impl StreamLiveness {
     /// Records a failure that may pass.
     pub(super) fn fails(&self, reason: &str) {
         let mut state = self.all.state();
-        let lasted = state.broken.get(&self.id).is_some_and(|known| {
-            known.open.is_some_and(|open| open.elapsed() >= LASTING)
-        });
+        let lasted =
+            state.broken.get(&self.id).is_some_and(|known| known.open.is_some_and(|open| open.elapsed() >= LASTING));
         if lasted {
             state.broken.remove(&self.id);
         }
         let (resource, since) = (self.resource, now());
-        let broken =
-            state.broken.entry(self.id).or_insert_with(|| Broken { resource, since, reason: String::new(), open: None });
+        let broken = state.broken.entry(self.id).or_insert_with(|| Broken {
+            resource,
+            since,
+            reason: String::new(),
+            open: None,
+        });
         (broken.reason, broken.open) = (reason.to_owned(), None);
         self.all.tell(&state);
     }
@@ -355,7 +358,11 @@ impl StreamLiveness {
     pub(super) fn answered(&self, answer: &kube::Result<Response<Body>>, watches: bool) {
         match answer {
             Ok(response) if response.status().is_success() => {
-                if watches { self.opened() } else { self.works() }
+                if watches {
+                    self.opened()
+                } else {
+                    self.works()
+                }
             }
             // A lasting refusal is part of the result.
             Ok(response) if matches!(response.status().as_u16(), 401 | 403 | 404 | 410) => self.works(),

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use super::liveness::{Connection, Heartbeat, Liveness};
 use super::read::facts;
 use super::snapshot::{NamespaceFacts, Read, Snapshot};
-use super::watch_cache::{Feed, Outcome, stream};
 use super::watch::heartbeat_path;
+use super::watch_cache::{Feed, Outcome, stream};
 use super::{Cluster, Watch, WatchRequest};
 use crate::error::Result;
 

@@ -79,10 +79,17 @@ impl Cluster {
         let (of, namespace) = ((&client, liveness), request.namespace.as_str());
         let mut streams: SelectAll<BoxStream<'static, Change>> = SelectAll::new();
         streams.push(changes(stream(of, "pods", |client| Api::namespaced(client, namespace), None), Change::Pod));
-        streams.push(changes(stream(of, "persistentvolumeclaims", |client| Api::namespaced(client, namespace), None), Change::Claim));
-        streams.push(changes(stream(of, "statefulsets", |client| Api::namespaced(client, namespace), None), Change::StatefulSet));
+        streams.push(changes(
+            stream(of, "persistentvolumeclaims", |client| Api::namespaced(client, namespace), None),
+            Change::Claim,
+        ));
+        streams.push(changes(
+            stream(of, "statefulsets", |client| Api::namespaced(client, namespace), None),
+            Change::StatefulSet,
+        ));
         if request.events {
-            streams.push(changes(stream(of, "events", |client| Api::namespaced(client, namespace), None), Change::Event));
+            streams
+                .push(changes(stream(of, "events", |client| Api::namespaced(client, namespace), None), Change::Event));
         }
         if request.nodes {
             streams.push(changes(stream(of, "nodes", Api::all, None), Change::Node));

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 
-use crate::duration::after;
 use super::Answer;
 use super::connector::Connector;
 use super::kernel::Kernel;
@@ -15,6 +14,7 @@ use super::sql::{Sql, once_more};
 use super::sqlstate::Meaning;
 use super::statements::{Access, CANARY_PREFIX, MODULUS, Statement};
 use super::trouble::ProbeError;
+use crate::duration::after;
 
 /// Rows on plain PostgreSQL.
 const ROWS: u64 = 100;

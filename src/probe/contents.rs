@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use tokio_postgres::SimpleQueryRow;
 use tokio_postgres::error::SqlState;
 
-use crate::duration::after;
 use super::Answer;
 use super::baseline::{
     Baseline, Database, Digest, Listing, MOST_COUNTS, MOST_DATABASES, MOST_TABLES, RelationKind, SMALL, Table, Tables,
@@ -23,6 +22,7 @@ use super::sql::{Introduction, Sql, introduction, once_more};
 use super::sqlstate::Meaning;
 use super::statements::{Access, Counted, Statement};
 use super::trouble::ProbeError;
+use crate::duration::after;
 
 /// Longest time for counting in all databases together, or half of the time for everything if that is more.
 const COUNTING: Duration = Duration::from_secs(5);
@@ -140,7 +140,7 @@ impl<C: Connector> Sql<C> {
 
         let truncated = request.only.is_none() && total > names.len() as u64;
         let taken = Timestamp::now();
-        let counting = COUNTING.max(until.saturating_duration_since(Instant::now()) / 2);
+        let counting = COUNTING.max(until.saturating_duration_since(Instant::now()).mul_f64(0.5));
         let counting_ends = after(Instant::now(), counting).min(until);
         let who = &who;
         let looked = names.into_iter().map(|(oid, name)| async move {

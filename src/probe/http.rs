@@ -18,8 +18,8 @@ use super::no_page::{NoPage, NoPageKind};
 use super::page_access::{PageAccess, Shown};
 use super::page_stream;
 use super::trouble::ProbeError;
-use crate::duration::after;
 use crate::cluster::{Cluster, error_text};
+use crate::duration::after;
 use crate::storage::{self, Idle, Listed, Metrics, PageFacts, SafekeeperFacts};
 use crate::topology::layout::StatusEndpoint;
 

@@ -6,7 +6,6 @@ use tokio::time::Instant;
 
 use serde::Serialize;
 
-use crate::duration::after;
 use super::Answer;
 use super::connector::Connector;
 use super::kernel::Kernel;
@@ -15,6 +14,7 @@ use super::sql::{Reached, Sql};
 use super::sqlstate::Meaning;
 use super::statements::{Access, Statement};
 use super::trouble::ProbeError;
+use crate::duration::after;
 
 /// An instance of an MPP server, as its catalog has it (`gp_segment_configuration`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

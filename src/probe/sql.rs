@@ -11,8 +11,8 @@ use super::kernel::Kernel;
 use super::session::{Connection, Session, number, text};
 use super::statements::{Access, Statement};
 use super::trouble::ProbeError;
-use crate::duration::after;
 use crate::cluster::Cluster;
+use crate::duration::after;
 
 /// SQLSTATEs of an MPP server that lost one of its processes and has replaced it by the next attempt: "failed to
 /// acquire resources on one or more segments", and the internal error that may follow it.

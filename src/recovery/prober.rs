@@ -8,6 +8,7 @@
 use super::availability::{Attempt, AttemptOutcome, Availability, Downtime};
 use crate::cluster::Cluster;
 use crate::cluster::tunnel::{NoTunnel, Tunnel};
+use crate::duration::after;
 use crate::plan::{ProbeTarget, Probes};
 use crate::probe::sqlstate::Meaning;
 use crate::probe::{Login, Sql, SqlTarget};
@@ -267,7 +268,7 @@ impl<C: Connector> ProbeLoop<C> {
                 let took = started.elapsed();
                 self.fastest = Some(self.fastest.map_or(took, |fastest| fastest.min(took)));
             }
-            self.note(Attempt { started: started - self.clock, ended: self.clock.elapsed(), outcome });
+            self.note(Attempt { started: started.duration_since(self.clock), ended: self.clock.elapsed(), outcome });
             if last || !self.wait(started, answered).await {
                 return;
             }
@@ -288,7 +289,7 @@ impl<C: Connector> ProbeLoop<C> {
                 Pace::Running => self.every,
                 Pace::Closing => return !answered && paused_until.is_none(),
             };
-            let next = paused_until.into_iter().fold(started + every, Instant::max);
+            let next = paused_until.into_iter().fold(after(started, every), Instant::max);
             tokio::select! {
                 () = sleep_until(next) => return true,
                 changed = self.pace.changed() => if changed.is_err() { return false },
@@ -301,7 +302,7 @@ impl<C: Connector> Way<C> {
     async fn attempt(&self, deadline: Duration) -> AttemptOutcome {
         // A probe that takes long may wait for the API server: then that does not respond to others either.
         let mut control = pin!(async {
-            tokio::time::sleep(deadline / 2).await;
+            tokio::time::sleep(deadline.mul_f64(0.5)).await;
             (self.control)(deadline).await
         });
         let mut ping = pin!(self.sql.ping(deadline));

@@ -41,7 +41,9 @@ fn internal_error(place: &str, message: &str, resume: Option<&str>) -> Error {
     let error = Error::failure(format!("internal error{place}")).because(message);
     let error = match resume {
         Some(resume) => error
-            .because("the operation is unfinished: some of its changes may have been made; the command below finishes it")
+            .because(
+                "the operation is unfinished: some of its changes may have been made; the command below finishes it",
+            )
             .hint(resume),
         None => error,
     };
@@ -81,7 +83,8 @@ mod tests {
 
     #[test]
     fn a_panic_in_an_operation_prints_the_command_that_finishes_it() {
-        let printed = |resume: Option<&str>| error::error(&internal_error(" (src/x.rs:1)", "why", resume), Paint(false));
+        let printed =
+            |resume: Option<&str>| error::error(&internal_error(" (src/x.rs:1)", "why", resume), Paint(false));
         let resume = "kubectl synxdb failover a/p-0 --pod-uid u";
         assert_eq!(
             printed(Some(resume)),

@@ -3,7 +3,7 @@
 //! delay verification.
 
 use super::state::Executor;
-use crate::duration;
+use crate::duration::{self, after};
 use crate::plan::settle_time;
 use crate::recovery::events::{Ending, Event, Phase, PhaseEnd};
 use crate::recovery::goal::{self, Progress};
@@ -130,7 +130,7 @@ impl Executor<'_, '_> {
     ) -> Result<(), Ending> {
         let phase = Phase::Verify;
         let settling = wake.is_some();
-        let wake = wake.unwrap_or_else(|| Instant::now() + *pause);
+        let wake = wake.unwrap_or_else(|| after(Instant::now(), *pause));
         tokio::select! {
             biased;
             () = self.run.interrupt.cancelled() => Err(self.failed(phase, "interrupted".into(), Ending::Interrupted)),
@@ -143,7 +143,7 @@ impl Executor<'_, '_> {
                 if !settling {
                     // Days, if there is much to fetch.
                     let longest = if self.catching_up.is_some() { CATCHING_UP_PAUSE } else { LONGEST_PAUSE };
-                    *pause = (*pause * 2).min(longest);
+                    *pause = pause.saturating_mul(2).min(longest);
                 }
                 Ok(())
             }

@@ -92,7 +92,9 @@ impl Executor<'_, '_> {
                 self.carries(volume, uid, &written);
                 let reservation = Reservation { volume, uid, namespace, claim, released_by };
                 let written = match written {
-                    Ok(Written::Done { .. }) => self.reporting(phase, cluster.reserve_volume(&reservation, false)).await,
+                    Ok(Written::Done { .. }) => {
+                        self.reporting(phase, cluster.reserve_volume(&reservation, false)).await
+                    }
                     other => other,
                 };
                 (format!("volume {volume}"), written)
