@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A text that is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +53,14 @@ fn parse_with(text: &str, units: &[(&str, f64)]) -> Result<Duration, NotADuratio
     if text.is_empty() { Err(not_one()) } else { Ok(total) }
 }
 
+/// Returns the moment that lies this long after `now`, or one in the far future if no clock reaches so far: durations come
+/// from servers and from the command line, and adding them must not fail.
+pub(crate) fn after(now: Instant, wait: Duration) -> Instant {
+    // As tokio's own timers do: some 30 years, which every platform's clock can represent.
+    const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
+    now.checked_add(wait).or_else(|| now.checked_add(FAR)).unwrap_or(now)
+}
+
 /// Returns a duration as every text here has it, in two units at most: `697 ms`, `12.4 s`, `3m 21s`, `2h 5m`, `1d 3h`. A
 /// decimal or a second unit of zero is left out (`5 s`, `3m`).
 pub(crate) fn format(time: Duration) -> String {
@@ -87,7 +96,7 @@ pub(crate) fn format_seconds(seconds: i64) -> String {
 pub(crate) fn age(from: Option<Timestamp>, now: Timestamp) -> String {
     match from {
         None => "<unknown>".into(),
-        Some(from) => age_of(now.as_second() - from.as_second()),
+        Some(from) => age_of(now.as_second().saturating_sub(from.as_second())),
     }
 }
 
@@ -179,6 +188,15 @@ mod tests {
         // One that does not fit, and two that do and together do not.
         for text in ["99999999999999999999h", "18446744073709551615", "18446744073709549568s18446744073709549568s"] {
             assert_eq!(parse(text).is_ok(), text.parse::<u64>().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_wait_is_too_long_for_the_clock() {
+        let now = Instant::now();
+        assert_eq!(after(now, Duration::from_secs(5)) - now, Duration::from_secs(5));
+        for wait in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_secs(i64::MAX as u64)] {
+            assert!(after(now, wait) - now > Duration::from_secs(86_400 * 365), "{wait:?}");
         }
     }
 

@@ -23,6 +23,9 @@
 //! The practice cluster is a crate of its own (`crates/practice-cluster`), which imports none of them; the commands alone
 //! import it, where the feature `sandbox` is on.
 
+// Additions of times and durations, which panic on overflow: see `duration::after`. Integers are allowed (clippy.toml).
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 pub(crate) mod api_version;
 pub mod cli;
 pub mod cluster;

@@ -85,7 +85,8 @@ pub struct Global {
     /// Group to impersonate; may be repeated
     #[arg(long, global = true, value_name = "GROUP", action = ArgAction::Append, help_heading = KUBECTL)]
     pub as_group: Vec<String>,
-    /// Timeout for a single API request: 5s, 1m, or 0 for no limit
+    /// Timeout for a single API request, such as 5s or 1m; 0 for no limit [default: 2s for status, 5s for what other
+    /// commands read, 30s for changes]
     #[arg(long, global = true, value_name = "TIME", help_heading = KUBECTL)]
     pub request_timeout: Option<String>,
     /// Server name to verify the API server's certificate against

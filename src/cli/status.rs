@@ -32,8 +32,9 @@ Examples:
   kubectl synxdb status -o jsonpath='{.members.ready}/{.members.total}{\"\\n\"}'
   kubectl synxdb status --no-headers | awk '$5 != \"Running\"'
 
-With -w it runs until Ctrl-C, and the exit code reflects the last state. Whatever
-cannot be read within 2 seconds is shown as <unknown>, with the reason.")]
+With -w it runs until Ctrl-C, and the exit code reflects the last state, which is
+unknown (8) while the API server does not respond. Whatever cannot be read within
+2 seconds (--request-timeout) is shown as <unknown>, with the reason.")]
 pub struct StatusArgs {
     /// Pods, NAMESPACE/POD, workloads or components to show [default: all]
     #[arg(value_name = "TARGET", add = Names::Targets)]

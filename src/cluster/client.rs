@@ -11,6 +11,10 @@ use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder};
 
+/// Bytes read of a response at once, and the largest head of a response. Without it, a server that sends `100 Continue`
+/// without end keeps hyper busy for minutes, during which no time limit passes.
+const READ_AT_ONCE: usize = 32 << 10;
+
 /// Returns a client for the cluster that `config` names, without retries and without a request log.
 ///
 /// # Errors
@@ -24,7 +28,9 @@ pub(super) fn of(config: Config) -> kube::Result<Client> {
     tcp.set_nodelay(true);
     let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
     connector.set_connect_timeout(config.connect_timeout);
-    let requests = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(connector);
+    let requests = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .http1_max_buf_size(READ_AT_ONCE)
+        .build::<_, Body>(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)

@@ -11,11 +11,15 @@ use super::credential::{Credential, Plugin};
 use super::failure::error_text;
 use super::options::{ConnectOptions, Environment};
 use super::request_errors::PluginFailed;
+use super::tempo::Tempo;
 use super::{Cluster, client, kubeconfig, transport};
 use crate::error::{Error, Result};
 
-/// Longest time for connecting: host name, TCP and TLS together.
+/// Longest time for connecting without `--request-timeout`: host name, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// What counts as no limit: `--request-timeout=0`, and everything longer.
+const NO_LIMIT: Duration = Duration::from_secs(86_400);
 
 /// Longest time for a request without `--request-timeout`, so that nothing hangs. kubectl's own default is no limit.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -48,13 +52,11 @@ impl Cluster {
             let signer = Credential::new(plugin, &issued).map_err(|failed| plugin_error(&context, failed))?;
             credential = Some(Arc::new(signer));
         }
-        let request_timeout = match options.request_timeout {
-            None => Some(REQUEST),
-            Some(Duration::ZERO) => None,
-            Some(limit) => Some(limit),
-        };
+        // A day is no limit, and can be added to any time.
+        let request_timeout =
+            options.request_timeout.map(|limit| if limit.is_zero() { NO_LIMIT } else { limit.min(NO_LIMIT) });
         let mut config = resolved.config;
-        config.connect_timeout = Some(request_timeout.map_or(CONNECT, |limit| limit.min(CONNECT)));
+        config.connect_timeout = Some(request_timeout.unwrap_or(CONNECT));
         // The transport retries: kube's own retries would exceed every deadline.
         config.default_retry = false;
         let agent = concat!("kubectl-synxdb/", env!("CARGO_PKG_VERSION"));
@@ -66,11 +68,12 @@ impl Cluster {
             .map_err(|error| Error::failure("cannot prepare the connection").because_of(error))?;
         let client: Client = built.map_err(|error| not_prepared(&context, &error))?;
         Ok(Self {
-            client: transport::wrap(client, request_timeout, credential),
+            client: transport::wrap(client, Some(request_timeout.unwrap_or(REQUEST)), credential),
             context,
             namespace: resolved.namespace,
             server,
             request_timeout,
+            tempo: Tempo::default(),
         })
     }
 }

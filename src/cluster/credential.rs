@@ -246,7 +246,7 @@ impl Credential {
     /// Adds `Authorization`, and returns what was added.
     pub(super) async fn sign(&self, request: &mut Request<Body>) -> Result<Option<HeaderValue>, PluginFailed> {
         let mut current = self.current.lock().await;
-        if current.expires.is_some_and(|expires| Timestamp::now() + EARLY >= expires) {
+        if current.expires.is_some_and(|expires| expires.duration_since(Timestamp::now()) <= EARLY) {
             self.run(&mut current).await?;
         }
         if let Some(header) = &current.header {
@@ -265,7 +265,7 @@ impl Credential {
         if current.header.as_ref() != used {
             return Ok(true);
         }
-        if current.issued_at + RENEWAL > Timestamp::now() {
+        if Timestamp::now().duration_since(current.issued_at) < RENEWAL {
             return Ok(false);
         }
         self.run(&mut current).await?;

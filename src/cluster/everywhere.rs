@@ -35,7 +35,7 @@ impl Cluster {
     where
         K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
-        let deadline = self.at_most(deadline);
+        let deadline = self.limit(deadline);
         let api: Api<K> = Api::all(self.client());
         let answer = match tokio::time::timeout(deadline, api.list_metadata(&selected.at("0"))).await {
             Ok(answer) => answer.map_err(Failure::of),

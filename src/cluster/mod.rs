@@ -4,7 +4,8 @@
 //! - `everywhere`: what there is in all namespaces, by metadata
 //! - `observe`: what a layout can be learned from
 //! - `read`: one parallel wave of lists -> `snapshot::Snapshot`; `permission`: what the user may do
-//! - `watch`: the same, kept up to date; `multi_watch`: several namespaces
+//! - `watch`: the same, kept up to date; `multi_watch`: several namespaces; `liveness`: whether the server still responds;
+//!   `watch_pace`: how often a watch is opened
 //! - `write`: the few mutations, each with a precondition; `annotations`: several annotations of a volume in one
 //! - `lease_lock`: the `lease` that prevents other failovers in the same namespace
 //! - `tunnel`: a stream to a pod's port; `forward`: many of them behind a `listener`, to the current pod
@@ -30,6 +31,7 @@ mod kubeconfig_names;
 pub(crate) mod lease;
 pub(crate) mod lease_lock;
 pub(crate) mod listener;
+mod liveness;
 pub(crate) mod multi_watch;
 pub(crate) mod observe;
 mod options;
@@ -43,11 +45,13 @@ pub(crate) mod read;
 mod request_errors;
 mod secret;
 pub mod snapshot;
+mod tempo;
 mod transport;
 pub(crate) mod tries;
 pub(crate) mod tunnel;
 pub(crate) mod watch;
 mod watch_cache;
+mod watch_pace;
 pub(crate) mod write;
 
 #[cfg(test)]
@@ -59,6 +63,7 @@ pub use handle::Cluster;
 pub use kubeconfig_names::{ContextEntry, Entries};
 pub use lease::{Holder, LEASE, LeaseState};
 pub use lease_lock::{LeaseGuard, LeaseRequest, ObservedLease};
+pub use liveness::{Connection, Outage, OutageKind};
 pub use multi_watch::Survey;
 pub use options::{ConnectOptions, Environment, parse_request_timeout};
 pub use permission::{Allowed, Permission};
@@ -66,5 +71,5 @@ pub use read::{Freshness, ReadRequest};
 pub use secret::SecretValue;
 pub use tries::{Trial, Tried};
 pub use tunnel::Tunnel;
-pub use watch::{Connection, Watch, WatchRequest};
+pub use watch::{Watch, WatchRequest};
 pub use write::Written;

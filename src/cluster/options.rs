@@ -32,7 +32,8 @@ pub struct ConnectOptions {
     pub as_uid: Option<String>,
     /// `--as-group`, any number of times.
     pub as_groups: Vec<String>,
-    /// `--request-timeout`, for every request but watches and tunnels; zero is no limit, `None` is 30 seconds.
+    /// `--request-timeout`, for every request; for watches and tunnels until they are open. Zero is no limit, `None` the
+    /// default of each kind of request.
     pub request_timeout: Option<Duration>,
     /// `--tls-server-name`.
     pub tls_server_name: Option<String>,

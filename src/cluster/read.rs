@@ -72,7 +72,8 @@ impl Default for ReadRequest {
 pub(super) struct Wave<'a> {
     cluster: &'a Cluster,
     freshness: Freshness,
-    deadline: Duration,
+    /// The time limit of each source while others respond.
+    share: Duration,
     permits: Semaphore,
 }
 
@@ -118,7 +119,7 @@ impl Cluster {
 
     /// Reads the namespace of this name, if it exists: for users who may not list all.
     pub async fn namespace_named(&self, name: &str, deadline: Duration) -> Read<Option<NamespaceFacts>> {
-        let deadline = self.at_most(deadline);
+        let deadline = self.limit(deadline);
         let api: Api<Namespace> = Api::all(self.client());
         let answer = match tokio::time::timeout(deadline, api.get_opt(name)).await {
             Ok(answer) => answer.map_err(Failure::of),
@@ -138,7 +139,7 @@ impl Cluster {
     }
 
     pub(super) fn wave(&self, freshness: Freshness, deadline: Duration) -> Wave<'_> {
-        Wave { cluster: self, freshness, deadline: self.at_most(deadline), permits: Semaphore::new(AT_ONCE) }
+        Wave { cluster: self, freshness, share: deadline, permits: Semaphore::new(AT_ONCE) }
     }
 }
 
@@ -190,9 +191,10 @@ impl Wave<'_> {
     {
         // Waiting for a turn is not the source's fault, so the deadline starts after it. The semaphore is never closed.
         let _turn = self.permits.acquire().await;
-        let answer = match tokio::time::timeout(self.deadline, pages(&api, selected, self.freshness)).await {
+        let limits = (self.share, self.cluster.limit(self.share));
+        let answer = match self.cluster.tempo.limited(limits, pages(&api, selected, self.freshness)).await {
             Ok(answer) => answer.map_err(Failure::of),
-            Err(_) => Err(Failure::timed_out(self.deadline)),
+            Err(after) => Err(Failure::timed_out(after)),
         };
         match answer {
             Ok(mut items) => {

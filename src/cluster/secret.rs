@@ -42,7 +42,7 @@ impl Cluster {
         key: &str,
         deadline: Duration,
     ) -> Result<SecretValue> {
-        let deadline = self.at_most(deadline);
+        let deadline = self.limit(deadline);
         let api: Api<Secret> = Api::namespaced(self.client(), namespace);
         let answer = match tokio::time::timeout(deadline, api.get(name)).await {
             Ok(answer) => answer.map_err(Failure::of),

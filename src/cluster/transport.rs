@@ -18,6 +18,7 @@ use super::body_limit::{LARGEST_ANSWER, LONGEST_LINE, Within, collect_limited, l
 use super::credential::Credential;
 use super::failure;
 use super::request_errors::DeadlinePassed;
+use crate::duration::after;
 
 /// Longest time until a watch or a tunnel gets its response if there is no `--request-timeout`.
 const STREAM_ANSWER: Duration = Duration::from_secs(30);
@@ -31,6 +32,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long after its time a watch is given up.
 const OVERDUE: Duration = Duration::from_secs(5);
 
+/// The longest pause that a server may ask for. Whoever asks for more is not going to respond to this command: its
+/// response is reported instead.
+const LONGEST_REQUESTED: Duration = Duration::from_secs(60);
+
 /// Retries if the server asks to try again later.
 const BUSY: u32 = 4;
 
@@ -40,7 +45,11 @@ const BROKEN: u32 = 1;
 /// Returns the pause before the `attempt`-th retry (from 0): doubling, at most 2 s, and randomly shortened by up to
 /// half, so that several clients do not return together.
 pub(super) fn pause(attempt: u32) -> Duration {
-    let whole = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
+    varied(FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE))
+}
+
+/// Returns a pause that is randomly shortened by up to half.
+pub(super) fn varied(whole: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish() % 500;
     whole.mul_f64(0.5 + random as f64 / 1000.0)
 }
@@ -77,8 +86,8 @@ async fn bounded(
     request: Request<Body>,
 ) -> Result<Response<Within>, BoxError> {
     let streams = is_stream(&request);
-    let limit = if streams { Some(limit.unwrap_or(STREAM_ANSWER).max(STREAM_ANSWER)) } else { limit };
-    let ends = limit.map(|limit| Instant::now() + limit);
+    let limit = if streams { Some(limit.unwrap_or(STREAM_ANSWER)) } else { limit };
+    let ends = limit.map(|limit| after(Instant::now(), limit));
     let lives = lives(&request);
     let work = async {
         let response = persistent(&inner, credential.as_deref(), ends, request).await?;
@@ -115,7 +124,8 @@ async fn persistent(
         let asked = answer.as_ref().ok().and_then(retry_after);
         let wait = asked.unwrap_or_else(|| pause(attempt));
         // A response that has arrived is worth more than a deadline that passes while waiting.
-        if ends.is_some_and(|ends| Instant::now() + wait >= ends) {
+        let until = after(Instant::now(), wait);
+        if wait > LONGEST_REQUESTED || ends.is_some_and(|ends| until >= ends) {
             return answer;
         }
         tokio::time::sleep(wait).await;
@@ -185,9 +195,15 @@ fn changes_nothing(request: &Request<Body>) -> bool {
     request.method() == Method::GET || reviews
 }
 
+/// Returns the pause that a response asks for, in either form of RFC 9110: seconds, however many, or a date. A date in
+/// the past is no pause; anything else counts as absent.
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default())
 }
 
 fn copy(request: &Request<Body>) -> Option<Request<Body>> {
@@ -204,7 +220,7 @@ fn is_stream(request: &Request<Body>) -> bool {
     is_watch(request) || request.headers().contains_key(UPGRADE)
 }
 
-fn is_watch(request: &Request<Body>) -> bool {
+pub(super) fn is_watch(request: &Request<Body>) -> bool {
     request.uri().query().unwrap_or("").split('&').any(|pair| pair == "watch=true" || pair == "watch=1")
 }
 
@@ -213,7 +229,7 @@ fn is_watch(request: &Request<Body>) -> bool {
 fn lives(request: &Request<Body>) -> Option<Duration> {
     let query = request.uri().query().filter(|_| is_stream(request))?;
     let seconds = query.split('&').find_map(|pair| pair.strip_prefix("timeoutSeconds="))?.parse().ok()?;
-    Some(Duration::from_secs(seconds) + OVERDUE)
+    Some(Duration::from_secs(seconds).saturating_add(OVERDUE))
 }
 
 /// A body that ends at the latest then, if there is a limit.
@@ -265,6 +281,66 @@ mod tests {
         assert!(client.request_text(get("/api/v1/pods")).await.unwrap().contains("ok"));
         assert!(started.elapsed() >= Duration::from_secs(1));
         assert_eq!(server.requests().len(), 2);
+    }
+
+    /// Both forms of RFC 9110. No number and no date is too large, and what is neither counts as absent.
+    #[test]
+    fn a_requested_pause_is_seconds_or_a_date() {
+        let read = |text: &[u8]| {
+            let mut response = Response::new(Body::empty());
+            response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_bytes(text).unwrap());
+            retry_after(&response)
+        };
+        for (text, expected) in [
+            ("0", Some(0)),
+            (" 7 ", Some(7)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("99999999999999999999999999", Some(u64::MAX)),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("+5", None),
+            ("", None),
+            ("soon", None),
+            ("Fri, 99 Dec 1999 23:59:59 GMT", None),
+        ] {
+            assert_eq!(read(text.as_bytes()), expected.map(Duration::from_secs), "{text}");
+        }
+        assert!(read(b"Thu, 30 Dec 9999 12:00:00 GMT").unwrap() > Duration::from_secs(86_400 * 365));
+        let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(20);
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&soon).unwrap();
+        let pause = read(date.as_bytes()).unwrap();
+        assert!(pause > Duration::from_secs(10) && pause <= Duration::from_secs(20), "{date}: {pause:?}");
+        assert_eq!(read(b"\xff\xfe"), None);
+    }
+
+    proptest::proptest! {
+        /// Nothing that a server can send makes the program panic or wait longer than a minute for another attempt.
+        #[test]
+        fn no_header_is_waited_for_too_long(header in proptest::collection::vec(0x20u8..=0xff, 0..40), digits: u128) {
+            for text in [header, digits.to_string().into_bytes(), format!("{}", u64::MAX).into_bytes()] {
+                let Ok(value) = http::HeaderValue::from_bytes(&text) else { continue };
+                let mut response = Response::new(Body::empty());
+                response.headers_mut().insert(RETRY_AFTER, value);
+                let pause = retry_after(&response);
+                let until = after(Instant::now(), pause.unwrap_or_default());
+                proptest::prop_assert!(until >= Instant::now() || pause.is_none_or(|pause| pause.is_zero()));
+            }
+        }
+    }
+
+    /// With and without a limit: a server that wants to be left alone for years is not waited for.
+    #[tokio::test]
+    async fn a_pause_of_years_is_an_answer() {
+        for requested in ["18446744073709551615", "9223372036854775807", "61", "Thu, 30 Dec 9999 12:00:00 GMT"] {
+            for limit in [None, Some(Duration::MAX), Some(Duration::from_secs(86_400))] {
+                let server = Server::new(move |_| Reply::status(429, "later").with_header("retry-after", requested));
+                let client = wrap(server.client(), limit, None);
+                let error = client.request_text(get("/api/v1/pods")).await.unwrap_err();
+                assert!(matches!(error, kube::Error::Api(status) if status.code == 429), "{requested}");
+                assert_eq!(server.requests().len(), 1, "{requested}");
+            }
+        }
     }
 
     #[tokio::test]

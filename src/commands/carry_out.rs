@@ -17,7 +17,7 @@ use crate::recovery::executor::{Run, run};
 use crate::recovery::prover::Stored;
 use crate::recovery::{Availability, Ending, Phase, PhaseEnd, RunResult};
 use crate::render::progress::Progress;
-use crate::render::{outcome as account, plan as planned, structured};
+use crate::render::{InProgress, outcome as account, plan as planned, structured};
 use crate::suggestion::{SuggestedCommand, Suggestion, plugin};
 use crate::topology::Role;
 use jiff::Timestamp;
@@ -72,6 +72,7 @@ pub(super) async fn carry_out(
     let mut progress = Progress::new(context.screen, &args.output, &plan.act);
     watch.catch_up();
     prober.begin();
+    let in_progress = InProgress::begin(resume);
     let mut outcome = run(
         Run {
             plan: &plan,
@@ -131,6 +132,7 @@ pub(super) async fn carry_out(
         outcome.undo = next.command().cloned();
     }
     report(context, args, &plan, &outcome, (&next, (!finished).then_some(resume)))?;
+    drop(in_progress);
     // Only now: the result is current, and does not wait for this.
     if let (Ending::Recovered, Some(whose), Some(evidence)) = (&outcome.ending, whose, found.evidence) {
         store(cluster, [(whose, evidence)], taken).await.warn(context);

@@ -74,5 +74,9 @@ pub(super) async fn history(context: &Context, args: &HistoryArgs) -> Result<Exi
         Output::Text => words::history(&entries, &past.gaps, now, paint),
     };
     context.screen.result(&text);
+    // These forms have no place for it.
+    if args.output == Output::Name || (args.output.is_for_people() && args.no_headers) {
+        context.screen.note(&words::unknown(&past.gaps));
+    }
     Ok(if past.gaps.is_empty() { Exit::Yes } else { Exit::Degraded })
 }

@@ -52,7 +52,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         page_token: page_token.for_members_of(&topology),
         database: args.database.clone(),
         canary: (!args.read_only).then(|| format!("verify_{}", uuid::Uuid::new_v4().simple())),
-        deadline: QUESTION,
+        deadline: cluster.lengthened(QUESTION),
         before: against.as_ref().map(|saved| saved.members.clone()).unwrap_or_default(),
     };
     let Inspection { mut checks, evidence, catalog_only } = query(context, &cluster, &asked, &options).await;

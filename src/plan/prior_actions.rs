@@ -323,7 +323,7 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<PlanCheck> {
             if since > JUST_NOW {
                 return None;
             }
-            if -since > SKEW {
+            if since < SKEW.checked_neg().unwrap_or(SignedDuration::MIN) {
                 let when = last.finished.as_deref().unwrap_or_default();
                 let why = format!("{} ended in the future ({when}): clock skew, or a forged record", last.id);
                 return Some(warn(id, why));

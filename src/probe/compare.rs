@@ -188,7 +188,7 @@ pub fn compare(before: &Baseline, after: &Baseline) -> Comparison {
         }
     }
     if let (Some(total), Some(after)) = (before.total, after.total)
-        && total > after + missing
+        && total > after.saturating_add(missing)
         && before.truncated
     {
         comparison.missing.push(Missing::FewerDatabases { before: total, after });
@@ -303,7 +303,9 @@ impl Comparison {
             }
         }
         // A baseline of an earlier version has only the number of tables.
-        if before.totals.is_empty() && before.total > after.total + named.values().sum::<u64>() {
+        if before.totals.is_empty()
+            && before.total > named.values().fold(after.total, |all, one| all.saturating_add(*one))
+        {
             fewer = true;
             self.missing.push(Missing::FewerTables {
                 database: database.to_owned(),
@@ -312,7 +314,11 @@ impl Comparison {
                 after: after.total,
             });
         }
-        let all = if before.totals.is_empty() { before.total } else { before.totals.values().sum() };
+        let all = if before.totals.is_empty() {
+            before.total
+        } else {
+            before.totals.values().fold(0_u64, |all, one| all.saturating_add(*one))
+        };
         match (&before.digest, &after.digest_then) {
             _ if fewer || !named.is_empty() => {}
             (Some(then), Some(now)) if then == now && then.relations == all => {

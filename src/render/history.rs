@@ -31,18 +31,24 @@ pub(crate) fn history(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Pa
 }
 
 fn headline(entries: &[Entry], gaps: &[Gap], paint: Paint) -> String {
-    let mut text = if entries.is_empty() {
+    let mut text = if entries.is_empty() && gaps.is_empty() {
         "No operations recorded\n".to_owned()
+    } else if entries.is_empty() {
+        // Records that could not be read may exist.
+        format!("{}\n", paint.warn("Past operations unknown"))
     } else {
         let undoable = entries.iter().filter(|entry| entry.can_be_undone()).count();
         let kept = retained_volumes(entries);
         let kept = if kept == 0 { String::new() } else { format!(", {} retained", counted(kept, "volume")) };
         format!("{}, {undoable} can be undone{kept}\n", paint.strong(counted(entries.len(), "operation")))
     };
-    for gap in gaps {
-        text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.part, gap.why)));
-    }
+    text.push_str(&unknown(gaps));
     text
+}
+
+/// Renders what could not be read, one per line.
+pub(crate) fn unknown(gaps: &[Gap]) -> String {
+    gaps.iter().map(|gap| wrapped("  unknown: ", &format!("{}: {}", gap.part, gap.why))).collect()
 }
 
 /// Returns the entries by namespace, the one with the newest first, and within each the newest first.

@@ -40,5 +40,6 @@ pub use self::sanitize::{is_harmful, sanitize_line};
 pub use paint::Paint;
 pub use screen::Screen;
 pub(crate) use suggestion::suggestion;
+pub(crate) use trace::InProgress;
 pub use trace::{is_traced, on_panic, trace};
 pub use wrap::{COLUMNS, wrapped, wrapped_at};

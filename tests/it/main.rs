@@ -24,6 +24,8 @@ mod forged;
 mod generated;
 mod glossary;
 #[cfg(target_os = "linux")]
+mod hostile_api;
+#[cfg(target_os = "linux")]
 mod hostile_memory;
 mod killed;
 mod layers;
@@ -38,6 +40,7 @@ mod same_cluster;
 mod sandbox_command;
 mod security_page;
 mod setup;
+mod sick_api;
 mod status;
 mod stored_baseline;
 mod undo;

@@ -102,7 +102,7 @@ fn idle(context: &CheckContext<'_>, name: &str, set: &Workload) -> Option<String
     if set.covers(ordinal) {
         return None;
     }
-    let (first, last) = (set.first, set.first.saturating_add(set.replicas) - 1);
+    let (first, last) = (set.first, set.first.saturating_add(set.replicas).saturating_sub(1));
     let wants = match set.replicas {
         ..=0 => format!("StatefulSet {name} is scaled to 0"),
         1 => format!("StatefulSet {name} has 1 replica, {name}-{first}"),
