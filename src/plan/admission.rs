@@ -245,6 +245,8 @@ mod tests {
         assert_eq!((step[0].verdict, step[0].overridden), (PlanVerdict::Block, false));
         let creation = admission(&denied(Attempt::Creation), &[], &quota("1"), &allowed);
         assert_eq!((creation[0].verdict, creation[0].overridden), (PlanVerdict::Warn, true));
+        // Which override it is, is on record.
+        assert_eq!(creation[0].allow, Some(Allow::RefusedReplacement));
     }
 
     #[test]

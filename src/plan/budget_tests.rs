@@ -230,3 +230,26 @@ fn what_a_later_version_wrote_stays_in_a_trimmed_record() {
     let trimmed: Value = serde_json::from_str(&after[&super::super::annotation("f1")]).unwrap();
     assert_eq!((&trimmed["fromLater"], &trimmed["baselineLost"]), (&json!(7), &json!("trimmed")));
 }
+
+/// An operation that is still open is never removed, however long its record: the current record gives up its baseline
+/// first, and its manifest only if that is not enough.
+#[test]
+fn the_current_record_gives_way_to_one_that_is_still_open() {
+    let open = |bytes: usize| {
+        let mut open = serde_json::to_value(failover("open", 0, RecordedOutcome::Unfinished)).unwrap();
+        open["claims"][0]["manifest"] = Value::Null;
+        open["fromLater"] = "x".repeat(bytes).into();
+        BTreeMap::from([(super::super::annotation("open"), open.to_string())])
+    };
+    let current = with_baseline(failover("f2", 1, RecordedOutcome::Recovered), 100_000);
+    for (bytes, manifest) in [(180_000, true), (MOST - LEFT - 700, false)] {
+        let before = open(bytes);
+        let fit = fit(&current, VOLUME, &before).unwrap();
+        assert_eq!((fit.changes.len(), fit.trimmed, fit.lost), (1, Trimmed::default(), true), "{bytes}");
+        let after = applied(before.clone(), &fit);
+        assert!(before.iter().all(|(key, value)| after.get(key) == Some(value)));
+        let record = read(&after, "f2");
+        assert_eq!(record.baseline_lost, Some(BaselineLoss::TooLarge));
+        assert_eq!(record.claims[0].manifest.is_some(), manifest, "{bytes}");
+    }
+}

@@ -83,16 +83,44 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
     assert_eq!(text, serde_json::json!({"state": "loginRejected", "reason": reason()}));
 }
 
+/// Without a baseline the data of a storage component is compared with the other ones, and that of a database with nothing.
+#[test]
+fn what_a_storage_component_without_a_baseline_is_compared_with_is_told() {
+    let storage = "
+namespace: synxdb-system
+sets: [{name: safekeeper, replicas: 1, templates: [data]}, {name: pageserver, replicas: 1, templates: [data]}]
+pods:
+- {name: safekeeper-0, set: safekeeper, ready: true, claims: [data-safekeeper-0]}
+- {name: pageserver-0, set: pageserver, ready: true, claims: [data-pageserver-0]}
+claims: [{name: data-safekeeper-0, volume: pv-1}, {name: data-pageserver-0, volume: pv-2}]
+";
+    for (yaml, pod, expected) in [
+        (storage, "safekeeper-0", "it will be compared with the other storage components only"),
+        (storage, "pageserver-0", "it will be compared with the other storage components only"),
+        (ACCOUNT, "wh9527-0", "its data will not be verified"),
+    ] {
+        let none = ComparedWith::Nothing { reason: "none is stored".into() };
+        let plan = without_word_of((yaml, pod), Before::NotAsked, none, &request());
+        let check = plan.checks.iter().find(|check| check.id == PlanCheckId::Baseline).unwrap();
+        assert_eq!(check.verdict, PlanVerdict::Warn);
+        assert!(check.reason.ends_with(expected), "{pod}: {}", check.reason);
+    }
+}
+
 /// A plan for a member that says nothing of what it holds.
 fn without_its_word(before: Before, baseline: ComparedWith, accept_missing: &[&str]) -> Plan {
-    let topology = build(&snapshot(&[ACCOUNT]), &Layout::shipped().unwrap());
-    let member = topology.members().find(|member| member.name == "wh9527-0").unwrap();
     let accept_missing = accept_missing.iter().map(|name| (*name).to_owned()).collect();
     let request = Request { user: Some("auditor".into()), accept_missing, ..request() };
+    without_word_of((ACCOUNT, "wh9527-0"), before, baseline, &request)
+}
+
+fn without_word_of((yaml, pod): (&str, &str), before: Before, baseline: ComparedWith, request: &Request) -> Plan {
+    let topology = build(&snapshot(&[yaml]), &Layout::shipped().unwrap());
+    let member = topology.members().find(|member| member.name == pod).unwrap();
     plan(Inputs {
         topology: &topology,
         member,
-        request: &request,
+        request,
         rights: &[],
         before,
         baseline,

@@ -128,3 +128,28 @@ fn a_bad_layout_says_what_is_bad() {
     let error = Layout::parse(&misplaced).unwrap_err();
     assert_eq!(error.what, "the layout sets remoteStorage for a safekeeper");
 }
+
+/// The pods of all namespaces are searched by one label: the component's if the layout names it.
+#[test]
+fn pods_are_found_by_the_first_label_that_is_named() {
+    let named = |name: &str| Some(name.to_owned());
+    let labels = |component, warehouse, instance| LabelKeys { component, warehouse, instance };
+    assert_eq!(labels(named("c"), named("w"), named("i")).any(), Some("c"));
+    assert_eq!(labels(None, named("w"), named("i")).any(), Some("w"));
+    assert_eq!(labels(None, None, named("i")).any(), Some("i"));
+    assert_eq!(LabelKeys::default().any(), None);
+}
+
+/// If the first database accepts no session, the one that must exist is tried, and then the server's own.
+#[test]
+fn the_databases_to_log_in_to_are_tried_in_order() {
+    let endpoint = |login: Option<&str>| SqlEndpoint {
+        port: 5432,
+        user: "gpadmin".into(),
+        database: "cloudmeta".into(),
+        login_database: login.map(str::to_owned),
+    };
+    let then = vec!["cloudmeta".to_owned(), "postgres".to_owned()];
+    assert_eq!(endpoint(None).logins(), ("postgres".to_owned(), then.clone()));
+    assert_eq!(endpoint(Some("admin")).logins(), ("admin".to_owned(), then));
+}

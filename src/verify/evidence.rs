@@ -467,4 +467,29 @@ mod tests {
         let compared = difference(&server, &empty());
         assert!(compared.missing.is_empty() && compared.unknown.len() == 1, "{compared:?}");
     }
+
+    /// The kind decides what a status endpoint's report is compared by; everything else is asked by SQL or not at all.
+    #[test]
+    fn safekeepers_and_pageservers_alone_are_storage() {
+        use crate::topology::layout::Role;
+        assert_eq!(storage_kind(Role::Safekeeper), Some(storage::StorageKind::Safekeeper));
+        assert_eq!(storage_kind(Role::Pageserver), Some(storage::StorageKind::Pageserver));
+        for role in [Role::StorageController, Role::StorageBroker, Role::WarehouseNode, Role::Coordinator] {
+            assert_eq!(storage_kind(role), None, "{role:?}");
+        }
+    }
+
+    /// With one database requested, only that one is compared: the others were not read.
+    #[test]
+    fn the_part_about_one_database_is_that_database_alone() {
+        let listing = || crate::probe::baseline::Listing::Unknown("why".to_owned());
+        let both = Evidence::Sql(baseline(vec![("a", listing()), ("b", listing())]));
+        let names = |evidence: Evidence| match evidence {
+            Evidence::Sql(baseline) => baseline.databases.into_iter().map(|database| database.name).collect::<Vec<_>>(),
+            Evidence::Page(_) => panic!("a page"),
+        };
+        assert_eq!(names(both.clone().of_database("b")), ["b"]);
+        assert!(names(both.of_database("c")).is_empty());
+        assert_eq!(safekeeper(9, 9).of_database("b"), safekeeper(9, 9));
+    }
 }

@@ -284,3 +284,36 @@ fn other_bytes_of_the_same_wal_are_a_failure_and_unknown_ones_are_unknown() {
     assert_eq!((older.verdict, older.lines.len()), (Passed, 1));
     assert!(!older.reason.contains("everywhere"), "{older:?}");
 }
+
+/// An endpoint that refuses is a failure; one that may respond yet, or answers in another way, is unknown, and neither is a
+/// pass.
+#[test]
+fn a_page_that_does_not_come_is_a_failure_only_if_it_was_refused() {
+    for (kind, expected) in [(NoPageKind::Refused, Failed), (NoPageKind::NotYet, Unknown), (NoPageKind::Other, Unknown)]
+    {
+        let judged = page(&no(kind));
+        assert_eq!((judged.verdict, judged.reason.as_str()), (expected, "why"), "{kind:?}");
+    }
+    assert_eq!(page(&served(PageFacts::default())).verdict, Passed);
+}
+
+/// A safekeeper that lists a timeline without its position may have the committed WAL, or may not: no quorum is proven, and
+/// no loss.
+#[test]
+fn a_safekeeper_without_a_position_leaves_the_quorum_open() {
+    let mute = || level().forget("aa/11", |wal| wal.flush_lsn = None);
+    let behind = || level().timeline("aa/11", 4, 4, 1);
+    let line = "timeline aa/11: 1 of 3 have flushed 0/9; 2 are needed";
+    for (safekeepers, expected) in [
+        ([level(), mute(), behind()], Unknown),
+        ([level(), mute(), mute()], Unknown),
+        ([level(), behind(), behind()], Failed),
+        ([level(), level(), mute()], Passed),
+    ] {
+        let judged = wal(&world(safekeepers, None));
+        assert_eq!(judged.verdict, expected, "{judged:?}");
+        if expected != Passed {
+            assert!(judged.lines.contains(&line.to_owned()), "{judged:?}");
+        }
+    }
+}

@@ -218,3 +218,33 @@ fn what_a_page_lacks_is_accepted_by_its_name() {
     let found = difference(&before, &Evidence::Page(sk(1).page()));
     assert_eq!(names(&accepted(&found, &[])), ["timelines", "timeline/t%1B"]);
 }
+
+/// A report that is cut says of how many timelines it says nothing: what was left out before counts, too.
+#[test]
+fn a_report_that_is_cut_tells_how_many_timelines_it_leaves_out() {
+    let id = |number: usize| format!("{:032x}/{:032x}", number % 7, number);
+    let count = 6_000;
+    let safekeeper = (0..count).fold(sk(1).left_out(5), |sk, number| sk.timeline(&id(number), 9, 7, 1));
+    let pageserver =
+        (0..count).fold(ps(3), |ps, number| ps.timeline(&id(number), 9, 9)).change(|facts| facts.left_out = 5);
+    for content in [safekeeper.page(), pageserver.page()] {
+        let text = stored(Evidence::Page(content)).to_text().unwrap();
+        assert!(text.len() <= LARGEST);
+        let Evidence::Page(page) = read(&text).unwrap().content else { panic!("no page") };
+        let (listed, left_out) = match page.metrics.unwrap() {
+            Metrics::Safekeeper(facts) => (facts.timelines.len(), facts.left_out),
+            Metrics::Pageserver(facts) => (facts.timelines.len(), facts.left_out),
+        };
+        assert!(listed > 100 && listed < count, "{listed}");
+        assert_eq!(left_out, (count - listed) as u64 + 5);
+    }
+}
+
+/// A name is cut between characters, also where the limit lies within one.
+#[test]
+fn a_long_name_is_cut_between_characters() {
+    for shift in 0..4 {
+        let name = config_map(&format!("{}{}", "a".repeat(shift), "\u{1f680}".repeat(80)));
+        assert!(name.len() <= LONGEST_NAME && name.len() > LONGEST_NAME - 4, "{}", name.len());
+    }
+}
