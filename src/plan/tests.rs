@@ -399,6 +399,47 @@ records:
     assert_eq!(steps(&plan), ["retain pv-2 uid-pv-2", "delete pod wh9527-0 p2"]);
 }
 
+/// The new pod stays, and so does the claim that was created with it: what is waited for is not that it is replaced, too.
+#[test]
+fn the_claim_of_a_new_pod_is_not_the_one_to_replace() {
+    let yaml = "
+namespace: a
+sets: [{name: wh9527, replicas: 1, ephemeral: [scratch]}]
+pods: [{name: wh9527-0, set: wh9527, uid: p2, ready: true, ephemeral: [scratch]}]
+claims: [{name: wh9527-0-scratch, uid: s2, volume: pv-3}]
+volumes: [{name: pv-2, class: standard, reservedFor: wh9527-0-scratch, releasedBy: s1, policy: Retain}]
+records:
+- {id: f1, pod: wh9527-0, podUid: p1, age: 9, set: set-wh9527, claims: [{name: wh9527-0-scratch, uid: s1, volume: pv-2, policy: Delete}]}
+";
+    let plan = planned(yaml, "wh9527-0", &request(), &[]);
+    assert_eq!((plan.id.as_str(), steps(&plan)), ("f1", Vec::new()));
+    assert_eq!(plan.replaced_claims[0].uid, "s1");
+}
+
+/// Once its pod is gone, the claim of an ephemeral volume is known by its record: with the claims kept, no other claim is
+/// on it. A claim that is there still is one of those that outlive the pod.
+#[test]
+fn a_claim_that_went_with_its_pod_is_known_from_the_record() {
+    let yaml = "
+namespace: a
+sets: [{name: wh9527, replicas: 1, templates: [data]}]
+claims: [{name: data-wh9527-0, uid: d1, volume: pv-1, terminating: true}]
+volumes: [{name: pv-2, class: standard, reservedFor: wh9527-0-scratch, releasedBy: s1, policy: Retain}]
+records:
+- {id: f1, pod: wh9527-0, podUid: p1, age: 9, set: set-wh9527, keep: true,
+   claims: [{name: wh9527-0-scratch, uid: s1, volume: pv-2, policy: Delete}, {name: data-wh9527-0, uid: d1, volume: pv-1, policy: Delete}]}
+";
+    let ephemeral = |yaml: &str| {
+        let plan = planned(yaml, "wh9527-0", &request(), &[]);
+        assert_eq!(plan.id, "f1");
+        plan.replaced_claims.into_iter().map(|claim| (claim.name, claim.ephemeral)).collect::<Vec<_>>()
+    };
+    let (scratch, data) = ("wh9527-0-scratch".to_owned(), "data-wh9527-0".to_owned());
+    assert_eq!(ephemeral(yaml), [(scratch.clone(), true), (data.clone(), false)]);
+    // A failover that replaces the claims has none of those that only go with the pod, as far as is known.
+    assert_eq!(ephemeral(&yaml.replace("keep: true,", "")), [(scratch, false), (data, false)]);
+}
+
 #[test]
 fn a_failover_pinned_to_a_pod_that_is_replaced_deletes_nothing() {
     let pinned = |uid: &str| Request { pod_uid: Some(uid.into()), ..request() };

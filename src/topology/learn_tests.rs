@@ -153,3 +153,54 @@ fn the_ports_of_a_service_are_its_pods_ports() {
     assert_eq!(ports(service("core", json!(null), plain())), none);
     assert_eq!(ports(service("other", json!({"app": "x"}), plain())), none);
 }
+
+/// An account's coordinator is known by its label or by the current layout; without either, a namespace with any pod that is
+/// called a coordinator would be an account's.
+#[test]
+fn a_coordinator_makes_an_account_only_with_better_evidence_than_its_name() {
+    let coordinator = |namespace: &str, labels| set(namespace, "coordinator", labels, ("main", "img:1"), &[]);
+    let accounts = |sets| {
+        let proposal = propose(&seen(&observed(sets)), &Layout::shipped().unwrap());
+        proposal.accounts.into_iter().flat_map(|pattern| pattern.namespaces).collect::<Vec<_>>()
+    };
+    assert!(accounts(vec![coordinator("trino", json!({"app": "t"}))]).is_empty());
+    assert_eq!(accounts(vec![coordinator("prod", json!({"db.acme/component": "coordinator"}))]), ["prod"]);
+    let own = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+    assert_eq!(accounts(vec![coordinator(own, json!({"app": "t"}))]), [own]);
+    assert_eq!(accounts(vec![set("prod", "wh-1-segment", json!({"app": "w"}), ("main", "img:1"), &[])]), ["prod"]);
+}
+
+/// The label of components is the one that most workloads have.
+#[test]
+fn the_label_of_components_is_the_most_frequent_one() {
+    let labelled = |name: &str, key: &str| set("prod", name, json!({key: "warehouse"}), ("main", "img:1"), &[]);
+    let all = seen(&observed(vec![
+        labelled("wh-1", "a.b/component"),
+        labelled("wh-2", "a.b/component"),
+        labelled("wh-3", "z.b/component"),
+    ]));
+    assert_eq!(component_key(&all, &Layout::shipped().unwrap()).as_deref(), Some("a.b/component"));
+}
+
+/// Of several namespaces that look like a system, the one with most of its components is proposed.
+#[test]
+fn the_system_is_where_most_of_its_components_are() {
+    let storage = |namespace: &str, name: &str| set(namespace, name, json!({"app": name}), ("main", "img:1"), &[]);
+    let sets = vec![storage("a-core", "safekeeper"), storage("a-core", "pageserver"), storage("b-test", "safekeeper")];
+    let proposal = propose(&seen(&observed(sets)), &Layout::shipped().unwrap());
+    assert_eq!(proposal.system_namespace.as_deref(), Some("a-core"));
+}
+
+/// What runs beside an account's components, and is nothing of SynxDB's as far as is known, is shown; what runs elsewhere is
+/// not.
+#[test]
+fn what_is_left_is_what_runs_in_synxdbs_namespaces() {
+    let other = |namespace: &str| set(namespace, "redis", json!({"app": "r"}), ("redis", "redis:7"), &[6379]);
+    let node = set("prod", "wh-1-segment", json!({"app": "w"}), ("main", "img:1"), &[]);
+    let safekeeper = set("core", "safekeeper", json!({"app": "s"}), ("main", "img:1"), &[7676]);
+    let proposal = propose(
+        &seen(&observed(vec![node, safekeeper, other("prod"), other("core"), other("shop")])),
+        &Layout::shipped().unwrap(),
+    );
+    assert_eq!(proposal.left.iter().map(Seen::path).collect::<Vec<_>>(), ["core/redis", "prod/redis"]);
+}

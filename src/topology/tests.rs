@@ -418,3 +418,38 @@ fn a_search_of_all_namespaces_that_failed_is_a_gap() {
         assert_eq!((topology.gaps.len(), topology.by_names_alone), (gaps, by_names), "{:?}", topology.gaps);
     }
 }
+
+/// An empty namespace belongs to SynxDB if its name does, or if the user named it; one that only may be an account's does
+/// not.
+#[test]
+fn an_empty_namespace_counts_by_its_name_alone() {
+    let empty = |name: &str| format!("namespace: {name}\nsets: []\npods: []");
+    for (name, ours) in [
+        ("synxdb-system", true),
+        ("cloud007-513d75d5-3033-4649-b913-07f6115ec41a", true),
+        ("any-name", true),
+        ("hashdata-fe-team-07e5674f", false),
+        ("dbaas", false),
+    ] {
+        assert_eq!(!topology(&snapshot(&[&empty(name)])).spaces.is_empty(), ours, "{name}");
+    }
+}
+
+/// A component is never queried only if the layout names no way at all.
+#[test]
+fn a_component_with_any_endpoint_is_queried() {
+    let topology = topology(&snapshot(&[
+        "namespace: synxdb-system\nsets: [{name: safekeeper, replicas: 1}, {name: cloudberry-proxy, replicas: 1}, {name: \
+         storage-broker, replicas: 1}]",
+        ACCOUNT,
+    ]));
+    let never: Vec<(&str, bool)> = topology
+        .spaces
+        .iter()
+        .flat_map(|space| &space.components)
+        .map(|component| (component.role.name(), component.is_never_asked()))
+        .collect();
+    for (role, expected) in never {
+        assert_eq!(expected, role == "storage-broker", "{role}");
+    }
+}

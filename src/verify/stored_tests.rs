@@ -248,3 +248,71 @@ fn a_long_name_is_cut_between_characters() {
         assert!(name.len() <= LONGEST_NAME && name.len() > LONGEST_NAME - 4, "{}", name.len());
     }
 }
+
+/// Each limit includes its own value: the largest document, and the largest difference between two clocks.
+#[test]
+fn what_meets_a_limit_exactly_is_read() {
+    let document = serde_json::to_value(stored(server(vec![database("test_db", 1)]))).unwrap();
+    let of_length = |length: usize| {
+        let mut padded = document.clone();
+        padded["context"] = "".into();
+        padded["context"] = "x".repeat(length - padded.to_string().len()).into();
+        assert_eq!(padded.to_string().len(), length);
+        padded.to_string()
+    };
+    assert!(read(&of_length(LARGEST)).is_ok());
+    assert_eq!(read(&of_length(LARGEST + 1)), Err(Unusable::TooLarge));
+    let at = |taken: &str| {
+        let mut document = document.clone();
+        document["taken"] = taken.into();
+        read(&document.to_string()).map(|read| read.taken)
+    };
+    assert_eq!(at("2026-11-27T21:20:00Z"), Ok("2026-11-27T21:20:00Z".to_owned()));
+    assert!(at("2026-11-27T21:20:01Z").is_err());
+    // In whichever zone it was written.
+    assert_eq!(at("2026-11-27T22:15:00+01:00"), Ok("2026-11-27T21:15:00Z".to_owned()));
+}
+
+/// A list that is shorter than what there was says so, and one that is complete does not.
+#[test]
+fn only_a_list_that_is_cut_is_marked_as_cut() {
+    let Evidence::Sql(all) = server(vec![database("a", 2), database("b", 3)]) else { panic!() };
+    for (databases, tables, expected) in [
+        (2, 3, (false, vec![false, false])),
+        (3, 4, (false, vec![false, false])),
+        (2, 2, (false, vec![false, true])),
+        (2, 0, (false, vec![true, true])),
+        (1, 2, (true, vec![false])),
+        (0, 0, (true, vec![])),
+    ] {
+        let cut = shortened(&all, databases, tables);
+        let truncated = cut.databases.iter().map(|database| database.known().unwrap().truncated).collect::<Vec<_>>();
+        assert_eq!((cut.truncated, truncated), expected, "{databases} {tables}");
+    }
+    // What was cut before stays cut.
+    let cut = shortened(&shortened(&all, 1, 1), 1, 1);
+    assert!(cut.truncated && cut.databases[0].known().unwrap().truncated);
+}
+
+/// The name for a member never changes: a later version must find what this one stored.
+#[test]
+fn the_name_of_a_long_members_baseline_never_changes() {
+    let name = config_map(&"a".repeat(300));
+    assert!(name.ends_with("-ee7717eba7a17e21"), "{name}");
+    assert_eq!(name.len(), LONGEST_NAME);
+}
+
+/// Why a stored baseline is not used is said in words.
+#[test]
+fn each_reason_not_to_use_one_has_words() {
+    for (why, words) in [
+        (Unusable::TooLarge, "it is larger than 512 KiB"),
+        (Unusable::NotOne("no JSON".into()), "this version cannot read it: no JSON"),
+        (Unusable::OfAnother("a/b".into()), "it belongs to a/b"),
+        (Unusable::FromTheFuture("2030-01-01T00:00:00Z".into()), "its time, 2030-01-01T00:00:00Z, is in the future"),
+        (Unusable::Impossible, "it has impossible numbers"),
+        (Unusable::NamesNothing, "it contains nothing to compare"),
+    ] {
+        assert_eq!(why.to_string(), words);
+    }
+}
