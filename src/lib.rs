@@ -3,6 +3,7 @@
 //! The crate's map, in the order in which data flows; a module imports modules above it only:
 //!
 //! - `duration`, `text`: durations, ages, plurals and lists as every text has them
+//! - `suggestion`: what to do next: complete commands, and advice
 //! - `error`: what went wrong, why, and what to do next
 //! - `outcome`: how an operation can end: words and exit codes
 //! - `api_version`: the version of what is printed, saved and kept
@@ -36,6 +37,7 @@ pub mod probe;
 pub(crate) mod recovery;
 pub mod render;
 pub(crate) mod storage;
+pub mod suggestion;
 #[cfg(test)]
 mod testing;
 pub(crate) mod text;

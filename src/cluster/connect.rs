@@ -1,5 +1,6 @@
 //! Turns kubectl's own flags, environment and files into a [`Cluster`]. Sends no request.
 
+use crate::suggestion::kubectl;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ fn not_prepared(context: &str, error: &kube::Error) -> Error {
     };
     Error::failure(format!("cannot use the credentials of context {context}"))
         .because(reason)
-        .hint("kubectl config view --minify")
+        .hint(kubectl("config view --minify").of_kubeconfig())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Turns a failed request into one line: kube's own Display repeats its causes, so the chain of errors is read here
 //! instead.
 
+use crate::suggestion::kubectl;
 use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
@@ -11,7 +12,6 @@ use super::Cluster;
 use super::foreign::KnownMessage;
 use super::request_errors::{DeadlinePassed, PluginFailed};
 use super::snapshot::{Cause, Unreadable};
-use crate::cli::quoted;
 use crate::error::{Error, Source};
 use crate::text;
 
@@ -188,11 +188,14 @@ impl Cluster {
         let error = match failure.cause {
             Cause::Unauthorized => self.unauthorized(&failure.reason),
             Cause::Forbidden => {
-                let scope =
-                    namespace.map_or_else(|| " -A".to_owned(), |namespace| format!(" -n {}", quoted(namespace)));
+                let can_i = kubectl("auth can-i").word(verb).word(resource);
+                let can_i = match namespace {
+                    Some(namespace) => can_i.namespace(namespace),
+                    None => can_i.word("-A"),
+                };
                 Error::refused(format!("not allowed to {verb} {resource}{of}{place}"))
                     .because(&failure.reason)
-                    .hint(format!("kubectl auth can-i {verb} {resource}{scope}"))
+                    .hint(can_i)
             }
             Cause::Unreachable => self.unreachable(&failure.reason),
             Cause::TimedOut => {
@@ -227,14 +230,14 @@ impl Cluster {
         // "Unauthorized" adds nothing to the first line.
         let error = if reason == "Unauthorized" { error } else { error.because(reason) };
         error
-            .hint(format!("log in again, then: kubectl auth whoami --context {}", quoted(&self.context)))
-            .hint("kubectl config get-contexts")
+            .hint(kubectl("auth whoami").flag("--context", &self.context).note("once you have logged in again"))
+            .hint(kubectl("config get-contexts").of_kubeconfig())
     }
 
     fn unreachable(&self, reason: &str) -> Error {
         Error::failure(format!("the Kubernetes API server at {} is unreachable", self.server))
             .because(reason)
-            .hint(format!("kubectl cluster-info --context {}", quoted(&self.context)))
+            .hint(kubectl("cluster-info").flag("--context", &self.context))
     }
 }
 

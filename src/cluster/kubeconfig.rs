@@ -2,6 +2,7 @@
 //! default
 //! (<https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/>).
 
+use crate::suggestion::{kubectl, plugin};
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -107,7 +108,7 @@ fn read(file: &Path, must_exist: bool) -> Result<Option<Kubeconfig>> {
 fn cannot_read(file: &Path, reason: &str) -> Error {
     Error::failure(format!("cannot read kubeconfig {}", file.display()))
         .because(reason)
-        .hint("kubectl config get-contexts")
+        .hint(kubectl("config get-contexts").of_kubeconfig())
 }
 
 fn none_found(files: &[PathBuf], options: &ConnectOptions, environment: &Environment) -> Error {
@@ -121,9 +122,9 @@ fn none_found(files: &[PathBuf], options: &ConnectOptions, environment: &Environ
     };
     Error::failure("no kubeconfig found")
         .because(why)
-        .hint("kubectl config get-contexts")
-        .hint("kubectl synxdb --kubeconfig FILE status")
-        .hint("kubectl synxdb --sandbox status    (a practice cluster, no Kubernetes needed)")
+        .hint(kubectl("config get-contexts").of_kubeconfig())
+        .hint(plugin("status --kubeconfig FILE").of_no_cluster())
+        .hint(plugin("status --sandbox").of_no_cluster().note("a practice cluster, no Kubernetes needed"))
 }
 
 /// Returns the current context and its name; an empty one if the flags alone are enough.
@@ -137,8 +138,8 @@ fn context(options: &ConnectOptions, kubeconfig: &Kubeconfig, files: &[PathBuf])
         let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
         return Err(Error::failure("no current context")
             .because(format!("{} sets none; available contexts: {}", files.join(", "), known()))
-            .hint("kubectl config use-context NAME")
-            .hint("kubectl synxdb --context NAME status"));
+            .hint(kubectl("config use-context NAME").of_kubeconfig())
+            .hint(plugin("status --context NAME")));
     };
     match kubeconfig.contexts.iter().find(|context| context.name == name) {
         Some(found) => Ok((name, found.context.clone().unwrap_or_default())),
@@ -148,7 +149,7 @@ fn context(options: &ConnectOptions, kubeconfig: &Kubeconfig, files: &[PathBuf])
             let known = if known.is_empty() { "none".to_owned() } else { known };
             Err(Error::failure(format!("{what} {name} does not exist"))
                 .because(format!("available contexts: {known}"))
-                .hint("kubectl config get-contexts"))
+                .hint(kubectl("config get-contexts").of_kubeconfig()))
         }
     }
 }
@@ -165,7 +166,7 @@ fn cluster(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &Context)
             let known: Vec<_> = kubeconfig.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
             return Err(Error::failure(format!("cluster {name} does not exist in the kubeconfig"))
                 .because(format!("available clusters: {}", known.join(", ")))
-                .hint("kubectl config get-clusters"));
+                .hint(kubectl("config get-clusters").of_kubeconfig()));
         }
     };
     let authority = options.certificate_authority.as_ref();
@@ -201,7 +202,7 @@ fn user(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &Context) ->
         let known: Vec<_> = kubeconfig.auth_infos.iter().map(|user| user.name.as_str()).collect();
         return Err(Error::failure(format!("user {name} does not exist in the kubeconfig"))
             .because(format!("available users: {}", known.join(", ")))
-            .hint("kubectl config get-users"));
+            .hint(kubectl("config get-users").of_kubeconfig()));
     }
     let mut user = found.and_then(|named| named.auth_info.clone()).unwrap_or_default();
     flags_over(options, &mut user)?;
@@ -293,7 +294,9 @@ fn assemble(
 /// Completes an address as client-go does: without a scheme it is http, or https if TLS options are given.
 fn server(address: &str, uses_tls: bool) -> Result<Uri> {
     if address.is_empty() {
-        return Err(Error::failure("the kubeconfig sets no server").hint("kubectl config view --minify"));
+        return Err(
+            Error::failure("the kubeconfig sets no server").hint(kubectl("config view --minify").of_kubeconfig())
+        );
     }
     let address = match address.contains("://") {
         true => address.to_owned(),
@@ -302,7 +305,7 @@ fn server(address: &str, uses_tls: bool) -> Result<Uri> {
     let wrong = |reason: &str| {
         Error::failure(format!("{address} is not the address of an API server"))
             .because(reason.to_owned())
-            .hint("kubectl config view --minify")
+            .hint(kubectl("config view --minify").of_kubeconfig())
     };
     let uri: Uri = address.parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
     match uri.scheme_str() {

@@ -168,7 +168,7 @@ fn without_any_kubeconfig_the_error_says_what_to_do() {
     let home = Home::new();
     let error = failed(&options(), &home.environment());
     assert!(error.to_string().contains(".kube/config"), "{error}");
-    assert!(error.hints.iter().any(|hint| hint.contains("--sandbox")));
+    assert!(error.hints.iter().any(|hint| hint.to_string().contains("--sandbox")));
     let error = failed(&options(), &home.with(&[&home.folder.path().join("missing")]));
     assert!(error.to_string().contains("from KUBECONFIG"), "{error}");
 }

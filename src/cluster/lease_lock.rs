@@ -1,6 +1,7 @@
 //! Holds the Lease of a namespace: takes it before the first change, renews it until the end, and releases it then.
 //! Every write is pinned to the version that was seen, so that of two processes only one gets it.
 
+use crate::suggestion::kubectl;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,6 @@ use super::lease::{HOLDER, Holder, LASTS, LEASE, LeaseState, Next, Tenure, holde
 use super::patience::Patience;
 use super::process::Process;
 use super::snapshot::{Cause, Read};
-use crate::cli::quoted;
 use crate::duration;
 use crate::error::{Error, Result};
 
@@ -466,7 +466,7 @@ fn under_way(claim: &LeaseRequest<'_>, tenure: &Tenure) -> Error {
     };
     Error::refused(format!("{what} in namespace {namespace}: {tenure}"))
         .because("nothing was changed")
-        .hint(format!("kubectl get lease {LEASE} -n {} -o yaml", quoted(namespace)))
+        .hint(kubectl("get lease").word(LEASE).namespace(namespace).flag("-o", "yaml"))
         .hint("try again when it is over, or --allow concurrent-failover")
 }
 

@@ -5,13 +5,14 @@ use super::confirm::ask;
 use super::context::DEADLINE;
 use super::login::note;
 use super::namespaces::scope;
-use crate::cli::{HistoryArgs, HistoryCommand, Output, ReleaseArgs, quoted};
+use crate::cli::{HistoryArgs, HistoryCommand, Output, ReleaseArgs};
 use crate::cluster::write::Written;
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::Record;
 use crate::plan::history::{Entry, Release, history, may_not_be_released, to_release, without_type};
 use crate::render::{history as words, prompt, structured};
+use crate::suggestion::{plugin, quoted};
 use crate::topology::target::{TargetName, without_mark};
 use crate::topology::{Gap, Part, Topology, build};
 use jiff::Timestamp;
@@ -89,7 +90,7 @@ async fn release(context: &Context, args: &ReleaseArgs) -> Result<Exit> {
     let refused = |why: String| {
         Error::refused(format!("release of {} blocked", record.id))
             .because(why)
-            .hint(format!("kubectl synxdb history -n {}", quoted(&record.namespace)))
+            .hint(plugin("history").namespace(&record.namespace))
     };
     if let Some(why) = may_not_be_released(&past.topology, &past.records, &entry) {
         return Err(refused(why));
@@ -130,7 +131,7 @@ async fn find(context: &Context, cluster: &Cluster, typed: &str) -> Result<(Past
     let Some(entry) = found else {
         let error = Error::failure(format!("no failover or undo with ID {id}"));
         let why = past.gaps.first().map(|gap| format!("{} cannot be read: {}", gap.part, gap.why));
-        return Err(error.because(why.unwrap_or_default()).hint("kubectl synxdb history -A    (to list them)"));
+        return Err(error.because(why.unwrap_or_default()).hint(plugin("history -A").note("to list them")));
     };
     Ok((past, entry))
 }

@@ -41,6 +41,7 @@ use crate::completion::scripts;
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
 use crate::render::{Screen, structured};
+use crate::suggestion::carry;
 use interruption::interruption;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -54,6 +55,7 @@ pub use context::Context;
 /// # Errors
 /// The command failed; the error has the exit code.
 pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
+    carry(cli.given_flags());
     match &cli.command {
         // These need no runtime, no kubeconfig and no request.
         Command::Version { output } => screen.result(&version(output)?),

@@ -702,7 +702,7 @@ fn volumes_that_cannot_be_read_may_tell_of_an_unfinished_failover() {
         let check = plan.checks.iter().find(|check| check.id == PlanCheckId::Earlier);
         assert_eq!(check.map(|check| check.verdict), verdict, "{check:?}");
         assert_eq!(plan.risk == Risk::High, verdict == Some(PlanVerdict::Warn));
-        let hints = plan.refused("again").map(|error| error.hints).unwrap_or_default();
+        let hints = plan.refused(&"again".into()).map(|error| error.hints).unwrap_or_default();
         let block = verdict == Some(PlanVerdict::Block);
         assert_eq!(hints, if block { vec![next] } else { vec![] });
     }

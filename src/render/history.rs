@@ -2,11 +2,11 @@
 
 use super::columns::columns;
 use super::{Paint, sanitize_line, wrapped, wrapped_at};
-use crate::cli::quoted;
 use crate::duration::{self, age};
 use crate::outcome::Outcome;
 use crate::plan::history::{Entry, RetainedState, RetainedVolume};
 use crate::plan::{Action, RecordedOutcome};
+use crate::suggestion::{kubectl, plugin};
 use crate::text::counted;
 use crate::topology::Gap;
 use jiff::Timestamp;
@@ -171,8 +171,8 @@ fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
         }
     }
     if entry.can_be_undone() {
-        let command = format!("kubectl synxdb undo {}", sanitize_line(&quoted(&record.id)));
-        text.push_str(&format!("          {}\n", paint.hint(command)));
+        let command = plugin("undo").word(&record.id).to_string();
+        text.push_str(&format!("          {}\n", paint.hint(sanitize_line(&command))));
     }
     text
 }
@@ -252,10 +252,8 @@ pub(crate) fn released(entry: &Entry, volumes: &[(String, String)], paint: Paint
     for (volume, policy) in volumes {
         let what = match policy.as_str() {
             "Retain" => {
-                format!(
-                    "volume {volume}: its own reclaim policy is Retain, so it stays; to delete it: kubectl delete pv {}",
-                    quoted(volume)
-                )
+                let delete = kubectl("delete pv").word(volume);
+                format!("volume {volume}: its own reclaim policy is Retain, so it stays; to delete it: {delete}")
             }
             _ => format!("volume {volume}: reclaim policy set to {policy}"),
         };

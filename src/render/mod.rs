@@ -25,6 +25,7 @@ pub(crate) mod schema;
 mod screen;
 pub(crate) mod status;
 pub(crate) mod structured;
+mod suggestion;
 mod terminal_settings;
 #[cfg(test)]
 mod tests;
@@ -37,5 +38,6 @@ mod wrap;
 pub use self::sanitize::{is_harmful, sanitize_line};
 pub use paint::Paint;
 pub use screen::Screen;
+pub(crate) use suggestion::suggestion;
 pub use trace::{is_traced, on_panic, trace};
 pub use wrap::{COLUMNS, wrapped, wrapped_at};

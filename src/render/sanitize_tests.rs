@@ -9,6 +9,7 @@ use crate::plan::history::{Entry, RetainedState, RetainedVolume};
 use crate::plan::{Action, Before, NotMeasured, Proof, Record, RecordedOutcome, Resumes, Returns, Step};
 use crate::recovery::{Ending, Event, Phase, PhaseEnd};
 use crate::storage::Positions;
+use crate::suggestion::plugin;
 use crate::testing::snapshot;
 use crate::topology::forward_target::ForwardState;
 use crate::topology::health::{Report, judge};
@@ -218,9 +219,16 @@ fn so_does_every_ending() {
             }
         }
         for paint in PAINTS {
-            safe("an outcome", &outcome::outcome(&plan, &outcome, &named("kubectl synxdb"), paint), paint);
+            safe(
+                "an outcome",
+                &outcome::outcome(&plan, &outcome, &plugin("undo").word(named("id")).into(), paint),
+                paint,
+            );
         }
-        same("an outcome", &structured::outcome(&plan, &outcome, &[named("reason")], Some(HOSTILE)));
+        same(
+            "an outcome",
+            &structured::outcome(&plan, &outcome, &[named("reason")], Some(&plugin("undo").word(HOSTILE).into())),
+        );
     }
 }
 

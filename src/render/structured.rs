@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::plan::history::Entry;
 use crate::plan::{Action, Plan, Record};
 use crate::recovery::{Event, RunResult};
+use crate::suggestion::Suggestion;
 use crate::topology::fit::Fitting;
 use crate::topology::health::Report;
 use crate::topology::{Gap, LayoutSource, Topology};
@@ -105,7 +106,7 @@ fn kind_of_event(act: &Action) -> Kind {
 }
 
 /// Returns the document of a result.
-pub(crate) fn outcome(plan: &Plan, outcome: &RunResult, reasons: &[String], resume: Option<&str>) -> Value {
+pub(crate) fn outcome(plan: &Plan, outcome: &RunResult, reasons: &[String], resume: Option<&Suggestion>) -> Value {
     let kind = match &plan.act {
         Action::Failover => Kind::FailoverResult,
         Action::Undo(_) => Kind::UndoResult,

@@ -4,6 +4,7 @@ use super::layout::{LookalikeEvidence, Role, SpaceKind};
 use super::model::{Component, Gap, Known, Member, Part, Space, Stranger, Topology, Unrecognized};
 use super::suspension::Suspended;
 use crate::duration;
+use crate::suggestion::SuggestedCommand;
 use serde::Serialize;
 
 /// The health of everything that was read.
@@ -46,7 +47,7 @@ pub enum Remedy {
     /// A failover of the member.
     Failover,
     /// The command that finishes an operation.
-    Finish(String),
+    Finish(SuggestedCommand),
 }
 
 /// The health with its numbers.

@@ -33,6 +33,7 @@ mod local_users;
 mod output_page;
 mod prompts;
 mod reservations;
+mod same_cluster;
 #[cfg(target_os = "linux")]
 mod sandbox_command;
 mod security_page;

@@ -201,7 +201,7 @@ fn the_undo_command_names_the_failovers_context() {
 
     let private = ["--sandbox", "--scenario", "local-disk"];
     let ran = cluster.run(&[&private[..], &failover].concat()).exits(7);
-    ran.says(&["next: the temporary practice cluster ended with this command"]);
+    ran.says(&["hint: the temporary practice cluster ended with this command"]);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Which controller recreates the pod and its claims, when, and from which template.
 
 use super::{CheckContext, PlanCheck, PlanCheckId, Resolution, block, overridable, pass, warn};
-use crate::cli::{Allow, quoted};
+use crate::cli::Allow;
+use crate::suggestion::plugin;
 use crate::topology::health::minds_its_order;
 use crate::topology::{Known, Owner, Workload};
 
@@ -132,7 +133,7 @@ pub(super) fn order(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
         block(
             PlanCheckId::Order,
             format!("{why}: the pod would not be recreated until then"),
-            format!("kubectl synxdb failover {}", quoted(&lower.path())),
+            plugin("failover").word(lower.path()),
         )
     } else {
         warn(PlanCheckId::Order, format!("{why}: the pod will not be recreated until then"))

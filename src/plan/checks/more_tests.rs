@@ -212,7 +212,7 @@ claims:
         assert_eq!(said(&planned(&read, pod, &[], true), PlanCheckId::Controller), [kept]);
         let plan = planned(&read, pod, &[], false);
         assert_eq!(said(&plan, PlanCheckId::Controller), [replaced]);
-        assert!(plan.refusal().unwrap().hints.contains(&keep.to_owned()));
+        assert!(plan.refusal().unwrap().hints.contains(&keep.into()));
     }
 }
 
@@ -352,9 +352,9 @@ fn what_was_not_read_in_time_is_read_again_before_anything_is_overridden() {
     let yaml = account(true, true, true);
     let namespace = "synxdb-513d75d5-3033-4649-b913-07f6115ec41a";
     let next = |read: &crate::cluster::snapshot::Snapshot| {
-        planned(read, "wh1-1", &[], false).refused("kubectl synxdb failover wh1-1").unwrap().hints
+        planned(read, "wh1-1", &[], false).refused(&"again".into()).unwrap().hints
     };
-    let (again, allow) = ("kubectl synxdb failover wh1-1", "--allow unretained-volume overrides this check");
+    let (again, allow) = ("again", "--allow unretained-volume overrides this check");
     let keep = "--keep-pvc replaces the pod and keeps its claims";
     let mut read = snapshot(&[&yaml]);
     read.volumes = late("persistentvolumes", None);
