@@ -85,7 +85,7 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
 
 /// Without a baseline the data of a storage component is compared with the other ones, and that of a database with nothing.
 #[test]
-fn what_a_storage_component_without_a_baseline_is_compared_with_is_told() {
+fn a_storage_component_without_a_baseline_is_compared_with_the_others() {
     let storage = "
 namespace: synxdb-system
 sets: [{name: safekeeper, replicas: 1, templates: [data]}, {name: pageserver, replicas: 1, templates: [data]}]

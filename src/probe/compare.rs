@@ -474,7 +474,7 @@ mod tests {
             relations,
             names: names.into(),
         };
-        let whole = || digest(100, 9, "7");
+        let complete = || digest(100, 9, "7");
         let changed =
             "db: only 2 of 9 tables and other relations were listed before, and the names of the others have changed";
         let open = "db: only 2 of 9 tables and other relations were listed before; the others cannot be compared";
@@ -482,18 +482,26 @@ mod tests {
         let b_is_missing = "db: table public.b is missing";
         let (both, one) = (&["a", "b"][..], &["a"][..]);
         for (then, listed, totals, now, missing, unknown, tables) in [
-            (Some(whole()), both, 9, Some(whole()), vec![], vec![], 9),
-            (Some(whole()), both, 12, Some(whole()), vec![], vec![], 9),
+            (Some(complete()), both, 9, Some(complete()), vec![], vec![], 9),
+            (Some(complete()), both, 12, Some(complete()), vec![], vec![], 9),
             // The digest is of fewer relations than there were.
             (Some(digest(100, 8, "7")), both, 9, Some(digest(100, 8, "7")), vec![], vec![changed], 2),
-            (Some(whole()), both, 9, Some(digest(100, 9, "8")), vec![], vec![changed], 2),
-            (Some(whole()), both, 9, Some(digest(101, 9, "7")), vec![], vec![open], 2),
-            (Some(whole()), both, 9, None, vec![], vec![open], 2),
-            (None, both, 9, Some(whole()), vec![], vec![open], 2),
-            (Some(whole()), both, 8, Some(whole()), vec![fewer], vec![], 2),
+            (Some(complete()), both, 9, Some(digest(100, 9, "8")), vec![], vec![changed], 2),
+            (Some(complete()), both, 9, Some(digest(101, 9, "7")), vec![], vec![open], 2),
+            (Some(complete()), both, 9, None, vec![], vec![open], 2),
+            (None, both, 9, Some(complete()), vec![], vec![open], 2),
+            (Some(complete()), both, 8, Some(complete()), vec![fewer], vec![], 2),
             // The missing one is the named one, and no second one is missing.
-            (Some(whole()), one, 8, Some(digest(100, 8, "6")), vec![b_is_missing], vec![], 1),
-            (Some(whole()), one, 7, Some(digest(100, 7, "5")), vec![b_is_missing, "db: 7 tables, 9 before"], vec![], 1),
+            (Some(complete()), one, 8, Some(digest(100, 8, "6")), vec![b_is_missing], vec![], 1),
+            (
+                Some(complete()),
+                one,
+                7,
+                Some(digest(100, 7, "5")),
+                vec![b_is_missing, "db: 7 tables, 9 before"],
+                vec![],
+                1,
+            ),
         ] {
             let before = baseline(vec![("db", Listing::Known(bounded(both, 9, then.clone())))]);
             let after = Tables { sought: true, ..bounded(listed, totals, now.clone()) };

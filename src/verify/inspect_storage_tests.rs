@@ -43,29 +43,30 @@ fn sql_endpoint() -> SqlEndpoint {
     SqlEndpoint { port: 5432, user: "gpadmin".into(), database: "cloudmeta".into(), login_database: None }
 }
 
-/// Safekeeper n of the namespace, its pod known and gone by now.
-fn safekeepers(of: [Sk; 3]) -> (Vec<(String, bool)>, Vec<(String, Answered, Duration)>) {
+/// The pods of a component, and their answers.
+type PageAnswers = (Vec<(String, bool)>, Vec<(String, Answered, Duration)>);
+
+/// Three safekeepers whose pods have gone since they responded.
+fn safekeepers(of: [Sk; 3]) -> PageAnswers {
     let named = |(number, sk): (usize, Sk)| {
-        let said = sk.reading().said.map_err(|reason| NoPage { kind: NoPageKind::Other, reason });
-        (format!("safekeeper-{number}"), said, Duration::from_millis(number as u64))
+        let answered = sk.reading().said.map_err(|reason| NoPage { kind: NoPageKind::Other, reason });
+        (format!("safekeeper-{number}"), answered, Duration::from_millis(number as u64))
     };
     let answers: Vec<_> = of.into_iter().enumerate().map(named).collect();
     (answers.iter().map(|(pod, ..)| (pod.clone(), false)).collect(), answers)
 }
 
-fn pageserver(of: Ps) -> (Vec<(String, bool)>, Vec<(String, Answered, Duration)>) {
+fn pageserver(of: Ps) -> PageAnswers {
     let answer = ("pageserver-0".to_owned(), Ok(of.page()), Duration::ZERO);
     (vec![("pageserver-0".to_owned(), false)], vec![answer])
 }
-
-type Told = (Vec<(String, bool)>, Vec<(String, Answered, Duration)>);
 
 fn pages<'s>(
     namespace: &'s str,
     role: Role,
     whole: bool,
     endpoint: &'s StatusEndpoint,
-    (pods, answers): &'s Told,
+    (pods, answers): &'s PageAnswers,
 ) -> Asked<'s> {
     let digests = Digests::default();
     let (component, answers, remote_storage) = (role.name(), answers.clone(), Some(true));
@@ -212,16 +213,16 @@ async fn safekeepers_are_read_again_only_if_wal_seems_to_be_missing() {
     let short = safekeepers([level(1), behind(2), behind(3)]);
     let fine = safekeepers([level(1), level(2), behind(3)]);
     let server = pageserver(ps(1));
-    for (role, whole, told, again) in [
+    for (role, whole, answers, again) in [
         (Role::Safekeeper, true, &short, true),
         (Role::Safekeeper, true, &fine, false),
         (Role::Safekeeper, false, &short, false),
         (Role::Pageserver, true, &server, false),
     ] {
-        let all = [Asked::Judged(Inspection::default()), pages(NAMESPACE, role, whole, &endpoint, told)];
+        let all = [Asked::Judged(Inspection::default()), pages(NAMESPACE, role, whole, &endpoint, answers)];
         let second = asked_again(&cluster, 1, &all, &options).await;
         let pods = second.as_ref().map(|second| second.iter().map(|(pod, ..)| pod.as_str()).collect::<Vec<_>>());
-        let expected = again.then(|| told.0.iter().map(|(pod, _)| pod.as_str()).collect());
+        let expected = again.then(|| answers.0.iter().map(|(pod, _)| pod.as_str()).collect());
         assert_eq!(pods, expected, "{role:?} {whole}");
         assert!(second.iter().flatten().all(|(_, answered, _)| answered.is_err()), "the second answer counts");
         assert!(asked_again(&cluster, 0, &all, &options).await.is_none());
@@ -264,9 +265,9 @@ claims: [{name: data-safekeeper-0, volume: pv-0}, {name: data-pageserver-0, volu
 
     let readings =
         read_storage(&nowhere().await, NAMESPACE, &found, Deadlines::default(), &PageAccess::default()).await;
-    let told = |all: &[Reading]| all.iter().map(|one| (one.pod.clone(), one.said.is_err())).collect::<Vec<_>>();
-    assert_eq!(told(&readings.safekeepers), [("safekeeper-0".to_owned(), true), ("safekeeper-1".to_owned(), true)]);
-    assert_eq!(told(&readings.pageservers), [("pageserver-0".to_owned(), true)]);
+    let unread = |all: &[Reading]| all.iter().map(|one| (one.pod.clone(), one.said.is_err())).collect::<Vec<_>>();
+    assert_eq!(unread(&readings.safekeepers), [("safekeeper-0".to_owned(), true), ("safekeeper-1".to_owned(), true)]);
+    assert_eq!(unread(&readings.pageservers), [("pageserver-0".to_owned(), true)]);
     assert_eq!(readings.safekeepers[1].said, Err(gone));
 }
 
@@ -281,8 +282,8 @@ async fn bytes_are_requested_from_safekeepers_alone() {
         page("safekeeper-2", Role::Pageserver),
     ];
     let id = "0123456789abcdef0123456789abcdef/fedcba9876543210fedcba9876543210";
-    let told: Vec<Reading> = (1..4).map(|number| sk(number).timeline(id, 9, 9, 1).reading()).collect();
-    let told: Vec<&Reading> = told.iter().collect();
+    let readings: Vec<Reading> = (1..4).map(|number| sk(number).timeline(id, 9, 9, 1).reading()).collect();
+    let readings: Vec<&Reading> = readings.iter().collect();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
     std::fs::write(&path, "c2VjcmV0").unwrap();
@@ -292,7 +293,7 @@ async fn bytes_are_requested_from_safekeepers_alone() {
     let yaml = format!("namespace: {NAMESPACE}\nsets: [{{name: safekeeper, replicas: 3}}]\npods: [{pods}]");
     let topology = build(&snapshot(&[&yaml]), &Layout::shipped().unwrap());
     let token = PageAccess::resolve(&args).unwrap().for_members_of(&topology);
-    let found = read_bytes(&nowhere().await, NAMESPACE, &pages, &told, &token).await;
+    let found = read_bytes(&nowhere().await, NAMESPACE, &pages, &readings, &token).await;
     let pods: BTreeSet<&str> = found.unknown.iter().map(|(pod, _)| pod.as_str()).collect();
     assert_eq!(pods, BTreeSet::from(["safekeeper-0", "safekeeper-1"]), "{found:?}");
 }
