@@ -185,6 +185,15 @@ mod tests {
             *record.pointer_mut(pointer).unwrap() = value;
             assert!(Record::parse(&record.to_string()).is_none(), "{pointer} {}", record.pointer(pointer).unwrap());
         }
+        // Of terms there are not very many, and no timeline has a very long name.
+        let terms = |names: Vec<String>| {
+            let mut record = whole();
+            record["terms"] = names.into_iter().map(|name| (name, json!(3))).collect::<serde_json::Map<_, _>>().into();
+            Record::parse(&record.to_string()).is_some()
+        };
+        assert!(terms((0..100).map(|number| format!("aa/{number}")).collect()));
+        assert!(!terms((0..101).map(|number| format!("aa/{number}")).collect()));
+        assert!(!terms(vec!["a".repeat(2000)]));
     }
 
     /// What Kubernetes and its extensions call things is no reason to refuse a record.

@@ -376,3 +376,30 @@ fn what_was_not_read_in_time_is_read_again_before_anything_is_overridden() {
     read.namespaces[0].claims = unreadable("persistentvolumeclaims", Some(namespace));
     assert_eq!(next(&read), [keep]);
 }
+
+/// A set's installation takes its time, and a pod that is created within it is no replacement: up to a minute each, for an
+/// ordered set one after the other.
+#[test]
+fn a_pod_arrived_later_if_it_came_after_its_sets_installation() {
+    use crate::topology::build;
+    for (parallel, pod, seconds, later) in [
+        (true, "wh1-0", 60, false),
+        (true, "wh1-0", 61, true),
+        (true, "wh1-1", 61, true),
+        (false, "wh1-0", 60, false),
+        (false, "wh1-0", 61, true),
+        (false, "wh1-1", 120, false),
+        (false, "wh1-1", 121, true),
+    ] {
+        let yaml = format!(
+            "namespace: a\nsets: [{{name: wh1, replicas: 2, parallel: {parallel}, age: 500}}]\npods: [{{name: {pod}, set: wh1, \
+             ready: true, age: {}}}]",
+            500 - seconds
+        );
+        let topology = build(&snapshot(&[&yaml]), &Layout::shipped().unwrap());
+        let member = topology.member("a", pod).unwrap();
+        let component = topology.component_of(member).unwrap();
+        let created = member.pod.as_ref().unwrap().created;
+        assert_eq!(quorum::arrived_later(component, member, created), later, "{parallel} {pod} {seconds}");
+    }
+}
