@@ -31,8 +31,14 @@ const NOT_REPEATED: &[&str] = &[
     "--v",
     // A suggested command names its namespace itself.
     "--namespace",
-    // It has no effect.
+    // They have no effect.
     "--cache-dir",
+    "--warnings-as-errors",
+    "--match-server-version",
+    "--profile",
+    "--profile-output",
+    "--log-flush-frequency",
+    "--vmodule",
 ];
 
 fn connection(global: &Global) -> FlagList {
@@ -53,11 +59,22 @@ fn connection(global: &Global) -> FlagList {
     for group in &global.as_group {
         flags.value("--as-group", Some(group));
     }
+    for extra in &global.as_user_extra {
+        flags.value("--as-user-extra", Some(extra));
+    }
     flags.value("--request-timeout", global.request_timeout.as_deref());
     flags.value("--tls-server-name", global.tls_server_name.as_deref());
     flags.value("--certificate-authority", global.certificate_authority.as_deref());
     flags.value("--client-certificate", global.client_certificate.as_deref());
     flags.value("--client-key", global.client_key.as_deref());
+    let (plain, secret): (Option<&str>, bool) = match global.proxy_url.as_deref() {
+        Some(proxy) if proxy.contains('@') => (None, true),
+        proxy => (proxy, false),
+    };
+    flags.value("--proxy-url", plain);
+    flags.secret("--proxy-url", "PROXY", secret);
+    flags.value("--kuberc", global.kuberc.as_deref());
+    flags.switch("--disable-compression", global.disable_compression);
     flags.switch("--insecure-skip-tls-verify", global.insecure_skip_tls_verify);
     flags.secret("--token", "TOKEN", global.token.is_some());
     flags
@@ -108,9 +125,11 @@ mod tests {
                 "--password-secret" | "--page-token-secret" | "--page-ca-secret" => "name/key",
                 "--color" => "never",
                 "--v" => "1",
+                "--profile" => "none",
                 _ => "5s",
             };
-            Some((name, argument.get_action().takes_values().then_some(value)))
+            let takes = argument.get_action().takes_values() && !argument.is_require_equals_set();
+            Some((name, takes.then_some(value)))
         };
         arguments.get_arguments().filter_map(flag).collect()
     }
