@@ -14,7 +14,7 @@ impl Cli {
             _ => (None, None),
         };
         GivenFlags {
-            connection: connection(&self.global),
+            connection: connection(&self.global.clone().without_empty()),
             plugin: plugin(&self.global),
             login: login.map(of_login).unwrap_or_default(),
             pages: pages.map(of_pages).unwrap_or_default(),
@@ -31,8 +31,14 @@ const NOT_REPEATED: &[&str] = &[
     "--v",
     // A suggested command names its namespace itself.
     "--namespace",
-    // It has no effect.
+    // They have no effect.
     "--cache-dir",
+    "--warnings-as-errors",
+    "--match-server-version",
+    "--profile",
+    "--profile-output",
+    "--log-flush-frequency",
+    "--vmodule",
 ];
 
 fn connection(global: &Global) -> FlagList {
@@ -42,16 +48,20 @@ fn connection(global: &Global) -> FlagList {
     flags.value("--cluster", global.cluster.as_deref());
     flags.value("--user", global.user.as_deref());
     // A URL may hold a password.
-    let (plain, secret): (Option<&str>, bool) = match global.server.as_deref() {
-        Some(server) if server.contains('@') => (None, true),
-        server => (server, false),
-    };
-    flags.value("--server", plain);
-    flags.secret("--server", "SERVER", secret);
+    for (name, variable, url) in
+        [("--server", "SERVER", &global.server), ("--proxy-url", "PROXY_URL", &global.proxy_url)]
+    {
+        let secret = url.as_ref().is_some_and(|url| url.contains('@'));
+        flags.value(name, url.as_ref().filter(|_| !secret));
+        flags.secret(name, variable, secret);
+    }
     flags.value("--as", global.as_user.as_deref());
     flags.value("--as-uid", global.as_uid.as_deref());
     for group in &global.as_group {
         flags.value("--as-group", Some(group));
+    }
+    for extra in &global.as_user_extra {
+        flags.value("--as-user-extra", Some(extra));
     }
     flags.value("--request-timeout", global.request_timeout.as_deref());
     flags.value("--tls-server-name", global.tls_server_name.as_deref());
@@ -59,6 +69,8 @@ fn connection(global: &Global) -> FlagList {
     flags.value("--client-certificate", global.client_certificate.as_deref());
     flags.value("--client-key", global.client_key.as_deref());
     flags.switch("--insecure-skip-tls-verify", global.insecure_skip_tls_verify);
+    flags.value("--kuberc", global.kuberc.as_deref());
+    flags.switch("--disable-compression", global.disable_compression);
     flags.secret("--token", "TOKEN", global.token.is_some());
     flags
 }
@@ -107,17 +119,22 @@ mod tests {
                 "--sslmode" => "require",
                 "--password-secret" | "--page-token-secret" | "--page-ca-secret" => "name/key",
                 "--color" => "never",
+                "--profile" => "none",
                 "--v" => "1",
+                "--profile" => "none",
                 _ => "5s",
             };
-            Some((name, argument.get_action().takes_values().then_some(value)))
+            let takes = argument.get_action().takes_values() && !argument.is_require_equals_set();
+            Some((name, takes.then_some(value)))
         };
         arguments.get_arguments().filter_map(flag).collect()
     }
 
     fn given(verb: &str, (name, value): &(String, Option<&str>)) -> Vec<&'static str> {
-        let words = ["kubectl synxdb", verb, name].into_iter().chain(*value);
-        let given = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{name}: {error}")).given_flags();
+        let flag = value.map_or_else(|| name.clone(), |value| format!("{name}={value}"));
+        let given = Cli::try_parse_from(["kubectl synxdb", verb, &flag])
+            .unwrap_or_else(|error| panic!("{name}: {error}"))
+            .given_flags();
         [given.connection, given.plugin, given.login, given.pages].iter().flat_map(FlagList::names).collect()
     }
 

@@ -39,6 +39,8 @@ Examples:
     disable_help_subcommand = true,
     disable_version_flag = true,
     arg_required_else_help = true,
+    // As in kubectl, the last of repeated flags wins.
+    args_override_self = true,
     max_term_width = 100
 )]
 pub struct Cli {

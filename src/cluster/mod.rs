@@ -1,6 +1,10 @@
 //! The only production code that talks to Kubernetes. No other module knows a `Client`.
 //!
 //! - `connect`: kubectl's own flags, files and environment -> `Cluster`; `kubeconfig_names`: the names in the files
+//! - `yaml` -> `kubeconfig_file` -> `kubeconfig`: what the files say, and what of it is in use; `identity`: as whom
+//! - `client`: requests on connections, which `connector` opens (through a `proxy`, with TLS); `server_certificate` and
+//!   `client_certificate`: who the two sides are; `pem`: how both are written
+//! - `credential`: what each request is signed with, from a file or an `exec_plugin`, if `kuberc` allows that
 //! - `everywhere`: what there is in all namespaces, by metadata
 //! - `observe`: what a layout can be learned from
 //! - `read`: one parallel wave of lists -> `snapshot::Snapshot`; `permission`: what the user may do
@@ -16,18 +20,24 @@
 pub(crate) mod annotations;
 mod body_limit;
 mod client;
+mod client_certificate;
 pub(crate) mod config_map;
 pub(crate) mod connect;
+mod connector;
 mod credential;
 mod everywhere;
+mod exec_plugin;
 mod failure;
 pub(crate) mod files;
 mod foreign;
 pub(crate) mod forward;
 mod framing;
 mod handle;
+mod identity;
 mod kubeconfig;
+mod kubeconfig_file;
 mod kubeconfig_names;
+mod kuberc;
 pub(crate) mod lease;
 pub(crate) mod lease_lock;
 pub(crate) mod listener;
@@ -36,6 +46,7 @@ pub(crate) mod multi_watch;
 pub(crate) mod observe;
 mod options;
 mod patience;
+mod pem;
 pub(crate) mod permission;
 pub(crate) mod pods;
 pub(crate) mod process;
@@ -44,15 +55,18 @@ mod proxy;
 pub(crate) mod read;
 mod request_errors;
 mod secret;
+mod server_certificate;
 pub mod snapshot;
 mod tempo;
 mod transport;
 pub(crate) mod tries;
 pub(crate) mod tunnel;
+mod url;
 pub(crate) mod watch;
 mod watch_cache;
 mod watch_pace;
 pub(crate) mod write;
+mod yaml;
 
 #[cfg(test)]
 mod testing;
@@ -69,6 +83,7 @@ pub use options::{ConnectOptions, Environment, parse_request_timeout};
 pub use permission::{Allowed, Permission};
 pub use read::{Freshness, ReadRequest};
 pub use secret::SecretValue;
+pub(crate) use server_certificate::{in_time, signed_by_key};
 pub use tries::{Trial, Tried};
 pub use tunnel::Tunnel;
 pub use watch::{Watch, WatchRequest};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use http::header::{RETRY_AFTER, UPGRADE};
+use http::header::{LOCATION, RETRY_AFTER, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use kube::Client;
@@ -17,7 +17,8 @@ use tower::BoxError;
 use super::body_limit::{LARGEST_ANSWER, LONGEST_LINE, Within, collect_limited, lines_within};
 use super::credential::Credential;
 use super::failure;
-use super::request_errors::DeadlinePassed;
+use super::request_errors::{DeadlinePassed, Redirected};
+use super::url::Address;
 use crate::duration::after;
 
 /// Longest time until a watch or a tunnel gets its response if there is no `--request-timeout`.
@@ -87,6 +88,11 @@ async fn bounded(
 ) -> Result<Response<Within>, BoxError> {
     let streams = is_stream(&request);
     let limit = if streams { Some(limit.unwrap_or(STREAM_ANSWER)) } else { limit };
+    // Before the deadline begins: a credential plugin may wait for a person.
+    let mut request = request;
+    if let Some(credential) = &credential {
+        credential.sign(&mut request).await?;
+    }
     let ends = limit.map(|limit| after(Instant::now(), limit));
     let lives = lives(&request);
     let work = async {
@@ -151,27 +157,41 @@ async fn once(
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-/// Adds the credential, and once a new one if the server rejects it.
+/// Adds the credential, and once a new one if the server rejects it. A redirection is not followed.
 async fn signed(
     inner: &Client,
     credential: Option<&Credential>,
     mut request: Request<Body>,
 ) -> Result<Response<Body>, BoxError> {
     let Some(credential) = credential else {
-        return Ok(inner.send(request).await?);
+        return answered(inner.send(request).await?);
     };
     let again = copy(&request);
     let used = credential.sign(&mut request).await?;
     let response = inner.send(request).await?;
     if response.status() != StatusCode::UNAUTHORIZED {
-        return Ok(response);
+        return answered(response);
     }
     let Some(mut next) = again else { return Ok(response) };
-    if !credential.renew(used.as_ref()).await? {
+    if !credential.renew(&used).await? {
         return Ok(response);
     }
     credential.sign(&mut next).await?;
-    Ok(inner.send(next).await?)
+    answered(inner.send(next).await?)
+}
+
+/// Passes a response on, unless it is a redirection.
+fn answered(response: Response<Body>) -> Result<Response<Body>, BoxError> {
+    let code = response.status();
+    if !code.is_redirection() || code == StatusCode::NOT_MODIFIED {
+        return Ok(response);
+    }
+    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let target = match Address::parse(location) {
+        Some(to) => format!("{}://{}", to.scheme, to.authority),
+        None => "another path of itself".to_owned(),
+    };
+    Err(Redirected { code: code.as_u16(), target }.into())
 }
 
 /// Returns how often a request may be sent again after this response.
@@ -374,6 +394,22 @@ mod tests {
                 assert_eq!(answer.is_ok(), repeated, "{method} {path}: {answer:?}");
                 assert_eq!(server.requests().len(), if repeated { 2 } else { 1 }, "{method} {path}");
             }
+        }
+    }
+
+    /// Its credentials would go along; and the page at its end is no answer.
+    #[tokio::test]
+    async fn a_redirection_is_named_and_not_followed() {
+        for (location, target) in
+            [("https://login.example/auth?state=s3cret", "https://login.example"), ("/login", "another path of itself")]
+        {
+            let server = Server::new(move |_| Reply::status(302, "").with_header("location", location));
+            let client = wrap(server.client(), Some(Duration::from_secs(30)), None);
+            let error = client.request_text(get("/api/v1/pods")).await.unwrap_err();
+            let reason = super::super::failure::Failure::of(error).reason;
+            assert!(reason.starts_with(&format!("the server redirects to {target} (status 302)")), "{reason}");
+            assert!(!reason.contains("s3cret"));
+            assert_eq!(server.requests().len(), 1);
         }
     }
 

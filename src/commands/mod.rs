@@ -56,6 +56,7 @@ pub use context::Context;
 /// # Errors
 /// The command failed; the error has the exit code.
 pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
+    let cli = Cli { global: cli.global.without_empty(), ..cli };
     carry(cli.given_flags());
     match &cli.command {
         // These need no runtime, no kubeconfig and no request.

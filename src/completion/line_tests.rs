@@ -172,7 +172,12 @@ fn no_value_is_forgotten() {
         "as_group",
         "as_uid",
         "as_user",
+        "as_user_extra",
         "confirm",
+        "disable_compression",
+        "insecure_skip_tls_verify",
+        "log_flush_frequency",
+        "match_server_version",
         "older_than",
         "page_ca_secret",
         "page_server_name",
@@ -180,6 +185,8 @@ fn no_value_is_forgotten() {
         "password_secret",
         "pod_uid",
         "port",
+        "profile_output",
+        "proxy_url",
         "request_timeout",
         "secret",
         "server",
@@ -193,6 +200,8 @@ fn no_value_is_forgotten() {
         "token",
         "username",
         "verbosity",
+        "vmodule",
+        "warnings_as_errors",
     ];
     let mut left = Vec::new();
     each_argument(&Cli::command(), &mut |argument| {

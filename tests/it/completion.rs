@@ -439,9 +439,12 @@ fn without_a_cluster_nothing_is_offered_or_printed() {
 #[test]
 fn a_credential_plugin_cannot_prompt() {
     let user = User::of(Path::new("/nowhere"));
-    let asks = user.write("asks", "#!/bin/sh\necho ran >>\"$HOME/ran\"\n{ echo Password: >/dev/tty && echo asked >>\"$HOME/ran\"; } 2>/dev/null\n");
+    let asks = user.write("asks", "#!/bin/sh\necho ran >>\"$HOME/ran\"\necho please log in >&2\n{ echo Password: >/dev/tty && echo asked >>\"$HOME/ran\"; } 2>/dev/null\n");
     std::fs::set_permissions(&asks, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let exec = format!("{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: {}}}}}", asks.display());
+    let exec = format!(
+        "{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: {}, interactiveMode: Never}}}}",
+        asks.display()
+    );
     let path = user.write("kubeconfig", &kubeconfig("https://127.0.0.1:1", &exec));
     let mut shell = user.command("sh");
     shell.args(["-c", &format!("'{PLUGIN}' __complete failover ''; echo ended")]).env("KUBECONFIG", path);

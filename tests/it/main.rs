@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod as_kubectl;
 mod availability;
 mod bad_input;
 mod checks;
