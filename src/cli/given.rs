@@ -47,14 +47,7 @@ fn connection(global: &Global) -> FlagList {
     flags.value("--kubeconfig", global.kubeconfig.as_deref());
     flags.value("--cluster", global.cluster.as_deref());
     flags.value("--user", global.user.as_deref());
-    // A URL may hold a password.
-    for (name, variable, url) in
-        [("--server", "SERVER", &global.server), ("--proxy-url", "PROXY_URL", &global.proxy_url)]
-    {
-        let secret = url.as_ref().is_some_and(|url| url.contains('@'));
-        flags.value(name, url.as_ref().filter(|_| !secret));
-        flags.secret(name, variable, secret);
-    }
+    address(&mut flags, ("--server", "SERVER"), global.server.as_deref());
     flags.value("--as", global.as_user.as_deref());
     flags.value("--as-uid", global.as_uid.as_deref());
     for group in &global.as_group {
@@ -69,14 +62,23 @@ fn connection(global: &Global) -> FlagList {
     flags.value("--client-certificate", global.client_certificate.as_deref());
     flags.value("--client-key", global.client_key.as_deref());
     flags.switch("--insecure-skip-tls-verify", global.insecure_skip_tls_verify);
-    flags.value("--kuberc", global.kuberc.as_deref());
     flags.switch("--disable-compression", global.disable_compression);
     flags.secret("--token", "TOKEN", global.token.is_some());
     flags
 }
 
+/// Adds a URL, if it was given. One that may hold a password is a secret.
+fn address(flags: &mut FlagList, (name, variable): (&'static str, &'static str), url: Option<&str>) {
+    let secret = url.is_some_and(|url| url.contains('@'));
+    flags.value(name, url.filter(|_| !secret));
+    flags.secret(name, variable, secret);
+}
+
 fn plugin(global: &Global) -> FlagList {
     let mut flags = FlagList::default();
+    // No kubectl takes the first, and only newer ones the second.
+    address(&mut flags, ("--proxy-url", "PROXY_URL"), global.proxy_url.as_deref());
+    flags.value("--kuberc", global.kuberc.as_deref());
     flags.switch("--sandbox", global.sandbox);
     flags.value("--scenario", global.scenario.as_deref());
     flags.value("--layout", global.layout.as_deref());
@@ -119,7 +121,6 @@ mod tests {
                 "--sslmode" => "require",
                 "--password-secret" | "--page-token-secret" | "--page-ca-secret" => "name/key",
                 "--color" => "never",
-                "--profile" => "none",
                 "--v" => "1",
                 "--profile" => "none",
                 _ => "5s",
