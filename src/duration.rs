@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A text that is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,20 @@ const UNITS: [(&str, f64); 8] =
 /// # Errors
 /// The text is not a duration, or is longer than a [`Duration`] can be.
 pub(crate) fn parse(text: &str) -> Result<Duration, NotADuration> {
+    parse_with(text, &UNITS)
+}
+
+/// Reads an age: a duration as [`parse`] reads it, or with days (`7d`, `1d12h`).
+///
+/// # Errors
+/// The text is not a duration, or is longer than a [`Duration`] can be.
+pub(crate) fn parse_age(text: &str) -> Result<Duration, NotADuration> {
+    let mut units = UNITS.to_vec();
+    units.push(("d", 86_400.0));
+    parse_with(text, &units)
+}
+
+fn parse_with(text: &str, units: &[(&str, f64)]) -> Result<Duration, NotADuration> {
     let not_one = || NotADuration(text.to_owned());
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
@@ -30,12 +45,20 @@ pub(crate) fn parse(text: &str) -> Result<Duration, NotADuration> {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(not_one)?;
         let number: f64 = rest[..digits].parse().map_err(|_| not_one())?;
         rest = &rest[digits..];
-        let (unit, seconds) = UNITS.into_iter().find(|(unit, _)| rest.starts_with(unit)).ok_or_else(not_one)?;
+        let (unit, seconds) = units.iter().find(|(unit, _)| rest.starts_with(unit)).ok_or_else(not_one)?;
         let part = Duration::try_from_secs_f64(number * seconds).map_err(|_| not_one())?;
         total = total.checked_add(part).ok_or_else(not_one)?;
         rest = &rest[unit.len()..];
     }
     if text.is_empty() { Err(not_one()) } else { Ok(total) }
+}
+
+/// Returns the moment that lies this long after `now`, or one in the far future if no clock reaches so far: durations come
+/// from servers and from the command line, and adding them must not fail.
+pub(crate) fn after(now: Instant, wait: Duration) -> Instant {
+    // As tokio's own timers do: some 30 years, which every platform's clock can represent.
+    const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
+    now.checked_add(wait).or_else(|| now.checked_add(FAR)).unwrap_or(now)
 }
 
 /// Returns a duration as every text here has it, in two units at most: `697 ms`, `12.4 s`, `3m 21s`, `2h 5m`, `1d 3h`. A
@@ -73,7 +96,7 @@ pub(crate) fn format_seconds(seconds: i64) -> String {
 pub(crate) fn age(from: Option<Timestamp>, now: Timestamp) -> String {
     match from {
         None => "<unknown>".into(),
-        Some(from) => age_of(now.as_second() - from.as_second()),
+        Some(from) => age_of(now.as_second().saturating_sub(from.as_second())),
     }
 }
 
@@ -165,6 +188,15 @@ mod tests {
         // One that does not fit, and two that do and together do not.
         for text in ["99999999999999999999h", "18446744073709551615", "18446744073709549568s18446744073709549568s"] {
             assert_eq!(parse(text).is_ok(), text.parse::<u64>().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_wait_is_too_long_for_the_clock() {
+        let now = Instant::now();
+        assert_eq!(after(now, Duration::from_secs(5)) - now, Duration::from_secs(5));
+        for wait in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_secs(i64::MAX as u64)] {
+            assert!(after(now, wait) - now > Duration::from_secs(86_400 * 365), "{wait:?}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Errors: what failed, why, and what to do next. No colors and no printing: `render` does that.
 
+use crate::suggestion::Suggestion;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
@@ -70,8 +71,8 @@ pub struct Error {
     pub what: String,
     /// Why, most general reason first; each on one line.
     pub why: Vec<String>,
-    /// What to do next, usually a command; several lines are several commands.
-    pub hints: Vec<String>,
+    /// What to do next: commands and advice.
+    pub hints: Vec<Suggestion>,
     /// The error of a library or of the system that caused it.
     pub source: Option<Source>,
 }
@@ -161,7 +162,7 @@ impl Error {
 
     /// Adds what to do next.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Suggestion>) -> Self {
         self.hints.push(hint.into());
         self
     }

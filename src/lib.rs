@@ -3,6 +3,7 @@
 //! The crate's map, in the order in which data flows; a module imports modules above it only:
 //!
 //! - `duration`, `text`: durations, ages, plurals and lists as every text has them
+//! - `suggestion`: what to do next: complete commands, and advice
 //! - `error`: what went wrong, why, and what to do next
 //! - `outcome`: how an operation can end: words and exit codes
 //! - `api_version`: the version of what is printed, saved and kept
@@ -22,6 +23,9 @@
 //! The practice cluster is a crate of its own (`crates/practice-cluster`), which imports none of them; the commands alone
 //! import it, where the feature `sandbox` is on.
 
+// Additions of times and durations, which panic on overflow: see `duration::after`. Integers are allowed (clippy.toml).
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 pub(crate) mod api_version;
 pub mod cli;
 pub mod cluster;
@@ -36,6 +40,7 @@ pub mod probe;
 pub(crate) mod recovery;
 pub mod render;
 pub(crate) mod storage;
+pub mod suggestion;
 #[cfg(test)]
 mod testing;
 pub(crate) mod text;

@@ -23,7 +23,7 @@ fn of(path: &str) -> &'static [&'static str] {
         "status" => &["8"],
         "failover" | "undo" => &["4", "5", "6", "7", "8", "130"],
         "history" => &["8", "130"],
-        "history release" => &["4", "5", "130"],
+        "release" => &["4", "5", "130"],
         "layout check" => &["4", "8", "130"],
         "layout learn" => &["4", "130"],
         "verify" => &["4", "7", "8", "130"],
@@ -74,7 +74,7 @@ mod tests {
     fn every_help_has_two_examples_and_its_exit_codes() {
         let mut found = Vec::new();
         all(&command(), "", &mut found);
-        assert!(found.iter().any(|(path, _)| path == "history release"));
+        assert!(found.iter().any(|(path, _)| path == "layout check"));
         for (path, help) in found {
             let examples = help.lines().filter(|line| line.trim_start().contains("kubectl synxdb ")).count();
             assert!(examples >= 2, "{path} has {examples} examples:\n{help}");

@@ -70,8 +70,10 @@ pub enum RbacFor {
     Failover,
     /// Restore retained volumes
     Undo,
-    /// List past operations, and release retained volumes
+    /// List past operations
     History,
+    /// Delete retained volumes
+    Release,
 }
 
 impl RbacArgs {
@@ -92,6 +94,7 @@ impl RbacFor {
             Self::Failover => "failover",
             Self::Undo => "undo",
             Self::History => "history",
+            Self::Release => "release",
         }
     }
 }
@@ -139,7 +142,8 @@ mod tests {
             let Command::Rbac(args) = cli.command else { panic!() };
             assert_eq!(args.namespaces, expected, "{line}");
         }
-        // One namespace is enough for all others.
-        assert!(Cli::try_parse_from(["kubectl-synxdb", "status", "-n", "a", "-n", "b"]).is_err());
+        // For all others it is one: the last, as in kubectl.
+        let cli = Cli::try_parse_from(["kubectl-synxdb", "-n", "a", "status", "-n", "b", "-n", "c"]).unwrap();
+        assert_eq!(cli.global.namespace.as_deref(), Some("c"));
     }
 }

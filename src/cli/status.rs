@@ -36,8 +36,9 @@ With more than 50 pods, the table has one line per workload, and lists only pods
 with a problem; --all-members and -o wide list all. Documents, names, and rows
 without headers are always complete.
 
-With -w it runs until Ctrl-C, and the exit code reflects the last state. Whatever
-cannot be read within 2 seconds is shown as <unknown>, with the reason.")]
+With -w it runs until Ctrl-C, and the exit code reflects the last state, which is
+unknown (8) while the API server does not respond. Whatever cannot be read within
+2 seconds (--request-timeout) is shown as <unknown>, with the reason.")]
 pub struct StatusArgs {
     /// Pods, NAMESPACE/POD, workloads or components to show [default: all]
     #[arg(value_name = "TARGET", add = Names::Targets)]

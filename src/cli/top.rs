@@ -1,8 +1,8 @@
 //! The top level of the command line.
 
 use super::{
-    CompletionArgs, FailoverArgs, ForwardArgs, Global, HistoryArgs, LayoutArgs, Output, RbacArgs, SandboxArgs,
-    SchemaArgs, StatusArgs, UndoArgs, VerifyArgs, output,
+    CompletionArgs, FailoverArgs, ForwardArgs, Global, HistoryArgs, LayoutArgs, Output, RbacArgs, ReleaseArgs,
+    SandboxArgs, SchemaArgs, StatusArgs, UndoArgs, VerifyArgs, output,
 };
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -39,6 +39,8 @@ Examples:
     disable_help_subcommand = true,
     disable_version_flag = true,
     arg_required_else_help = true,
+    // As in kubectl, the last of repeated flags wins.
+    args_override_self = true,
     max_term_width = 100
 )]
 pub struct Cli {
@@ -61,6 +63,8 @@ pub enum Command {
     Undo(Box<UndoArgs>),
     /// List past failovers and undos, and the volumes they retained
     History(HistoryArgs),
+    /// Delete the volumes that failovers and undos retained
+    Release(ReleaseArgs),
     /// Verify that every component responds and its data is intact
     Verify(Box<VerifyArgs>),
     /// Forward a local port to a database; it survives pod replacement

@@ -118,7 +118,7 @@ impl Cluster {
         asked: impl Future<Output = std::result::Result<T, kube::Error>>,
         deadline: Duration,
     ) -> std::result::Result<T, Failure> {
-        let deadline = self.at_most(deadline);
+        let deadline = self.limit(deadline);
         match tokio::time::timeout(deadline, asked).await {
             Ok(answer) => answer.map_err(Failure::of),
             Err(_) => Err(Failure::timed_out(deadline)),

@@ -1,24 +1,28 @@
 //! Turns kubectl's own flags, environment and files into a [`Cluster`]. Sends no request.
 
+use crate::suggestion::kubectl;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::USER_AGENT;
-use kube::Client;
-
-use super::credential::{Credential, Plugin};
-use super::failure::error_text;
+use super::client_certificate::{ClientCertificate, UnusableCertificate};
+use super::credential::Credential;
+use super::exec_plugin::Plugin;
+use super::identity::Identity;
+use super::kuberc::PluginPolicy;
 use super::options::{ConnectOptions, Environment};
 use super::request_errors::PluginFailed;
-use super::spares::Spares;
+use super::tempo::Tempo;
 use super::{Cluster, client, kubeconfig, transport};
 use crate::error::{Error, Result};
 
-/// Longest time for connecting: host name, TCP and TLS together.
+/// Longest time for connecting without `--request-timeout`: host name, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// What counts as no limit: `--request-timeout=0`, and everything longer.
+const NO_LIMIT: Duration = Duration::from_secs(86_400);
+
 /// Longest time for a request without `--request-timeout`, so that nothing hangs. kubectl's own default is no limit.
-const REQUEST: Duration = Duration::from_secs(30);
+pub(super) const REQUEST: Duration = Duration::from_secs(30);
 
 impl Cluster {
     /// Resolves flags, environment and kubeconfig, runs the credential plugin if there is one, and prepares the
@@ -27,51 +31,38 @@ impl Cluster {
     /// # Errors
     /// See the messages: each says what is missing or contradictory, and what to do.
     pub async fn connect(options: &ConnectOptions, environment: &Environment) -> Result<Self> {
-        let mut resolved = kubeconfig::resolve(options, environment)?;
-        let context = resolved.context;
-        let mut credential = None;
-        if let Some(exec) = resolved.exec.take() {
-            if environment.no_plugins {
+        let resolved = kubeconfig::resolve(options, environment)?;
+        // A day is no limit, and can be added to any time.
+        let request_timeout =
+            options.request_timeout.map(|limit| if limit.is_zero() { NO_LIMIT } else { limit.min(NO_LIMIT) });
+        let connect = request_timeout.unwrap_or(CONNECT);
+        let context = &resolved.context;
+        let by_plugin = matches!(resolved.identity, Identity::Plugin(_));
+        let certificate = ClientCertificate::new(resolved.certificate.clone(), by_plugin, &client::provider());
+        let certificate = Arc::new(certificate.map_err(|error| not_usable(context, &error))?);
+        let (client, spares) = client::of(&resolved, &certificate, Some(connect))?;
+        let credential = match resolved.identity {
+            Identity::Plugin(_) if environment.no_plugins => {
                 return Err(Error::failure(format!("no credentials for context {context}"))
                     .because("they come from a credential plugin, and running plugins is disabled"));
             }
-            let plugin = Plugin::new(exec, environment.stdin_is_terminal);
-            let issued = plugin.run().await.map_err(|failed| plugin_error(&context, failed))?;
-            if let Some((certificate, key)) = &issued.certificate {
-                use base64::Engine;
-                let encode = |pem: &str| base64::engine::general_purpose::STANDARD.encode(pem);
-                resolved.config.auth_info.client_certificate = None;
-                resolved.config.auth_info.client_key = None;
-                resolved.config.auth_info.client_certificate_data = Some(encode(certificate));
-                resolved.config.auth_info.client_key_data = Some(encode(key).into());
+            Identity::Plugin(plugin) => {
+                let (entry, cluster) = *plugin;
+                let policy = PluginPolicy::read(options, environment);
+                let plugin = Plugin::new(entry, cluster, policy, environment);
+                Credential::of_plugin(plugin, certificate).await.map_err(|failed| plugin_error(context, failed))?
             }
-            let signer = Credential::new(plugin, &issued).map_err(|failed| plugin_error(&context, failed))?;
-            credential = Some(Arc::new(signer));
-        }
-        let request_timeout = match options.request_timeout {
-            None => Some(REQUEST),
-            Some(Duration::ZERO) => None,
-            Some(limit) => Some(limit),
+            identity => Credential::of(identity, certificate),
         };
-        let mut config = resolved.config;
-        config.connect_timeout = Some(request_timeout.map_or(CONNECT, |limit| limit.min(CONNECT)));
-        // The transport retries: kube's own retries would exceed every deadline.
-        config.default_retry = false;
-        let agent = concat!("kubectl-synxdb/", env!("CARGO_PKG_VERSION"));
-        config.headers.push((USER_AGENT, http::HeaderValue::from_static(agent)));
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        // kube may run a command here (the old gcp auth-provider does), which would block the runtime.
-        let built = tokio::task::spawn_blocking(move || client::of(config))
-            .await
-            .map_err(|error| Error::failure("cannot prepare the connection").because_of(error))?;
-        let (client, spares): (Client, Spares) = built.map_err(|error| not_prepared(&context, &error))?;
+        let server = resolved.server.to_string().trim_end_matches('/').to_owned();
         Ok(Self {
-            client: transport::wrap(client, request_timeout, credential),
-            context,
+            client: transport::wrap(client, Some(request_timeout.unwrap_or(REQUEST)), Some(Arc::new(credential))),
+            context: resolved.context,
             namespace: resolved.namespace,
             server,
             request_timeout,
             spares,
+            tempo: Tempo::default(),
         })
     }
 }
@@ -79,22 +70,15 @@ impl Cluster {
 fn plugin_error(context: &str, failed: PluginFailed) -> Error {
     let error = Error::failure(format!("no credentials for context {context}")).because(failed.to_string());
     match failed.install {
-        Some(hint) => error.hint(hint.trim()),
-        None => error.hint(failed.command),
+        Some(hint) => error.hint(crate::text::one_line(&hint)),
+        None => error.hint(kubectl("auth whoami").note("it runs the same plugin")),
     }
 }
 
-fn not_prepared(context: &str, error: &kube::Error) -> Error {
-    // If a command fails, kube's message contains its output, which may be a token.
-    let reason = match error {
-        kube::Error::Auth(kube::client::AuthError::AuthExecRun { cmd, out }) => {
-            format!("`{cmd}` failed: {}", out.status)
-        }
-        other => error_text(other),
-    };
+fn not_usable(context: &str, error: &UnusableCertificate) -> Error {
     Error::failure(format!("cannot use the credentials of context {context}"))
-        .because(reason)
-        .hint("kubectl config view --minify")
+        .because(error.to_string())
+        .hint(kubectl("config view --minify").of_kubeconfig())
 }
 
 #[cfg(test)]

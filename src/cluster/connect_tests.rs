@@ -88,9 +88,14 @@ async fn head<S: AsyncRead + Unpin>(stream: &mut S) -> Option<String> {
 
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, seen: &Mutex<Vec<String>>) {
     while let Some(head) = head(&mut stream).await {
+        let rejected = head.contains("bearer rejected");
         seen.lock().unwrap().push(head);
-        let body = r#"{"kind":"List","apiVersion":"v1","metadata":{},"items":[]}"#;
-        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let body = match rejected {
+            true => r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","code":401}"#,
+            false => r#"{"kind":"List","apiVersion":"v1","metadata":{},"items":[]}"#,
+        };
+        let status = if rejected { "401 Unauthorized" } else { "200 OK" };
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         if stream.write_all(answer.as_bytes()).await.is_err() {
             return;
         }
@@ -153,9 +158,11 @@ async fn a_plugin_is_run_once_and_its_token_is_sent() {
     let server = Server::start().await;
     let home = Home::new(&json!({}));
     let runs = home.0.path().join("runs");
-    let script = format!("echo x >> {}; echo '{{\"status\":{{\"token\":\"fresh\"}}}}'", runs.display());
-    let exec =
-        json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script]}});
+    let script = format!(
+        "echo x >> {}; echo '{{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{{\"token\":\"fresh\"}}}}'",
+        runs.display()
+    );
+    let exec = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script], "interactiveMode": "Never"}});
     let home = Home::new(&server.trusted(exec));
     let cluster = home.connect(ConnectOptions::default(), Environment::default()).await.unwrap();
     assert_eq!(read(&cluster).await, Ok(0));
@@ -163,14 +170,62 @@ async fn a_plugin_is_run_once_and_its_token_is_sent() {
     assert_eq!(std::fs::read_to_string(runs).unwrap().lines().count(), 1);
 }
 
+/// A projected token is replaced while the program runs, and the former one is then rejected.
+#[tokio::test]
+async fn a_replaced_token_file_is_read_again_after_a_401() {
+    let server = Server::start().await;
+    let home = Home::new(&json!({}));
+    let file = home.0.path().join("token");
+    std::fs::write(&file, "rejected\n").unwrap();
+    let home = Home::new(&server.trusted(json!({"tokenFile": file})));
+    let cluster = home.connect(ConnectOptions::default(), Environment::default()).await.unwrap();
+    assert_eq!(read(&cluster).await.unwrap_err().0, Cause::Unauthorized);
+    std::fs::write(&file, "accepted\r\n").unwrap();
+    assert_eq!(read(&cluster).await, Ok(0));
+    let heads = server.heads.lock().unwrap();
+    let tokens: Vec<_> = heads.iter().filter_map(|head| head.lines().find(|line| line.starts_with("auth"))).collect();
+    assert_eq!(
+        tokens,
+        ["authorization: bearer rejected", "authorization: bearer rejected", "authorization: bearer accepted"]
+    );
+}
+
+/// What a proxy answers, and one that is not there.
+#[tokio::test]
+async fn a_proxy_that_does_not_lead_to_the_server_is_named_without_its_password() {
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let refusing = proxy.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = proxy.accept().await {
+            if head(&mut client).await.is_some() {
+                let _ = client.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
+            }
+        }
+    });
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let server = Server::start().await;
+    for (proxy, address, expected) in [
+        (format!("http://me:hunter2@{refusing}"), refusing, "it answered 403 Forbidden"),
+        (format!("http://me:hunter2@{closed}"), closed, "connection refused"),
+        (format!("socks5://me:hunter2@{closed}"), closed, "connection refused"),
+    ] {
+        let home = Home::new(&server.trusted(json!({"token": "t"})));
+        let flags = ConnectOptions { proxy_url: Some(proxy.clone()), ..ConnectOptions::default() };
+        let cluster = home.connect(flags, Environment::default()).await.unwrap();
+        let (cause, reason) = read(&cluster).await.unwrap_err();
+        let scheme = proxy.split(':').next().unwrap();
+        assert_eq!((cause, reason), (Cause::Unreachable, format!("the proxy {scheme}://{address}: {expected}")));
+    }
+}
+
 #[tokio::test]
 async fn a_failing_plugin_is_named() {
     let server = Server::start().await;
     let exec = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh",
-        "args": ["-c", "echo please log in >&2; exit 2"]}});
+        "args": ["-c", "echo please log in >&2; exit 2"], "interactiveMode": "Never"}});
     let home = Home::new(&server.trusted(exec));
     let error = home.connect(ConnectOptions::default(), Environment::default()).await.unwrap_err();
-    let expected = "no credentials for context c: credential plugin `sh -c …`: exit code 2: please log in";
+    let expected = "no credentials for context c: credential plugin `sh -c …`: exit code 2; its own messages are above";
     assert_eq!(error.to_string(), expected);
 }
 
@@ -187,7 +242,7 @@ async fn a_wrong_certificate_is_said_in_words() {
         (json!({"insecure-skip-tls-verify": true}), Ok(0)),
     ];
     for (cluster, expected) in cases {
-        let home = Home::new(&server.kubeconfig(cluster.clone(), json!({})));
+        let home = Home::new(&server.kubeconfig(cluster.clone(), json!({"token": "t"})));
         let found = read(&home.connect(ConnectOptions::default(), Environment::default()).await.unwrap()).await;
         match (found, expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected),
@@ -219,6 +274,7 @@ async fn a_server_that_cannot_be_reached_is_said_in_words() {
     for (server, expected) in cases {
         let flags = ConnectOptions {
             server: Some(server.clone()),
+            token: Some("t".to_owned()),
             insecure_skip_tls_verify: true,
             request_timeout: Some(Duration::from_millis(700)),
             ..ConnectOptions::default()
@@ -259,6 +315,7 @@ async fn the_environments_proxy_is_used_and_no_proxy_is_about_the_server() {
     let server_url = Some(format!("https://{NAME}:6443"));
     let flags = || ConnectOptions {
         server: server_url.clone(),
+        token: Some("t".to_owned()),
         insecure_skip_tls_verify: true,
         request_timeout: Some(Duration::from_secs(3)),
         ..ConnectOptions::default()

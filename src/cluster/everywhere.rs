@@ -36,14 +36,13 @@ impl Cluster {
         K: kube::Resource<DynamicType = ()>,
     {
         let listing = Listing {
-            client: self.client(),
+            cluster: self,
             url: &K::url_path(&(), None),
             selected,
             freshness: Freshness::Cached,
             metadata_only: true,
             namespaces: None,
-            deadline: self.at_most(deadline),
-            longest: self.request_timeout,
+            deadline,
         };
         match listing.read::<Facts>(|_| ()).await {
             Ok(found) => Read::Known(found.into_iter().map(|Facts(facts)| facts).collect()),

@@ -1,17 +1,19 @@
 //! Turns a failed request into one line: kube's own Display repeats its causes, so the chain of errors is read here
 //! instead.
 
+use crate::suggestion::kubectl;
 use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
+use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
 use super::Cluster;
 use super::foreign::KnownMessage;
-use super::request_errors::{DeadlinePassed, PluginFailed};
+use super::request_errors::{DeadlinePassed, PluginFailed, ProxyFailed, Redirected};
+use super::server_certificate::AuthorityExpired;
 use super::snapshot::{Cause, Unreadable};
-use crate::cli::quoted;
 use crate::error::{Error, Source};
 use crate::text;
 
@@ -135,6 +137,14 @@ impl Failure {
             if let Some(plugin) = link.downcast_ref::<PluginFailed>() {
                 return Self::without_answer(Cause::Unauthorized, plugin.to_string());
             }
+            if let Some(redirected) = link.downcast_ref::<Redirected>() {
+                return Self::without_answer(Cause::Unreachable, redirected.to_string());
+            }
+            // What the proxy said, or what befell the way to it.
+            if let Some(proxy) = link.downcast_ref::<ProxyFailed>() {
+                let inner = Self::of_chain(&*proxy.source).reason;
+                return Self::without_answer(Cause::Unreachable, format!("{proxy}: {inner}"));
+            }
             if let Some(tls) = link.downcast_ref::<rustls::Error>() {
                 return Self::without_answer(Cause::Unreachable, tls_reason(tls));
             }
@@ -188,11 +198,14 @@ impl Cluster {
         let error = match failure.cause {
             Cause::Unauthorized => self.unauthorized(&failure.reason),
             Cause::Forbidden => {
-                let scope =
-                    namespace.map_or_else(|| " -A".to_owned(), |namespace| format!(" -n {}", quoted(namespace)));
+                let can_i = kubectl("auth can-i").word(verb).word(resource);
+                let can_i = match namespace {
+                    Some(namespace) => can_i.namespace(namespace),
+                    None => can_i.word("-A"),
+                };
                 Error::refused(format!("not allowed to {verb} {resource}{of}{place}"))
                     .because(&failure.reason)
-                    .hint(format!("kubectl auth can-i {verb} {resource}{scope}"))
+                    .hint(can_i)
             }
             Cause::Unreachable => self.unreachable(&failure.reason),
             Cause::TimedOut => {
@@ -227,14 +240,14 @@ impl Cluster {
         // "Unauthorized" adds nothing to the first line.
         let error = if reason == "Unauthorized" { error } else { error.because(reason) };
         error
-            .hint(format!("log in again, then: kubectl auth whoami --context {}", quoted(&self.context)))
-            .hint("kubectl config get-contexts")
+            .hint(kubectl("auth whoami").flag("--context", &self.context).note("once you have logged in again"))
+            .hint(kubectl("config get-contexts").of_kubeconfig())
     }
 
     fn unreachable(&self, reason: &str) -> Error {
         Error::failure(format!("the Kubernetes API server at {} is unreachable", self.server))
             .because(reason)
-            .hint(format!("kubectl cluster-info --context {}", quoted(&self.context)))
+            .hint(kubectl("cluster-info").flag("--context", &self.context))
     }
 }
 
@@ -271,6 +284,9 @@ pub fn error_text(error: &(dyn StdError + 'static)) -> String {
     one_line(&without_os_number(&innermost))
 }
 
+/// What TLS is done with.
+const SUPPORTED: &str = "TLS 1.2 and 1.3; RSA from 2048 bits, ECDSA P-256 and P-384, Ed25519";
+
 fn tls_reason(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(reason) => match reason {
@@ -278,14 +294,45 @@ fn tls_reason(error: &rustls::Error) -> String {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "the server's certificate is signed by an untrusted authority".to_owned()
             }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the server's certificate has expired".to_owned()
+            CertificateError::Expired => "the server's certificate has expired".to_owned(),
+            CertificateError::ExpiredContext { time, not_after } => format!(
+                "the server's certificate has expired: it was valid until {}, and this machine's clock says {}",
+                moment(not_after),
+                moment(time)
+            ),
+            CertificateError::NotValidYet => "the server's certificate is not valid yet".to_owned(),
+            CertificateError::NotValidYetContext { time, not_before } => format!(
+                "the server's certificate is not valid yet: it is valid from {}, and this machine's clock says {}",
+                moment(not_before),
+                moment(time)
+            ),
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                "the server's certificate is not for servers".to_owned()
             }
+            CertificateError::Other(other) if other.0.is::<AuthorityExpired>() => {
+                "the trusted certificate authority has expired, or is not valid yet".to_owned()
+            }
+            CertificateError::Other(other) => match other.0.downcast_ref() {
+                Some(webpki::Error::CaUsedAsEndEntity) => {
+                    "the server's certificate is an authority's own, and not the trusted one".to_owned()
+                }
+                Some(webpki::Error::UnsupportedCertVersion) => {
+                    "the server's certificate is of X.509 version 1, which carries no names".to_owned()
+                }
+                _ => "the server's certificate is not valid".to_owned(),
+            },
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "the server's certificate is not valid for its name (see --tls-server-name)".to_owned()
             }
+            CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                format!("the server's certificate has a kind of signature or key that is not supported ({SUPPORTED})")
+            }
             other => format!("the server's certificate is not valid: {other}"),
         },
+        rustls::Error::AlertReceived(AlertDescription::HandshakeFailure) => {
+            format!("the server accepts no version, cipher and kind of key of TLS that this program has ({SUPPORTED})")
+        }
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired
             | AlertDescription::BadCertificate
@@ -296,6 +343,11 @@ fn tls_reason(error: &rustls::Error) -> String {
         rustls::Error::InvalidMessage(_) => "the server does not speak TLS (is its address http://?)".to_owned(),
         other => format!("TLS: {other}"),
     }
+}
+
+fn moment(time: &UnixTime) -> String {
+    let moment = i64::try_from(time.as_secs()).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    moment.map_or_else(|| "an unknown time".to_owned(), |moment| moment.to_string())
 }
 
 /// `Connection refused (os error 111)` -> `Connection refused`.
@@ -369,6 +421,23 @@ mod tests {
         let wrapped = io::Error::new(io::ErrorKind::InvalidData, io::Error::other(tls));
         let failure = Failure::of(kube::Error::Service(Box::new(wrapped)));
         assert_eq!(failure.reason, "the server's certificate is signed by an untrusted authority");
+
+        let proxy = ProxyFailed { proxy: "http://proxy:3128".to_owned(), source: "it answered 403 Forbidden".into() };
+        let failure = Failure::of(kube::Error::Service(Box::new(proxy)));
+        assert_eq!(failure.reason, "the proxy http://proxy:3128: it answered 403 Forbidden");
+        let dead = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let proxy = ProxyFailed { proxy: "socks5://proxy:1080".to_owned(), source: dead.into() };
+        let failure = Failure::of(kube::Error::Service(Box::new(proxy)));
+        assert_eq!(failure.reason, "the proxy socks5://proxy:1080: connection refused");
+
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let early = CertificateError::NotValidYetContext { time: at(0), not_before: at(86_400) };
+        let failure = Failure::of(kube::Error::Service(Box::new(rustls::Error::InvalidCertificate(early))));
+        assert_eq!(
+            failure.reason,
+            "the server's certificate is not valid yet: it is valid from 1970-01-02T00:00:00Z, and this machine's clock \
+             says 1970-01-01T00:00:00Z"
+        );
 
         let late = Failure::of(kube::Error::Service(Box::new(DeadlinePassed(Duration::from_secs(30)))));
         assert_eq!((late.cause, late.reason.as_str()), (Cause::TimedOut, "no response within 30 s"));

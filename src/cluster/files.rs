@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::error::Error;
+use crate::suggestion::kubectl;
+
 /// Largest file of settings or certificates that is read, in bytes.
 pub(crate) const LARGEST: u64 = 16 << 20;
 
@@ -18,6 +21,28 @@ pub(crate) fn read_limited(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("it is larger than {} MiB", most >> 20)));
     }
     Ok(bytes)
+}
+
+/// Reads a file that the kubeconfig or a flag names.
+///
+/// # Errors
+/// It cannot be read; `what` it is.
+pub(super) fn named(path: &str, what: &str) -> Result<Vec<u8>, Error> {
+    read_limited(Path::new(path), LARGEST).map_err(|error| unreadable(path, what, &error))
+}
+
+/// Checks that a file that the kubeconfig or a flag names can be opened.
+///
+/// # Errors
+/// It cannot be; `what` it is.
+pub(super) fn readable(path: &str, what: &str) -> Result<(), Error> {
+    File::open(path).map(drop).map_err(|error| unreadable(path, what, &error))
+}
+
+fn unreadable(path: &str, what: &str, error: &io::Error) -> Error {
+    Error::failure(format!("cannot read the {what} {path}"))
+        .because(super::failure::error_text(error))
+        .hint(kubectl("config view --minify").of_kubeconfig())
 }
 
 /// Reads a file as text.

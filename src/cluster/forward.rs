@@ -265,7 +265,7 @@ impl<W: Way> Route<W> {
     /// Returns a tunnel through which the pod has responded; `None` if the client has disconnected.
     async fn reach(&self, client: &mut (impl AsyncRead + Unpin + Send)) -> Result<Option<Open<W::Socket>>, String> {
         let mut to = self.to.clone();
-        let deadline = Instant::now() + self.limits.wait;
+        let deadline = duration::after(Instant::now(), self.limits.wait);
         let mut head = Head::default();
         let mut refusing: Option<(Destination, Instant)> = None;
         let mut latest = "no pod is Ready".to_owned();
@@ -429,7 +429,7 @@ async fn download(
 async fn upload<S: Socket>(client: &mut (impl AsyncRead + Unpin), writer: &mut Writer<S>) -> io::Result<()> {
     let (largest, first) = CHUNK;
     let mut buffer = vec![0; first];
-    let mut beat = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
+    let mut beat = tokio::time::interval_at(duration::after(Instant::now(), BEAT), BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let count = tokio::select! {

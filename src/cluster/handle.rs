@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::spares::Spares;
+use super::tempo::Tempo;
 
 /// A connection to one Kubernetes API server, as one user. Cheap to clone; clones share connections.
 #[derive(Clone)]
@@ -12,9 +13,10 @@ pub struct Cluster {
     pub(super) context: String,
     pub(super) namespace: Option<String>,
     pub(super) server: String,
-    /// `None` if `--request-timeout=0` disabled the limit.
+    /// `--request-timeout`, if it was given; a day for 0, which is no limit, and for more than that.
     pub(super) request_timeout: Option<Duration>,
     pub(super) spares: Spares,
+    pub(super) tempo: Tempo,
 }
 
 impl Cluster {
@@ -37,9 +39,16 @@ impl Cluster {
         self.client.clone()
     }
 
-    /// Returns `deadline`, or `--request-timeout` if that is shorter.
-    pub(super) fn at_most(&self, deadline: Duration) -> Duration {
-        self.request_timeout.map_or(deadline, |limit| limit.min(deadline))
+    /// Returns the time limit of a request whose own limit is `deadline`: `--request-timeout`, if it was given, replaces
+    /// every limit for what goes through the API server, the shorter and the longer ones.
+    pub fn limit(&self, deadline: Duration) -> Duration {
+        self.request_timeout.unwrap_or(deadline)
+    }
+
+    /// Returns the time limit of what takes several requests, or several round trips through a tunnel: `deadline`, or
+    /// `--request-timeout` if that is longer. A short one does not cut off what a database needs.
+    pub fn lengthened(&self, deadline: Duration) -> Duration {
+        self.limit(deadline).max(deadline)
     }
 }
 

@@ -1,23 +1,22 @@
 //! Reads kubectl's configuration files and combines them with the flags: flag over environment over kubeconfig over
-//! default
-//! (<https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/>).
+//! default, by the rules of client-go's `clientcmd`
+//! (<https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/>). An empty value is not set.
 
+use crate::suggestion::{kubectl, plugin};
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use http::Uri;
-use kube::config::{
-    AuthInfo, Cluster as ClusterInfo, Context, ExecAuthCluster, ExecConfig, Kubeconfig, KubeconfigError,
-};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use http::{HeaderMap, Uri};
 
+use super::client_certificate::Origin;
 use super::failure::error_text;
 use super::files;
+use super::identity::{self, Identity};
+use super::kubeconfig_file::{ClusterEntry, ContextEntry, Kubeconfig, UserEntry};
 use super::options::{ConnectOptions, Environment};
-use super::proxy;
+use super::proxy::{self, Proxy};
+use super::url::{Address, decoded, encoded_path, without_login};
 use crate::error::{Error, Result};
 
 /// Where to connect to, and as whom.
@@ -26,10 +25,28 @@ pub(super) struct Resolved {
     pub(super) context: String,
     /// See [`super::Cluster::namespace`].
     pub(super) namespace: Option<String>,
-    /// The credential plugin, which is removed from `config`.
-    pub(super) exec: Option<ExecConfig>,
-    /// Everything else.
-    pub(super) config: kube::Config,
+    /// The API server's address, without a login.
+    pub(super) server: Uri,
+    pub(super) trust: Trust,
+    pub(super) proxy: Option<Proxy>,
+    /// Client certificate and key.
+    pub(super) certificate: Option<Origin>,
+    pub(super) identity: Identity,
+    /// Headers that impersonate a user.
+    pub(super) impersonation: HeaderMap,
+    /// Whether responses are not to be compressed.
+    pub(super) disable_compression: bool,
+}
+
+/// How the server's certificate is verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Trust {
+    /// Not at all.
+    pub(super) insecure: bool,
+    /// PEM, and where it is from; the operating system's if there are none.
+    pub(super) authorities: Option<(Vec<u8>, String)>,
+    /// The name that the certificate must be for, if not the address's.
+    pub(super) server_name: Option<String>,
 }
 
 /// Resolves flags, environment and files.
@@ -39,19 +56,22 @@ pub(super) struct Resolved {
 /// flags that contradict each other.
 pub(super) fn resolve(options: &ConnectOptions, environment: &Environment) -> Result<Resolved> {
     let (files, kubeconfig) = load(options, environment)?;
-    let named_nothing = options.context.is_none() && options.cluster.is_none() && options.server.is_none();
-    if kubeconfig.contexts.is_empty() && kubeconfig.clusters.is_empty() && named_nothing {
-        return match in_cluster(options, environment)? {
+    let user_of = |context: &ContextEntry| user(options, &kubeconfig, context);
+    let (name, context) = context(options, &kubeconfig)?;
+    let (cluster_name, cluster) = cluster(options, &kubeconfig, &context, environment)?;
+    if cluster.server.is_empty() {
+        return match in_cluster(options, &context, environment)? {
             Some(resolved) => Ok(resolved),
-            None => Err(none_found(&files, options, environment)),
+            None => Err(no_server(&files, &kubeconfig, &name, &cluster_name, options, environment)),
         };
     }
-    let (name, context) = context(options, &kubeconfig, &files)?;
-    let cluster = cluster(options, &kubeconfig, &context)?;
-    let user = user(options, &kubeconfig, &context)?;
-    let namespace = non_empty(&options.namespace).or_else(|| non_empty(&context.namespace));
+    let (user_name, user) = user_of(&context)?;
+    identity::check(&user_name, &user, options)?;
+    check_cluster(&cluster_name, &cluster)?;
+    let namespace = first([&options.namespace, &Some(context.namespace.clone())]);
+    let namespace = namespace.or_else(|| pod_namespace(environment));
     let context = if name.is_empty() { "--server".to_owned() } else { name };
-    assemble(context, namespace, &cluster, user, environment)
+    assemble(context, namespace, &cluster, &user_name, user, environment)
 }
 
 /// Returns the files that were read and their merged contents. A file of `--kubeconfig` must exist; others may not.
@@ -64,11 +84,9 @@ pub(super) fn load(options: &ConnectOptions, environment: &Environment) -> Resul
     };
     let mut merged = Kubeconfig::default();
     for file in &files {
-        let Some(mut next) = read(file, explicit.is_some())? else { continue };
-        // kubectl accepts these, and treats an empty current-context as none.
-        (next.kind, next.api_version) = (None, None);
-        next.current_context = next.current_context.filter(|name| !name.is_empty());
-        merged = merged.merge(next).map_err(|error| cannot_read(file, &error_text(&error)))?;
+        if let Some(next) = read(file, explicit.is_some())? {
+            merged.merge(next);
+        }
     }
     Ok((files, merged))
 }
@@ -84,30 +102,48 @@ fn split(list: &OsStr) -> Vec<PathBuf> {
 }
 
 fn read(file: &Path, must_exist: bool) -> Result<Option<Kubeconfig>> {
-    match files::ends(file, files::LARGEST) {
+    let text = match files::ends(file, files::LARGEST).and_then(|()| files::text(file, files::LARGEST)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(None),
         Err(error) => return Err(cannot_read(file, &error_text(&error))),
-        Ok(()) => {}
-    }
-    match Kubeconfig::read_from(file) {
-        Ok(kubeconfig) => Ok(Some(kubeconfig)),
-        Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == io::ErrorKind::NotFound && !must_exist => {
-            Ok(None)
-        }
-        Err(KubeconfigError::ReadConfig(error, _)) => Err(cannot_read(file, &error_text(&error))),
-        // The parser's own message may repeat file contents, which include secrets.
-        Err(KubeconfigError::Parse(error)) => {
-            let place = error.location().map(|at| format!(" (line {}, column {})", at.line(), at.column()));
-            Err(cannot_read(file, &format!("it is not a kubeconfig{}", place.unwrap_or_default())))
-        }
-        Err(other) => Err(cannot_read(file, &error_text(&other))),
-    }
+        Ok(text) => text,
+    };
+    Kubeconfig::parse(&text, file).map(Some).map_err(|error| cannot_read(file, &error.to_string()))
 }
 
 fn cannot_read(file: &Path, reason: &str) -> Error {
     Error::failure(format!("cannot read kubeconfig {}", file.display()))
         .because(reason)
-        .hint("kubectl config get-contexts")
+        .hint(kubectl("config get-contexts").of_kubeconfig())
+}
+
+/// Returns why there is no server to talk to. kubectl would try `http://localhost:8080`, which is hardly what is meant.
+fn no_server(
+    files: &[PathBuf],
+    kubeconfig: &Kubeconfig,
+    context: &str,
+    cluster: &str,
+    options: &ConnectOptions,
+    environment: &Environment,
+) -> Error {
+    if kubeconfig.contexts.is_empty() && kubeconfig.clusters.is_empty() {
+        return none_found(files, options, environment);
+    }
+    if context.is_empty() && cluster.is_empty() {
+        let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+        let known = known(&kubeconfig.contexts);
+        return Error::failure("no current context")
+            .because(format!("{} sets none; available contexts: {known}", files.join(", ")))
+            .hint(kubectl("config use-context NAME").of_kubeconfig())
+            .hint(plugin("status --context NAME"));
+    }
+    let view = kubectl("config view --minify").of_kubeconfig();
+    if cluster.is_empty() {
+        return Error::failure(format!("context {context} has no cluster")).hint(view);
+    }
+    if kubeconfig.clusters.iter().any(|(name, _)| name == cluster) {
+        return Error::failure(format!("cluster {cluster} in the kubeconfig has no server")).hint(view);
+    }
+    no_cluster(cluster, kubeconfig)
 }
 
 fn none_found(files: &[PathBuf], options: &ConnectOptions, environment: &Environment) -> Error {
@@ -121,254 +157,273 @@ fn none_found(files: &[PathBuf], options: &ConnectOptions, environment: &Environ
     };
     Error::failure("no kubeconfig found")
         .because(why)
-        .hint("kubectl config get-contexts")
-        .hint("kubectl synxdb --kubeconfig FILE status")
-        .hint("kubectl synxdb --sandbox status    (a practice cluster, no Kubernetes needed)")
+        .hint(kubectl("config get-contexts").of_kubeconfig())
+        .hint(plugin("status --kubeconfig FILE").of_no_cluster())
+        .hint(plugin("status --sandbox").of_no_cluster().note("a practice cluster, no Kubernetes needed"))
 }
 
-/// Returns the current context and its name; an empty one if the flags alone are enough.
-fn context(options: &ConnectOptions, kubeconfig: &Kubeconfig, files: &[PathBuf]) -> Result<(String, Context)> {
-    let known = || kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect::<Vec<_>>().join(", ");
-    let wanted = non_empty(&options.context);
-    let Some(name) = wanted.clone().or_else(|| kubeconfig.current_context.clone()) else {
-        if options.cluster.is_some() || options.server.is_some() {
-            return Ok((String::new(), Context::default()));
-        }
-        let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
-        return Err(Error::failure("no current context")
-            .because(format!("{} sets none; available contexts: {}", files.join(", "), known()))
-            .hint("kubectl config use-context NAME")
-            .hint("kubectl synxdb --context NAME status"));
-    };
-    match kubeconfig.contexts.iter().find(|context| context.name == name) {
-        Some(found) => Ok((name, found.context.clone().unwrap_or_default())),
+fn known<T>(entries: &[(String, T)]) -> String {
+    match entries.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => "none".to_owned(),
+        names => names,
+    }
+}
+
+fn find<'e, T>(entries: &'e [(String, T)], name: &str) -> Option<&'e T> {
+    entries.iter().find(|(known, _)| known == name).map(|(_, entry)| entry)
+}
+
+/// Returns the current context and its name; an empty one if there is none.
+fn context(options: &ConnectOptions, kubeconfig: &Kubeconfig) -> Result<(String, ContextEntry)> {
+    let wanted = first([&options.context]);
+    let name = wanted.clone().unwrap_or_else(|| kubeconfig.current_context.clone());
+    if name.is_empty() {
+        return Ok((name, ContextEntry::default()));
+    }
+    match find(&kubeconfig.contexts, &name) {
+        Some(found) => Ok((name, found.clone())),
         None => {
             let what = if wanted.is_some() { "context" } else { "current context" };
-            let known = known();
-            let known = if known.is_empty() { "none".to_owned() } else { known };
             Err(Error::failure(format!("{what} {name} does not exist"))
-                .because(format!("available contexts: {known}"))
-                .hint("kubectl config get-contexts"))
+                .because(format!("available contexts: {}", known(&kubeconfig.contexts)))
+                .hint(kubectl("config get-contexts").of_kubeconfig()))
         }
     }
 }
 
-/// Returns the cluster entry, overridden by the flags as in client-go's `clientcmd`.
-fn cluster(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &Context) -> Result<ClusterInfo> {
-    let wanted = non_empty(&options.cluster);
-    let name = wanted.as_deref().unwrap_or(&context.cluster);
-    let found = kubeconfig.clusters.iter().find(|cluster| cluster.name == name).and_then(|named| named.cluster.clone());
-    let mut cluster = match found {
-        Some(cluster) => cluster,
-        None if wanted.is_none() && options.server.is_some() => ClusterInfo::default(),
-        None => {
-            let known: Vec<_> = kubeconfig.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
-            return Err(Error::failure(format!("cluster {name} does not exist in the kubeconfig"))
-                .because(format!("available clusters: {}", known.join(", ")))
-                .hint("kubectl config get-clusters"));
-        }
-    };
-    let authority = options.certificate_authority.as_ref();
+fn no_cluster(name: &str, kubeconfig: &Kubeconfig) -> Error {
+    Error::failure(format!("cluster {name} does not exist in the kubeconfig"))
+        .because(format!("available clusters: {}", known(&kubeconfig.clusters)))
+        .hint(kubectl("config get-clusters").of_kubeconfig())
+}
+
+/// Returns the cluster entry and its name, overridden by the flags. A cluster that a flag names must exist; one that a
+/// context names need not, if there is a server from elsewhere.
+fn cluster(
+    options: &ConnectOptions,
+    kubeconfig: &Kubeconfig,
+    context: &ContextEntry,
+    environment: &Environment,
+) -> Result<(String, ClusterEntry)> {
+    let wanted = first([&options.cluster]);
+    let name = wanted.clone().unwrap_or_else(|| context.cluster.clone());
+    let found = find(&kubeconfig.clusters, &name).cloned();
+    if found.is_none() && wanted.is_some() {
+        return Err(no_cluster(&name, kubeconfig));
+    }
+    let mut cluster = found.unwrap_or_default();
+    if cluster.server.is_empty() {
+        cluster.server = environment.master.clone().unwrap_or_default();
+    }
+    let authority = path(&options.certificate_authority);
     if options.insecure_skip_tls_verify && authority.is_some() {
         return Err(Error::usage("--insecure-skip-tls-verify and --certificate-authority cannot be used together"));
     }
     if options.insecure_skip_tls_verify || authority.is_some() {
-        cluster.insecure_skip_tls_verify = Some(options.insecure_skip_tls_verify);
-        cluster.certificate_authority_data = None;
-        cluster.certificate_authority = authority.map(|path| path.to_string_lossy().into_owned());
+        cluster.insecure_skip_tls_verify = options.insecure_skip_tls_verify;
+        cluster.certificate_authority_data = Vec::new();
+        cluster.certificate_authority = authority.unwrap_or_default();
     }
-    if options.disable_compression {
-        cluster.disable_compression = Some(true);
-    }
+    let (server, server_name) = (first([&options.server]), first([&options.tls_server_name]));
     // Another server has another name: --server disables the kubeconfig's tls-server-name.
-    if options.server.is_some() || options.tls_server_name.is_some() {
-        cluster.tls_server_name = non_empty(&options.tls_server_name);
+    if server.is_some() || server_name.is_some() {
+        cluster.tls_server_name = server_name.unwrap_or_default();
     }
-    if let Some(server) = non_empty(&options.server) {
-        cluster.server = Some(server);
-    }
-    let verifies_with = cluster.certificate_authority.is_some() || cluster.certificate_authority_data.is_some();
-    if cluster.insecure_skip_tls_verify == Some(true) && verifies_with {
-        return Err(Error::failure(format!("cluster {name} in the kubeconfig is contradictory"))
-            .because("it sets both a certificate authority and insecure-skip-tls-verify"));
-    }
-    Ok(cluster)
+    cluster.server = server.unwrap_or(cluster.server);
+    cluster.proxy_url = first([&options.proxy_url]).unwrap_or(cluster.proxy_url);
+    cluster.disable_compression |= options.disable_compression;
+    Ok((name, cluster))
 }
 
-/// Returns the user entry, overridden by the flags. A context's user may be missing; one that a flag names may not.
-fn user(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &Context) -> Result<AuthInfo> {
-    let wanted = non_empty(&options.user);
-    let name = wanted.as_ref().or(context.user.as_ref());
-    let found = name.and_then(|name| kubeconfig.auth_infos.iter().find(|user| &user.name == name));
-    if let (Some(name), None) = (&wanted, found) {
-        let known: Vec<_> = kubeconfig.auth_infos.iter().map(|user| user.name.as_str()).collect();
-        return Err(Error::failure(format!("user {name} does not exist in the kubeconfig"))
-            .because(format!("available users: {}", known.join(", ")))
-            .hint("kubectl config get-users"));
+fn check_cluster(name: &str, cluster: &ClusterEntry) -> Result<()> {
+    let contradicts = |why: &str| {
+        Err(Error::failure(format!("cluster {name} in the kubeconfig is contradictory"))
+            .because(why)
+            .hint(kubectl("config view --minify").of_kubeconfig()))
+    };
+    if !cluster.certificate_authority.is_empty() && !cluster.certificate_authority_data.is_empty() {
+        return contradicts("it sets both certificate-authority and certificate-authority-data");
     }
-    let mut user = found.and_then(|named| named.auth_info.clone()).unwrap_or_default();
-    flags_over(options, &mut user)?;
-    Ok(user)
-}
-
-fn flags_over(options: &ConnectOptions, user: &mut AuthInfo) -> Result<()> {
-    if let Some(token) = non_empty(&options.token) {
-        // As in client-go: a token replaces other ways to get one. A client certificate stays.
-        (user.exec, user.auth_provider, user.token_file) = (None, None, None);
-        (user.username, user.password) = (None, None);
-        user.token = Some(token.into());
-    } else if user.token_file.is_some() {
-        // The file is read again during a run, so it takes precedence over a token beside it.
-        user.token = None;
-    }
-    if let Some(path) = &options.client_certificate {
-        user.client_certificate = Some(path.to_string_lossy().into_owned());
-        user.client_certificate_data = None;
-    }
-    if let Some(path) = &options.client_key {
-        user.client_key = Some(path.to_string_lossy().into_owned());
-        user.client_key_data = None;
-    }
-    if let Some(name) = non_empty(&options.as_user) {
-        user.impersonate = Some(name);
-    }
-    if let Some(uid) = non_empty(&options.as_uid) {
-        user.impersonate_uid = Some(uid);
-    }
-    if !options.as_groups.is_empty() {
-        user.impersonate_groups = Some(options.as_groups.clone());
-    }
-    let groups = user.impersonate_groups.as_ref().is_some_and(|groups| !groups.is_empty());
-    if user.impersonate.is_none() && (user.impersonate_uid.is_some() || groups) {
-        return Err(Error::usage("--as-uid and --as-group require --as"));
+    if !cluster.certificate_authority.is_empty() {
+        files::readable(&cluster.certificate_authority, "certificate authority")?;
     }
     Ok(())
+}
+
+/// Returns the user entry and its name, overridden by the flags. A context's user may be missing; one that a flag names
+/// may not.
+fn user(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &ContextEntry) -> Result<(String, UserEntry)> {
+    let wanted = first([&options.user]);
+    let name = wanted.clone().unwrap_or_else(|| context.user.clone());
+    let found = find(&kubeconfig.users, &name).cloned();
+    if found.is_none() && wanted.is_some() {
+        return Err(Error::failure(format!("user {name} does not exist in the kubeconfig"))
+            .because(format!("available users: {}", known(&kubeconfig.users)))
+            .hint(kubectl("config get-users").of_kubeconfig()));
+    }
+    let mut user = found.unwrap_or_default();
+    flags_over(options, &mut user);
+    Ok((name, user))
+}
+
+fn flags_over(options: &ConnectOptions, user: &mut UserEntry) {
+    for (flag, field) in [
+        (&options.token, &mut user.token),
+        (&options.as_user, &mut user.impersonate),
+        (&options.as_uid, &mut user.impersonate_uid),
+    ] {
+        if let Some(value) = first([flag]) {
+            *field = value;
+        }
+    }
+    if let Some(path) = path(&options.client_certificate) {
+        (user.client_certificate, user.client_certificate_data) = (path, Vec::new());
+    }
+    if let Some(path) = path(&options.client_key) {
+        (user.client_key, user.client_key_data) = (path, Vec::new());
+    }
+    if !options.as_groups.is_empty() {
+        user.impersonate_groups.clone_from(&options.as_groups);
+    }
+    let mut extra: std::collections::BTreeMap<String, Vec<String>> = std::collections::BTreeMap::new();
+    for (key, value) in options.as_extra.iter().filter_map(|pair| pair.split_once('=')) {
+        extra.entry(key.to_owned()).or_default().push(value.to_owned());
+    }
+    user.impersonate_extra.extend(extra);
 }
 
 fn assemble(
     context: String,
     namespace: Option<String>,
-    cluster: &ClusterInfo,
-    mut user: AuthInfo,
+    cluster: &ClusterEntry,
+    user_name: &str,
+    user: UserEntry,
     environment: &Environment,
 ) -> Result<Resolved> {
-    let uses_tls = user.client_certificate.is_some()
-        || user.client_certificate_data.is_some()
-        || cluster.certificate_authority.is_some()
-        || cluster.certificate_authority_data.is_some()
-        || cluster.insecure_skip_tls_verify == Some(true);
-    let server = server(cluster.server.as_deref().unwrap_or(""), uses_tls)?;
-    let mut config = kube::Config::new(server);
-    config.root_cert = authorities(cluster)?;
-    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
-    config.disable_compression = cluster.disable_compression.unwrap_or(false);
-    config.tls_server_name = cluster.tls_server_name.clone().filter(|name| !name.is_empty());
-    config.proxy_url = proxy::for_server(&config.cluster_url, cluster.proxy_url.as_deref(), environment)?;
-    if let Some(namespace) = &namespace {
-        config.default_namespace.clone_from(namespace);
+    let address = server(&cluster.server)?;
+    let server = address.uri().map_err(|why| not_an_address(&cluster.server, &why))?;
+    let proxy = proxy::for_server(&server, &cluster.proxy_url, environment)?;
+    let secure = address.scheme == "https";
+    let impersonation = identity::impersonation(&user)?;
+    let disable_compression = cluster.disable_compression;
+    // Over an unencrypted connection no credentials are sent, and nothing is verified.
+    let (trust, certificate, mut identity) = match secure {
+        false => (Trust::default(), None, Identity::None),
+        true => (trust(cluster)?, identity::certificate(&user), identity::of(user_name, user, cluster)?),
+    };
+    // As in Go, a login in the address comes before all others.
+    if let Some(login) = address.login.as_ref().and_then(|login| login.basic()) {
+        identity = Identity::Fixed(login);
     }
-    if config.cluster_url.scheme_str() == Some("http") {
-        // client-go sends no credentials over an unencrypted connection.
-        user = AuthInfo {
-            impersonate: user.impersonate,
-            impersonate_uid: user.impersonate_uid,
-            impersonate_groups: user.impersonate_groups,
-            impersonate_user_extra: user.impersonate_user_extra,
-            ..AuthInfo::default()
-        };
+    Ok(Resolved { context, namespace, server, trust, proxy, certificate, identity, impersonation, disable_compression })
+}
+
+/// Completes an address as client-go does: without a scheme it is http.
+fn server(text: &str) -> Result<Address> {
+    let parsed = Address::parse(text).filter(|address| !address.authority.is_empty());
+    let (parsed, complete) = match parsed {
+        Some(parsed) => (Some(parsed), true),
+        None => (Address::parse(&format!("http://{text}")), false),
+    };
+    let Some(mut address) = parsed else { return Err(not_an_address(text, "it has no host")) };
+    if !matches!(address.scheme.as_str(), "http" | "https") {
+        return Err(not_an_address(text, "it starts with neither https:// nor http://"));
     }
-    for (path, what) in [(&user.client_certificate, "client certificate"), (&user.client_key, "client key")] {
-        if let Some(path) = path {
-            read_file(path, what)?;
+    let path = address.path.split('?').next().unwrap_or_default();
+    if !complete && !matches!(path, "" | "/") {
+        return Err(not_an_address(text, "a path needs https:// or http:// in front"));
+    }
+    address.path = if path.starts_with('/') { encoded_path(&decoded(path)) } else { String::new() };
+    Ok(address)
+}
+
+fn not_an_address(text: &str, why: &str) -> Error {
+    Error::failure(format!("{} is not the address of an API server", without_login(text)))
+        .because(why)
+        .hint(kubectl("config view --minify").of_kubeconfig())
+}
+
+fn trust(cluster: &ClusterEntry) -> Result<Trust> {
+    let data = &cluster.certificate_authority_data;
+    let authorities = match (data.is_empty(), cluster.certificate_authority.as_str()) {
+        (false, _) => Some((data.clone(), "certificate-authority-data".to_owned())),
+        (true, "") => None,
+        // An empty file is no authority at all, so the operating system's are meant.
+        (true, path) => {
+            Some((files::named(path, "certificate authority")?, path.to_owned())).filter(|(pem, _)| !pem.is_empty())
         }
-    }
-    if let Some(path) = &user.token_file {
-        read_file(path, "token")?;
-    }
-    let has_token = user.token.is_some() || user.token_file.is_some();
-    let mut exec = user.exec.take().filter(|_| !has_token);
-    if let Some(exec) = exec.as_mut().filter(|exec| exec.provide_cluster_info) {
-        exec.cluster = Some(ExecAuthCluster::try_from(cluster).map_err(|error| Error::failure(error_text(&error)))?);
-    }
-    config.auth_info = user;
-    Ok(Resolved { context, namespace, exec, config })
-}
-
-/// Completes an address as client-go does: without a scheme it is http, or https if TLS options are given.
-fn server(address: &str, uses_tls: bool) -> Result<Uri> {
-    if address.is_empty() {
-        return Err(Error::failure("the kubeconfig sets no server").hint("kubectl config view --minify"));
-    }
-    let address = match address.contains("://") {
-        true => address.to_owned(),
-        false => format!("{}://{address}", if uses_tls { "https" } else { "http" }),
     };
-    let wrong = |reason: &str| {
-        Error::failure(format!("{address} is not the address of an API server"))
-            .because(reason.to_owned())
-            .hint("kubectl config view --minify")
-    };
-    let uri: Uri = address.parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
-    match uri.scheme_str() {
-        Some("http" | "https") => Ok(uri),
-        _ => Err(wrong("it starts with neither https:// nor http://")),
+    let given = !data.is_empty() || !cluster.certificate_authority.is_empty();
+    if cluster.insecure_skip_tls_verify && given {
+        return Err(Error::failure("the cluster's entry in the kubeconfig is contradictory")
+            .because("it sets both a certificate authority and insecure-skip-tls-verify")
+            .hint(kubectl("config view --minify").of_kubeconfig()));
     }
-}
-
-fn authorities(cluster: &ClusterInfo) -> Result<Option<Vec<Vec<u8>>>> {
-    let (pem, origin) = match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
-        (Some(data), _) if !data.is_empty() => {
-            let pem = base64::engine::general_purpose::STANDARD
-                .decode(data)
-                .map_err(|_| Error::failure("certificate-authority-data in the kubeconfig is not base64"))?;
-            (pem, "certificate-authority-data".to_owned())
-        }
-        (_, Some(path)) if !path.is_empty() => (read_file(path, "certificate authority")?, path.clone()),
-        _ => return Ok(None),
-    };
-    certificates(&pem, &origin).map(Some)
-}
-
-fn certificates(pem: &[u8], origin: &str) -> Result<Vec<Vec<u8>>> {
-    let found: Vec<_> =
-        CertificateDer::pem_slice_iter(pem).filter_map(|der| der.ok()).map(|der| der.to_vec()).collect();
-    if found.is_empty() {
-        return Err(Error::failure(format!("no PEM certificate in {origin}")));
-    }
-    Ok(found)
-}
-
-fn read_file(path: &str, what: &str) -> Result<Vec<u8>> {
-    files::read_limited(Path::new(path), files::LARGEST)
-        .map_err(|error| Error::failure(format!("cannot read the {what} {path}")).because(error_text(&error)))
+    Ok(Trust {
+        insecure: cluster.insecure_skip_tls_verify,
+        authorities,
+        server_name: Some(cluster.tls_server_name.clone()).filter(|name| !name.is_empty()),
+    })
 }
 
 /// The configuration inside a pod: its service account
 /// (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>).
-fn in_cluster(options: &ConnectOptions, environment: &Environment) -> Result<Option<Resolved>> {
-    let (Some(host), Some(port)) = (&environment.service_host, &environment.service_port) else { return Ok(None) };
-    let token = environment.service_account.join("token");
-    if options.kubeconfig.is_some() || !token.exists() {
+fn in_cluster(options: &ConnectOptions, context: &ContextEntry, environment: &Environment) -> Result<Option<Resolved>> {
+    if !in_pod(environment) {
         return Ok(None);
     }
+    let (Some(host), Some(port)) = (&environment.service_host, &environment.service_port) else { return Ok(None) };
     let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    let authority = environment.service_account.join("ca.crt");
-    let cluster = ClusterInfo {
-        server: Some(format!("https://{host}:{port}")),
-        certificate_authority: authority.exists().then(|| authority.to_string_lossy().into_owned()),
-        ..ClusterInfo::default()
+    let authority = path(&options.certificate_authority).map(PathBuf::from);
+    let authority = authority.unwrap_or_else(|| environment.service_account.join("ca.crt"));
+    let cluster = ClusterEntry {
+        server: format!("https://{host}:{port}"),
+        certificate_authority: Some(authority).filter(|path| path.exists()).map(text).unwrap_or_default(),
+        disable_compression: options.disable_compression,
+        ..ClusterEntry::default()
     };
-    let mut user = AuthInfo { token_file: Some(token.to_string_lossy().into_owned()), ..AuthInfo::default() };
-    flags_over(options, &mut user)?;
-    let of_account = std::fs::read_to_string(environment.service_account.join("namespace")).ok();
-    let namespace = non_empty(&options.namespace)
-        .or_else(|| non_empty(&environment.pod_namespace))
-        .or_else(|| of_account.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()));
-    assemble("in-cluster".to_owned(), namespace, &cluster, user, environment).map(Some)
+    let mut user = UserEntry { token_file: text(environment.service_account.join("token")), ..UserEntry::default() };
+    flags_over(options, &mut user);
+    if !user.token.is_empty() {
+        user.token_file.clear();
+    }
+    identity::check("of the service account", &user, options)?;
+    let namespace = first([&options.namespace, &Some(context.namespace.clone())]);
+    let namespace = namespace.or_else(|| pod_namespace(environment));
+    assemble("in-cluster".to_owned(), namespace, &cluster, "of the service account", user, environment).map(Some)
 }
 
-fn non_empty(text: &Option<String>) -> Option<String> {
-    text.clone().filter(|text| !text.is_empty())
+/// Whether this is a pod with a service account.
+fn in_pod(environment: &Environment) -> bool {
+    let set = |value: &Option<String>| value.as_ref().is_some_and(|value| !value.is_empty());
+    set(&environment.service_host)
+        && set(&environment.service_port)
+        && environment.service_account.join("token").is_file()
+}
+
+/// Returns the namespace of the pod that this is; it counts where nothing else sets one.
+fn pod_namespace(environment: &Environment) -> Option<String> {
+    if !in_pod(environment) {
+        return None;
+    }
+    let of_account = || {
+        let name = std::fs::read_to_string(environment.service_account.join("namespace")).ok()?;
+        Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+    };
+    first([&environment.pod_namespace]).or_else(of_account)
+}
+
+/// Returns the first that is set, that is, not empty.
+fn first<const N: usize>(texts: [&Option<String>; N]) -> Option<String> {
+    texts.into_iter().flatten().find(|text| !text.is_empty()).cloned()
+}
+
+fn path(path: &Option<PathBuf>) -> Option<String> {
+    path.as_ref().filter(|path| !path.as_os_str().is_empty()).map(|path| path.to_string_lossy().into_owned())
+}
+
+fn text(path: PathBuf) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

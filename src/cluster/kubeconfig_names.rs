@@ -2,6 +2,7 @@
 
 use super::kubeconfig;
 use super::options::{ConnectOptions, Environment};
+use super::url::without_login;
 use crate::error::Result;
 
 /// The names in a kubeconfig, in its order.
@@ -35,24 +36,17 @@ impl Entries {
     /// A file that cannot be read.
     pub fn read(options: &ConnectOptions, environment: &Environment) -> Result<Self> {
         let (_, kubeconfig) = kubeconfig::load(options, environment)?;
-        let current = kubeconfig.current_context.as_deref();
-        let context = |named: &kube::config::NamedContext| {
-            let context = named.context.as_ref();
-            ContextEntry {
-                name: named.name.clone(),
-                cluster: context.map(|context| context.cluster.clone()).unwrap_or_default(),
-                namespace: context.and_then(|context| context.namespace.clone()).filter(|name| !name.is_empty()),
-                current: current == Some(&named.name),
-            }
-        };
-        let cluster = |named: &kube::config::NamedCluster| {
-            let server = named.cluster.as_ref().and_then(|cluster| cluster.server.clone());
-            (named.name.clone(), server.unwrap_or_default())
-        };
+        let contexts = kubeconfig.contexts.iter().map(|(name, context)| ContextEntry {
+            name: name.clone(),
+            cluster: context.cluster.clone(),
+            namespace: Some(context.namespace.clone()).filter(|name| !name.is_empty()),
+            current: *name == kubeconfig.current_context,
+        });
+        let clusters = kubeconfig.clusters.iter().map(|(name, cluster)| (name.clone(), without_login(&cluster.server)));
         Ok(Self {
-            contexts: kubeconfig.contexts.iter().map(context).collect(),
-            clusters: kubeconfig.clusters.iter().map(cluster).collect(),
-            users: kubeconfig.auth_infos.iter().map(|named| named.name.clone()).collect(),
+            contexts: contexts.collect(),
+            clusters: clusters.collect(),
+            users: kubeconfig.users.iter().map(|(name, _)| name.clone()).collect(),
         })
     }
 }
@@ -71,7 +65,7 @@ mod tests {
         };
         let first = write(
             "first",
-            "current-context: prod\ncontexts:\n- {name: prod, context: {cluster: c1, user: u1, namespace: n}}\n\
+            "current-context: prod\ncontexts:\n- {name: prod, context: {cluster: c1, user: u1, namespace: sea}}\n\
              clusters:\n- {name: c1, cluster: {server: 'https://c1:6443'}}\nusers:\n- {name: u1, user: {token: secret}}",
         );
         let second = write("second", "contexts:\n- {name: test, context: {cluster: c2, user: u1, namespace: ''}}");
@@ -87,7 +81,7 @@ mod tests {
         };
         let entries = Entries::read(&ConnectOptions::default(), &environment).unwrap();
         let expected = Entries {
-            contexts: vec![context("prod", "c1", Some("n"), true), context("test", "c2", None, false)],
+            contexts: vec![context("prod", "c1", Some("sea"), true), context("test", "c2", None, false)],
             clusters: vec![("c1".to_owned(), "https://c1:6443".to_owned())],
             users: vec!["u1".to_owned()],
         };

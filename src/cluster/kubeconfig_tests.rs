@@ -53,9 +53,18 @@ fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn token(resolved: &Resolved) -> String {
-    // Serializing is the only way to see a secret.
-    serde_json::to_value(&resolved.config.auth_info).unwrap()["token"].as_str().unwrap_or("").to_owned()
+/// What is sent, or the file that it is read from.
+fn sent(resolved: &Resolved) -> String {
+    match &resolved.identity {
+        Identity::None => String::new(),
+        Identity::Fixed(header) => header.to_str().unwrap().to_owned(),
+        Identity::TokenFile(path, _) => path.display().to_string(),
+        Identity::Plugin(plugin) => plugin.0.command.clone(),
+    }
+}
+
+fn header(resolved: &Resolved, name: &str) -> Vec<String> {
+    resolved.impersonation.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
 }
 
 fn failed(options: &ConnectOptions, environment: &Environment) -> Error {
@@ -69,9 +78,9 @@ fn the_home_files_current_context_is_the_default() {
     let resolved = resolve(&options(), &home.environment()).unwrap();
     assert_eq!(resolved.context, "blue");
     assert_eq!(resolved.namespace.as_deref(), Some("sea"));
-    assert_eq!(resolved.config.cluster_url.to_string(), "https://one:6443/");
-    assert_eq!(resolved.config.tls_server_name.as_deref(), Some("inside"));
-    assert_eq!(token(&resolved), "ann-token");
+    assert_eq!(resolved.server.to_string(), "https://one:6443/");
+    assert_eq!(resolved.trust.server_name.as_deref(), Some("inside"));
+    assert_eq!(sent(&resolved), "Bearer ann-token");
 }
 
 #[test]
@@ -81,18 +90,19 @@ fn flags_come_before_everything() {
     let flags = ConnectOptions { context: some("red"), namespace: some("here"), ..options() };
     let resolved = resolve(&flags, &home.environment()).unwrap();
     assert_eq!((resolved.context.as_str(), resolved.namespace.as_deref()), ("red", Some("here")));
-    assert!(resolved.config.accept_invalid_certs);
-    assert_eq!(resolved.config.auth_info.username.as_deref(), Some("bob"));
+    assert!(resolved.trust.insecure);
+    assert_eq!(sent(&resolved), "Basic Ym9iOmJvYnM=");
 
     let flags = ConnectOptions { cluster: some("two"), user: some("ann"), ..options() };
     let resolved = resolve(&flags, &home.environment()).unwrap();
-    assert_eq!(resolved.config.cluster_url.host(), Some("two"));
-    assert_eq!(token(&resolved), "ann-token");
+    assert_eq!(resolved.server.host(), Some("two"));
+    assert_eq!(sent(&resolved), "Bearer ann-token");
 
+    let flags = ConnectOptions { token: some("flag-token"), ..options() };
+    assert_eq!(sent(&resolve(&flags, &home.environment()).unwrap()), "Bearer flag-token");
+    // As in kubectl, a token does not take the place of a login.
     let flags = ConnectOptions { context: some("red"), token: some("flag-token"), ..options() };
-    let resolved = resolve(&flags, &home.environment()).unwrap();
-    assert_eq!(token(&resolved), "flag-token");
-    assert_eq!(resolved.config.auth_info.username, None);
+    assert!(failed(&flags, &home.environment()).to_string().contains("both a token and a username"));
 }
 
 #[test]
@@ -101,8 +111,8 @@ fn another_server_puts_the_kubeconfigs_tls_name_out_of_force() {
     home.file(".kube/config", TWO);
     let flags = ConnectOptions { server: some("https://elsewhere"), ..options() };
     let resolved = resolve(&flags, &home.environment()).unwrap();
-    assert_eq!(resolved.config.cluster_url.host(), Some("elsewhere"));
-    assert_eq!(resolved.config.tls_server_name, None);
+    assert_eq!(resolved.server.host(), Some("elsewhere"));
+    assert_eq!(resolved.trust.server_name, None);
 }
 
 #[test]
@@ -119,11 +129,10 @@ fn of_several_files_the_first_wins_per_entry_and_missing_ones_are_skipped() {
     let resolved = resolve(&options(), &home.with(&[&missing, &first, &second])).unwrap();
     assert_eq!(resolved.context, "blue");
     // Relative to the file that contains it, not to the working directory.
-    let file = resolved.config.auth_info.token_file.unwrap();
-    assert_eq!(Path::new(&file), home.folder.path().join("a/secrets/ann"));
+    assert_eq!(Path::new(&sent(&resolved)), home.folder.path().join("a/secrets/ann"));
 
     let reversed = resolve(&options(), &home.with(&[&second, &first])).unwrap();
-    assert_eq!(token(&reversed), "ann-token");
+    assert_eq!(sent(&reversed), "Bearer ann-token");
 }
 
 #[test]
@@ -168,7 +177,7 @@ fn without_any_kubeconfig_the_error_says_what_to_do() {
     let home = Home::new();
     let error = failed(&options(), &home.environment());
     assert!(error.to_string().contains(".kube/config"), "{error}");
-    assert!(error.hints.iter().any(|hint| hint.contains("--sandbox")));
+    assert!(error.hints.iter().any(|hint| hint.to_string().contains("--sandbox")));
     let error = failed(&options(), &home.with(&[&home.folder.path().join("missing")]));
     assert!(error.to_string().contains("from KUBECONFIG"), "{error}");
 }
@@ -176,19 +185,44 @@ fn without_any_kubeconfig_the_error_says_what_to_do() {
 #[test]
 fn a_server_alone_is_enough() {
     let home = Home::new();
-    for (address, expected) in
-        [("https://a:1", "https://a:1/"), ("a:1", "http://a:1/"), ("http://a:1/k8s/x", "http://a:1/k8s/x")]
-    {
-        let flags = ConnectOptions { server: some(address), ..options() };
+    for (address, expected) in [
+        ("https://a:1", "https://a:1/"),
+        ("a:1", "http://a:1/"),
+        ("http://a:1/k8s/x", "http://a:1/k8s/x"),
+        ("https://a:1/k8s/?x#y", "https://a:1/k8s/"),
+        ("https://a/b%2Fc d", "https://a/b/c%20d"),
+        ("HTTPS://me:hunter2@a:1", "https://a:1/"),
+    ] {
+        let flags = ConnectOptions { server: some(address), token: some("t"), ..options() };
         let resolved = resolve(&flags, &home.environment()).unwrap();
-        assert_eq!(
-            (resolved.config.cluster_url.to_string().as_str(), resolved.context.as_str()),
-            (expected, "--server")
-        );
+        assert_eq!((resolved.server.to_string().as_str(), resolved.context.as_str()), (expected, "--server"));
     }
-    let flags = ConnectOptions { server: some("a:1"), insecure_skip_tls_verify: true, ..options() };
-    let resolved = resolve(&flags, &home.environment()).unwrap();
-    assert_eq!(resolved.config.cluster_url.to_string(), "https://a:1/");
+    for address in ["ftp://me:hunter2@a", "https://", "https://me:hunter2@a:99999", "a:1/path", "https://a b"] {
+        let error = failed(&ConnectOptions { server: some(address), ..options() }, &home.environment());
+        assert!(error.to_string().contains("is not the address of an API server"), "{error}");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+/// kubectl would fall back to localhost:8080, and ask for a login.
+#[test]
+fn without_a_server_or_credentials_nothing_is_tried() {
+    let home = Home::new();
+    let config = |cluster: &str, user: &str| {
+        let text = format!(
+            "current-context: c\nclusters: [{{name: k, cluster: {{{cluster}}}}}]\n\
+             contexts: [{{name: c, context: {{cluster: k, user: u}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
+        );
+        home.file("config", &text)
+    };
+    let error = |path: PathBuf| failed(&options(), &home.with(&[&path])).to_string();
+    assert_eq!(error(config("", "token: t")), "cluster k in the kubeconfig has no server");
+    let nobody = "no credentials: user u has no token, client certificate, login or plugin";
+    for user in ["", "token: ''", "password: p", "tokenFile: ''", "exec: null"] {
+        assert_eq!(error(config("server: 'https://a'", user)), nobody, "{user}");
+    }
+    let master = Environment { master: some("https://master"), ..home.with(&[&config("", "token: t")]) };
+    assert_eq!(resolve(&options(), &master).unwrap().server.host(), Some("master"));
 }
 
 #[test]
@@ -197,8 +231,8 @@ fn credentials_are_not_sent_over_plain_http() {
     home.file(".kube/config", TWO);
     let flags = ConnectOptions { server: some("http://one"), as_user: some("root"), ..options() };
     let resolved = resolve(&flags, &home.environment()).unwrap();
-    assert_eq!(token(&resolved), "");
-    assert_eq!(resolved.config.auth_info.impersonate.as_deref(), Some("root"));
+    assert_eq!(sent(&resolved), "");
+    assert_eq!(header(&resolved, "impersonate-user"), ["root"]);
 }
 
 #[test]
@@ -213,8 +247,9 @@ fn contradictions_are_refused() {
     for flags in cases {
         assert_eq!(failed(&flags, &home.environment()).exit, crate::error::Exit::Usage);
     }
+    home.file("ca.crt", "x");
     let both =
-        TWO.replace("insecure-skip-tls-verify: true", "insecure-skip-tls-verify: true, certificate-authority: x");
+        TWO.replace("insecure-skip-tls-verify: true", "insecure-skip-tls-verify: true, certificate-authority: ca.crt");
     let file = home.file("both", &both);
     let flags = ConnectOptions { context: some("red"), ..options() };
     assert!(failed(&flags, &home.with(&[&file])).to_string().contains("is contradictory"));
@@ -228,11 +263,14 @@ fn impersonation_is_taken_from_flags_and_file() {
         as_user: some("eve"),
         as_uid: some("7"),
         as_groups: vec!["a".to_owned(), "b".to_owned()],
+        as_extra: vec!["a/b=1".to_owned(), "a/b=2".to_owned(), "none".to_owned()],
         ..options()
     };
-    let user = resolve(&flags, &home.environment()).unwrap().config.auth_info;
-    assert_eq!((user.impersonate.as_deref(), user.impersonate_uid.as_deref()), (Some("eve"), Some("7")));
-    assert_eq!(user.impersonate_groups.unwrap(), ["a", "b"]);
+    let resolved = resolve(&flags, &home.environment()).unwrap();
+    assert_eq!(header(&resolved, "impersonate-user"), ["eve"]);
+    assert_eq!(header(&resolved, "impersonate-uid"), ["7"]);
+    assert_eq!(header(&resolved, "impersonate-group"), ["a", "b"]);
+    assert_eq!(header(&resolved, "impersonate-extra-a%2Fb"), ["1", "2"]);
 }
 
 #[test]
@@ -245,10 +283,14 @@ fn unreadable_files_are_named_and_their_content_is_not_repeated() {
 
     let wrong = home.file("wrong", "users:\n- name: a\n  user: hunter2\n");
     let text = format!("{:?}", failed(&options(), &home.with(&[&wrong])));
-    assert!(text.contains("not a kubeconfig") && !text.contains("hunter2"), "{text}");
+    assert!(text.contains("users[0].user must be a map, not text (line 3)") && !text.contains("hunter2"), "{text}");
 
     home.file(".kube/config", TWO);
-    let flags = ConnectOptions { client_certificate: Some("/nowhere/c.crt".into()), ..options() };
+    let flags = ConnectOptions {
+        client_certificate: Some("/nowhere/c.crt".into()),
+        client_key: Some("/nowhere/c.key".into()),
+        ..options()
+    };
     let error = failed(&flags, &home.environment());
     assert_eq!(error.to_string(), "cannot read the client certificate /nowhere/c.crt: No such file or directory");
 }
@@ -256,7 +298,7 @@ fn unreadable_files_are_named_and_their_content_is_not_repeated() {
 #[test]
 fn inside_a_pod_the_service_account_is_used() {
     let home = Home::new();
-    home.file("account/token", "pod-token");
+    home.file("account/token", "pod-token\n");
     home.file("account/namespace", "of-account\n");
     let pod = Environment {
         service_host: some("fd00::1"),
@@ -264,14 +306,35 @@ fn inside_a_pod_the_service_account_is_used() {
         service_account: home.folder.path().join("account"),
         ..home.environment()
     };
-    let resolved = resolve(&options(), &pod).unwrap();
-    assert_eq!((resolved.context.as_str(), resolved.namespace.as_deref()), ("in-cluster", Some("of-account")));
-    assert_eq!(resolved.config.cluster_url.to_string(), "https://[fd00::1]:443/");
-    assert!(resolved.config.auth_info.token_file.is_some());
-
-    // A kubeconfig takes precedence over it.
+    let in_pod = |options: &ConnectOptions, environment: &Environment| {
+        let resolved = resolve(options, environment).unwrap();
+        assert_eq!(resolved.context, "in-cluster");
+        assert_eq!(resolved.server.to_string(), "https://[fd00::1]:443/");
+        (sent(&resolved), resolved.namespace.unwrap())
+    };
+    let token = home.folder.path().join("account/token").display().to_string();
+    assert_eq!(in_pod(&options(), &pod), (token.clone(), "of-account".to_owned()));
+    let flags = ConnectOptions { token: some("t"), namespace: some("here"), ..options() };
+    assert_eq!(in_pod(&flags, &pod), ("Bearer t".to_owned(), "here".to_owned()));
+    let named = Environment { pod_namespace: some("of-pod"), ..pod.clone() };
+    assert_eq!(in_pod(&options(), &named).1, "of-pod");
+    // So it is with a kubeconfig that does not say which cluster.
+    for text in ["", "# nothing\n", &TWO.replace("current-context: blue", ""), "current-context: ''\n", "users: []\n"] {
+        let file = home.file("config", text);
+        assert_eq!(in_pod(&options(), &Environment { kubeconfig: Some(file.clone().into()), ..pod.clone() }).0, token);
+        let flag = ConnectOptions { kubeconfig: Some(file), ..options() };
+        assert_eq!(in_pod(&flag, &pod).0, token);
+    }
+    // A kubeconfig takes precedence over it; but the pod's namespace is the default.
     home.file(".kube/config", TWO);
     assert_eq!(resolve(&options(), &pod).unwrap().context, "blue");
+    let red = ConnectOptions { context: some("red"), ..options() };
+    assert_eq!(resolve(&red, &pod).unwrap().namespace.as_deref(), Some("of-account"));
+    assert_eq!(resolve(&red, &home.environment()).unwrap().namespace, None);
+    // Without its token, this is no pod.
+    std::fs::remove_file(home.folder.path().join("account/token")).unwrap();
+    std::fs::remove_file(home.folder.path().join(".kube/config")).unwrap();
+    assert!(failed(&options(), &pod).to_string().starts_with("no kubeconfig found"));
 }
 
 #[test]
@@ -281,12 +344,11 @@ fn a_token_beats_a_plugin() {
         "exec",
         &TWO.replace(
             "{token: ann-token}",
-            "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./bin/login}}",
+            "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./bin/login, interactiveMode: Never}}",
         ),
     );
     let resolved = resolve(&options(), &home.with(&[&file])).unwrap();
-    let command = resolved.exec.unwrap().command.unwrap();
-    assert_eq!(Path::new(&command), home.folder.path().join("./bin/login"));
+    assert_eq!(Path::new(&sent(&resolved)), home.folder.path().join("bin/login"));
     let flags = ConnectOptions { token: some("t"), ..options() };
-    assert!(resolve(&flags, &home.with(&[&file])).unwrap().exec.is_none());
+    assert_eq!(sent(&resolve(&flags, &home.with(&[&file])).unwrap()), "Bearer t");
 }

@@ -132,7 +132,7 @@ impl Tenure {
     /// Returns how far the holder's clock is ahead of this one, if that is more than clocks differ: the time is wrong,
     /// or forged.
     fn skew(&self) -> Option<Duration> {
-        let ahead = Duration::try_from(-self.renewed?).ok()?;
+        let ahead = Duration::try_from(self.renewed?.checked_neg()?).ok()?;
         (ahead > SKEW).then_some(ahead)
     }
 

@@ -1,6 +1,7 @@
 //! Holds the Lease of a namespace: takes it before the first change, renews it until the end, and releases it then.
 //! Every write is pinned to the version that was seen, so that of two processes only one gets it.
 
+use crate::suggestion::kubectl;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,6 @@ use super::lease::{HOLDER, Holder, LASTS, LEASE, LeaseState, Next, Tenure, holde
 use super::patience::Patience;
 use super::process::Process;
 use super::snapshot::{Cause, Read};
-use crate::cli::quoted;
 use crate::duration;
 use crate::error::{Error, Result};
 
@@ -102,7 +102,7 @@ pub struct LeaseGuard {
 impl Cluster {
     /// Reads the Lease of a namespace, consistently.
     pub async fn lease(&self, namespace: &str, deadline: Duration) -> Read<ObservedLease> {
-        match read(&self.leases(namespace), self.at_most(deadline)).await {
+        match read(&self.leases(namespace), self.limit(deadline)).await {
             Ok(lease) => Read::Known(ObservedLease::now(lease)),
             Err(failure) => Read::Unknown(failure.unreadable("leases", Some(namespace))),
         }
@@ -159,7 +159,7 @@ impl Cluster {
         loop {
             let sighting = match seen.take() {
                 Some(sighting) => sighting,
-                None => match read(&leases, self.at_most(DEADLINE)).await {
+                None => match read(&leases, self.limit(DEADLINE)).await {
                     Ok(lease) => ObservedLease::now(lease),
                     Err(failure) => {
                         self.again(&claim, "get", &failure, &mut patience).await?;
@@ -169,7 +169,7 @@ impl Cluster {
             };
             // An earlier attempt without a response succeeded.
             if let Some(lease) = sighting.lease.as_ref().filter(|lease| in_doubt && held_by(lease, &claim.holder)) {
-                return Ok(Kept::of(leases, lease.clone(), claim, started));
+                return Ok(Kept::of((leases, self.renewal()), lease.clone(), claim, started));
             }
             match sighting.standing((claim.clock)()).next(&claim.holder.id, sighting.at.elapsed()) {
                 Next::Refused(tenure) => return Err(under_way(&claim, &tenure)),
@@ -195,8 +195,8 @@ impl Cluster {
                 }
                 Next::Take => {
                     let at = Instant::now();
-                    match write(&leases, &claim.taken(sighting.lease.as_ref()), self.at_most(DEADLINE)).await {
-                        Ok(lease) => return Ok(Kept::of(leases, lease, claim, at)),
+                    match write(&leases, &claim.taken(sighting.lease.as_ref()), self.limit(DEADLINE)).await {
+                        Ok(lease) => return Ok(Kept::of((leases, self.renewal()), lease, claim, at)),
                         // Another process was faster: read it again.
                         Err((_, failure)) if is_conflict(&failure) => {}
                         Err((verb, failure)) => {
@@ -212,7 +212,7 @@ impl Cluster {
     async fn read_lease(&self, pace: Pace, leases: &Api<Lease>, claim: &LeaseRequest<'_>) -> Result<Option<Lease>> {
         let mut patience = Patience::of(pace.persistence);
         loop {
-            match read(leases, self.at_most(DEADLINE)).await {
+            match read(leases, self.limit(DEADLINE)).await {
                 Ok(lease) => return Ok(lease),
                 Err(failure) => self.again(claim, "get", &failure, &mut patience).await?,
             }
@@ -233,6 +233,11 @@ impl Cluster {
         };
         sleep(pause).await;
         Ok(())
+    }
+
+    /// Returns the time limit of a renewal's requests: one that ends after the Lease does is of no use.
+    fn renewal(&self) -> Duration {
+        self.lengthened(DEADLINE).min(LASTS.saturating_sub(Duration::from_secs(1)))
     }
 
     fn leases(&self, namespace: &str) -> Api<Lease> {
@@ -371,15 +376,17 @@ struct Kept {
     lease: Lease,
     holder: Holder,
     clock: fn() -> Timestamp,
+    /// Longest time for each request of a renewal.
+    deadline: Duration,
     /// When the last successful renewal was sent.
     renewed: Instant,
     lost: watch::Sender<Option<LeaseLost>>,
 }
 
 impl Kept {
-    fn of(leases: Api<Lease>, lease: Lease, claim: LeaseRequest<'_>, at: Instant) -> Self {
+    fn of((leases, deadline): (Api<Lease>, Duration), lease: Lease, claim: LeaseRequest<'_>, at: Instant) -> Self {
         let LeaseRequest { holder, clock, .. } = claim;
-        Self { leases, lease, holder, clock, renewed: at, lost: watch::channel(None).0 }
+        Self { leases, lease, holder, clock, deadline, renewed: at, lost: watch::channel(None).0 }
     }
 
     /// Renews it once. Losing it is not an error, and is recorded.
@@ -402,14 +409,14 @@ impl Kept {
 
     async fn put(&mut self) -> std::result::Result<(), Failure> {
         let at = Instant::now();
-        let failure = match write(&self.leases, &self.lease, DEADLINE).await {
+        let failure = match write(&self.leases, &self.lease, self.deadline).await {
             Ok(lease) => return self.has(lease, at),
             Err((_, failure)) => failure,
         };
         if !is_conflict(&failure) && failure.cause != Cause::NotFound {
             return Err(failure);
         }
-        match read(&self.leases, DEADLINE).await? {
+        match read(&self.leases, self.deadline).await? {
             // Still this run's: left by an attempt without a response, or changed in other fields by another client.
             Some(found) if held_by(&found, &self.holder) => {
                 self.lease.metadata = found.metadata;
@@ -433,7 +440,7 @@ impl Kept {
                 return Ok(());
             }
         }
-        let lease = write(&self.leases, &self.lease, DEADLINE).await.map_err(|(_, failure)| failure)?;
+        let lease = write(&self.leases, &self.lease, self.deadline).await.map_err(|(_, failure)| failure)?;
         self.has(lease, at)
     }
 
@@ -466,7 +473,7 @@ fn under_way(claim: &LeaseRequest<'_>, tenure: &Tenure) -> Error {
     };
     Error::refused(format!("{what} in namespace {namespace}: {tenure}"))
         .because("nothing was changed")
-        .hint(format!("kubectl get lease {LEASE} -n {} -o yaml", quoted(namespace)))
+        .hint(kubectl("get lease").word(LEASE).namespace(namespace).flag("-o", "yaml"))
         .hint("try again when it is over, or --allow concurrent-failover")
 }
 

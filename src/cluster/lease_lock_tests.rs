@@ -134,7 +134,7 @@ async fn it_is_taken_and_given_back_and_taken_again() {
     let words =
         "another failover is in progress in namespace a: failover one of p-0 by alice at alices-host/1, last renewed";
     assert!(error.what.starts_with(words), "{error}");
-    assert!(error.hints.iter().any(|hint| hint.contains("--allow concurrent-failover")), "{error:?}");
+    assert!(error.hints.iter().any(|hint| hint.to_string().contains("--allow concurrent-failover")), "{error:?}");
 
     first.release().await.unwrap();
     assert_eq!(kube.held(), Value::Null);

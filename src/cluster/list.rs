@@ -7,17 +7,18 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::{AsyncBufRead, AsyncBufReadExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Client;
 use kube::api::{ListParams, Request};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout_at};
 
-use super::body_limit::{LONGEST_LINE, TooLarge};
+use super::Cluster;
+use super::body_limit::{LARGEST_ANSWER, LONGEST_LINE, MOST_OBJECTS, Share, TooLarge, objects_in};
+use super::connect::REQUEST;
 use super::failure::{self, Failure};
 use super::freshness::Freshness;
 use super::list_json::{ListFacts, Splitter, namespace_of};
@@ -32,14 +33,12 @@ const LARGE_PAGE: u32 = 1000;
 /// Most pages of a list: a million objects.
 const MOST_PAGES: usize = 2000;
 
-/// Most objects in one response, wanted or not.
-const MOST_SEEN: u32 = 1_000_000;
+/// Most bytes of objects that are kept of one list, as JSON: about 40,000 pods.
+const MOST_KEPT: usize = 192 << 20;
 
-/// Most bytes of objects that are kept of one list, as JSON: about 50,000 pods.
-const MOST_KEPT: usize = 256 << 20;
-
-/// An object takes at least so many bytes of memory, however small its JSON is.
+/// An object takes at least so many bytes of memory, however small its JSON is, and each object in its arrays so many.
 const LEAST: usize = 1 << 10;
+const LEAST_INNER: usize = 1 << 8;
 
 /// How often a list is read page by page if its pages expire; then it is read in one response.
 const STARTS: usize = 2;
@@ -49,7 +48,7 @@ const TRIES: usize = 2;
 
 /// What to list, and how.
 pub(super) struct Listing<'l> {
-    pub(super) client: Client,
+    pub(super) cluster: &'l Cluster,
     /// Path of the list.
     pub(super) url: &'l str,
     /// What the server selects.
@@ -59,10 +58,9 @@ pub(super) struct Listing<'l> {
     pub(super) metadata_only: bool,
     /// Objects of other namespaces are dropped.
     pub(super) namespaces: Option<&'l BTreeSet<&'l str>>,
-    /// Time until the first object, and for every 500 objects.
+    /// Without `--request-timeout`: the time until the first object, and for every 500 objects. While other lists
+    /// respond, one that does not has no more than that for long.
     pub(super) deadline: Duration,
-    /// Longest time of one response.
-    pub(super) longest: Option<Duration>,
 }
 
 /// An object of which only the metadata was listed.
@@ -80,18 +78,30 @@ impl Listing<'_> {
         &self,
         each: impl FnMut(&mut K) + Send,
     ) -> Result<Vec<K>, Failure> {
-        let mut found = Decoded { objects: Vec::new(), each, size: 0 };
-        self.collect(&mut found).await?;
+        let mut found = Decoded { objects: Vec::new(), each, size: 0, share: Share::default() };
+        let seen = AtomicU32::new(0);
+        let limits = || self.limits(seen.load(Ordering::Relaxed));
+        match self.cluster.tempo.limited(limits, self.collect(&mut found, &seen)).await {
+            Ok(read) => read?,
+            Err(after) => return Err(Failure::timed_out(after)),
+        }
         found.objects.shrink_to_fit();
         Ok(found.objects)
     }
 
-    async fn collect(&self, into: &mut dyn Collect) -> Result<(), Failure> {
+    /// Returns the time limits of the list after so many objects: without `--request-timeout`, and the one in force. A
+    /// server that sends little at a time does not delay a command for long.
+    fn limits(&self, seen: u32) -> (Duration, Duration) {
+        let share = self.deadline.saturating_mul(1 + seen / PAGE).min(REQUEST.max(self.deadline));
+        (share, self.cluster.limit(share))
+    }
+
+    async fn collect(&self, into: &mut dyn Collect, seen: &AtomicU32) -> Result<(), Failure> {
         let whole = match self.freshness {
             Freshness::Cached if self.namespaces.is_none() => self.selected.clone().at("0"),
             Freshness::Cached | Freshness::Consistent => {
                 for _ in 0..STARTS {
-                    match self.in_pages(into).await {
+                    match self.in_pages(into, seen).await {
                         Ok(true) => return Ok(()),
                         Ok(false) => into.truncate(0),
                         Err(failure) => return Err(failure),
@@ -100,15 +110,15 @@ impl Listing<'_> {
                 self.selected.clone()
             }
         };
-        self.page(&whole, into).await.map(drop)
+        self.page(&whole, into, seen).await.map(drop)
     }
 
     /// Reads page by page; returns whether all pages showed the same version. Pages expire on the server.
-    async fn in_pages(&self, into: &mut dyn Collect) -> Result<bool, Failure> {
+    async fn in_pages(&self, into: &mut dyn Collect, seen: &AtomicU32) -> Result<bool, Failure> {
         let mut next = self.selected.clone().limit(if self.namespaces.is_some() { LARGE_PAGE } else { PAGE });
         let mut first = None;
         for _ in 0..MOST_PAGES {
-            let page = match self.page(&next, into).await {
+            let page = match self.page(&next, into, seen).await {
                 Err(failure) if failure.code == 410 && next.continue_token.is_some() => return Ok(false),
                 page => page?,
             };
@@ -120,15 +130,15 @@ impl Listing<'_> {
                 None => return Ok(true),
             }
         }
-        Err(too_large(MOST_KEPT))
+        Err(Failure::of(kube::Error::Service(Box::new(TooLarge::Bytes(MOST_KEPT)))))
     }
 
     /// Reads one response; once more if the connection breaks in the middle of it.
-    async fn page(&self, params: &ListParams, into: &mut dyn Collect) -> Result<ListFacts, Failure> {
+    async fn page(&self, params: &ListParams, into: &mut dyn Collect, seen: &AtomicU32) -> Result<ListFacts, Failure> {
         let before = into.count();
         let mut tries = 1;
         loop {
-            match self.response(params, into).await {
+            match self.response(params, into, seen).await {
                 Err(Interrupted::Broken(error)) if tries < TRIES && failure::broke(&error) => {
                     into.truncate(before);
                     tries += 1;
@@ -140,63 +150,51 @@ impl Listing<'_> {
         }
     }
 
-    async fn response(&self, params: &ListParams, into: &mut dyn Collect) -> Result<ListFacts, Interrupted> {
+    async fn response(
+        &self,
+        params: &ListParams,
+        into: &mut dyn Collect,
+        seen: &AtomicU32,
+    ) -> Result<ListFacts, Interrupted> {
         let list = Request::new(self.url);
         let request = if self.metadata_only { list.list_metadata(params) } else { list.list(params) };
         let mut request = request.map_err(|error| Failure::of(kube::Error::BuildRequest(error)))?;
         request.extensions_mut().insert(Streamed);
 
-        let clock = Clock { started: Instant::now(), deadline: self.deadline, longest: self.longest };
-        let answer = timeout_at(clock.until(0), self.client.request_stream(request));
-        let body = answer.await.map_err(|_| clock.passed(0))?.map_err(Failure::of)?;
-        let (mut body, mut splitter, mut seen) = (pin!(body), Splitter::default(), 0);
+        let body = self.cluster.client().request_stream(request).await.map_err(Failure::of)?;
+        let (mut body, mut splitter) = (pin!(body), Splitter::default());
+        let (mut length, mut objects) = (0_usize, 0_usize);
         loop {
-            let bytes = timeout_at(clock.until(seen), body.fill_buf()).await.map_err(|_| clock.passed(seen))??;
+            let bytes = body.fill_buf().await?;
             if bytes.is_empty() {
                 break;
             }
+            length = length.saturating_add(bytes.len());
+            if length > LARGEST_ANSWER {
+                return Err(too_large(TooLarge::Bytes(LARGEST_ANSWER)));
+            }
             splitter.feed(bytes, |object| {
-                seen += 1;
+                seen.fetch_add(1, Ordering::Relaxed);
                 let wanted = self.namespaces.is_none_or(|wanted| {
                     namespace_of(object).is_some_and(|namespace| wanted.contains(namespace.as_str()))
                 });
-                if seen > MOST_SEEN {
-                    return Err(too_large(MOST_KEPT).into());
+                let inner = if wanted { objects_in(object).map_err(too_large)? } else { 0 };
+                objects = objects.saturating_add(inner).saturating_add(1);
+                if objects > MOST_OBJECTS {
+                    return Err(too_large(TooLarge::Objects(MOST_OBJECTS)));
                 }
                 if object.len() > LONGEST_LINE {
-                    return Err(too_large(LONGEST_LINE).into());
+                    return Err(too_large(TooLarge::Bytes(LONGEST_LINE)));
                 }
-                if wanted { into.object(object) } else { Ok(()) }
+                if wanted { into.object(object, inner) } else { Ok(()) }
             })?;
             if splitter.kept() > LONGEST_LINE {
-                return Err(too_large(LONGEST_LINE).into());
+                return Err(too_large(TooLarge::Bytes(LONGEST_LINE)));
             }
             let count = bytes.len();
             body.as_mut().consume(count);
         }
         Ok(splitter.finish()?)
-    }
-}
-
-/// The time that a response may take: a server that sends little at a time does not delay a command for long.
-struct Clock {
-    started: Instant,
-    deadline: Duration,
-    longest: Option<Duration>,
-}
-
-impl Clock {
-    fn allowed(&self, seen: u32) -> Duration {
-        let allowed = self.deadline.saturating_mul(1 + seen / PAGE);
-        self.longest.map_or(allowed, |longest| allowed.min(longest))
-    }
-
-    fn until(&self, seen: u32) -> Instant {
-        self.started.checked_add(self.allowed(seen)).unwrap_or(self.started + Duration::from_secs(86_400))
-    }
-
-    fn passed(&self, seen: u32) -> Failure {
-        Failure::timed_out(self.allowed(seen))
     }
 }
 
@@ -224,13 +222,14 @@ impl From<serde_json::Error> for Interrupted {
     }
 }
 
-fn too_large(limit: usize) -> Failure {
-    Failure::of(kube::Error::Service(Box::new(TooLarge(limit))))
+fn too_large(limit: TooLarge) -> Interrupted {
+    Interrupted::Failed(Failure::of(kube::Error::Service(Box::new(limit))))
 }
 
 /// Where objects go. Behind a pointer, so that the reading is compiled once.
 trait Collect: Send {
-    fn object(&mut self, json: &[u8]) -> Result<(), Interrupted>;
+    /// Takes in an object, with so many objects in its arrays.
+    fn object(&mut self, json: &[u8], inner: usize) -> Result<(), Interrupted>;
     fn count(&self) -> usize;
     fn truncate(&mut self, count: usize);
 }
@@ -240,14 +239,18 @@ struct Decoded<K, F> {
     each: F,
     /// Size of the objects as JSON.
     size: usize,
+    /// The same, among all lists that are being read.
+    share: Share,
 }
 
 impl<K: DeserializeOwned + Send, F: FnMut(&mut K) + Send> Collect for Decoded<K, F> {
-    fn object(&mut self, json: &[u8]) -> Result<(), Interrupted> {
-        self.size += json.len().max(LEAST);
+    fn object(&mut self, json: &[u8], inner: usize) -> Result<(), Interrupted> {
+        let size = json.len().max(LEAST).max(inner.saturating_mul(LEAST_INNER));
+        self.size = self.size.saturating_add(size);
         if self.size > MOST_KEPT {
-            return Err(too_large(MOST_KEPT).into());
+            return Err(too_large(TooLarge::Bytes(MOST_KEPT)));
         }
+        self.share.add(size).map_err(too_large)?;
         let mut object = serde_json::from_slice(json)?;
         (self.each)(&mut object);
         self.objects.push(object);
@@ -262,7 +265,7 @@ impl<K: DeserializeOwned + Send, F: FnMut(&mut K) + Send> Collect for Decoded<K,
         self.objects.truncate(count);
         // What was dropped is part of the work, but a new start is not limited by it.
         if count == 0 {
-            self.size = 0;
+            (self.size, self.share) = (0, Share::default());
         }
     }
 }

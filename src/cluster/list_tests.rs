@@ -12,14 +12,13 @@ const SOON: Duration = Duration::from_secs(5);
 
 fn listing(server: &Server, freshness: Freshness) -> Listing<'static> {
     Listing {
-        client: server.cluster().client(),
+        cluster: Box::leak(Box::new(server.cluster())),
         url: "/api/v1/pods",
         selected: ListParams::default(),
         freshness,
         metadata_only: false,
         namespaces: None,
         deadline: SOON,
-        longest: None,
     }
 }
 
@@ -113,7 +112,7 @@ async fn a_list_that_is_gone_is_an_error() {
 async fn pages_without_end_are_given_up() {
     let server = Server::new(|_| page(&[], "5", "again"));
     let failure = names(&listing(&server, Freshness::Consistent)).await.unwrap_err();
-    assert_eq!(failure.reason, "the response is larger than 256 MiB");
+    assert_eq!(failure.reason, "the response is larger than 192 MiB");
     assert_eq!(server.requests().len(), MOST_PAGES);
 }
 
@@ -131,14 +130,27 @@ async fn objects_of_other_namespaces_are_dropped() {
 }
 
 /// `limit` objects per page: a response of many objects may take longer than one of few.
-#[test]
-fn the_time_grows_with_the_objects_and_is_limited() {
-    let clock = |longest| Clock { started: Instant::now(), deadline: Duration::from_secs(2), longest };
-    for (seen, longest, expected) in
-        [(0, None, 2), (499, None, 2), (500, None, 4), (5000, None, 22), (5000, Some(10), 10), (0, Some(1), 1)]
-    {
-        let allowed = clock(longest.map(Duration::from_secs)).allowed(seen);
-        assert_eq!(allowed, Duration::from_secs(expected), "{seen} {longest:?}");
+#[tokio::test]
+async fn the_time_grows_with_the_objects_and_is_limited() {
+    let server = Server::new(|_| Reply::Never);
+    for (seen, given, share, longest) in [
+        (0, None, 2, 2),
+        (499, None, 2, 2),
+        (500, None, 4, 4),
+        (5000, None, 22, 22),
+        (u32::MAX, None, 30, 30),
+        (5000, Some(10), 22, 10),
+        (0, Some(1), 2, 1),
+        (0, Some(60), 2, 60),
+    ] {
+        let cluster = Cluster { request_timeout: given.map(Duration::from_secs), ..server.cluster() };
+        let deadline = Duration::from_secs(2);
+        let listing = Listing { cluster: &cluster, deadline, ..listing(&server, Freshness::Cached) };
+        assert_eq!(
+            listing.limits(seen),
+            (Duration::from_secs(share), Duration::from_secs(longest)),
+            "{seen} {given:?}"
+        );
     }
 }
 
@@ -176,11 +188,35 @@ async fn one_object_and_all_objects_are_limited() {
     let large = json!({"metadata": {}, "items": [{"data": {"a": "x".repeat(LONGEST_LINE)}}]}).to_string();
     let small = format!("{{\"metadata\":{{}},\"items\":[{}{{}}]}}", "{},".repeat(MOST_KEPT / LEAST));
     for (text, reason) in
-        [(large, "the response is larger than 16 MiB"), (small, "the response is larger than 256 MiB")]
+        [(large, "the response is larger than 16 MiB"), (small, "the response is larger than 192 MiB")]
     {
         let server = Server::new(move |_| Reply::text(200, &text));
         let listing = Listing { url: "/api/v1/configmaps", ..listing(&server, Freshness::Cached) };
         let failure = listing.read::<ConfigMap>(|_| ()).await.unwrap_err();
         assert_eq!(failure.reason, reason);
+    }
+}
+
+/// Small as JSON, large in memory: what many lists keep has one limit, with what each object and each in its arrays takes.
+#[tokio::test]
+async fn objects_in_objects_count_and_a_response_is_limited() {
+    let claims = "{},".repeat(MOST_KEPT / LEAST_INNER / 8);
+    let item = format!("{{\"metadata\":{{\"ownerReferences\":[{}{{}}]}}}}", claims);
+    let text = format!("{{\"metadata\":{{}},\"items\":[{}{item}]}}", format!("{item},").repeat(8));
+    let many = format!("{{\"metadata\":{{}},\"items\":[{}{{}}]}}", "{},".repeat(MOST_OBJECTS));
+    let nested = format!("{{\"metadata\":{{}},\"items\":[{{\"a\":{}", "[".repeat(300));
+    let nested = nested + &"]".repeat(300) + "}]}";
+    let long = format!("{{\"metadata\":{{}},\"items\":[{{\"kind\":\"{}\"}}", "x".repeat(LONGEST_LINE - 100));
+    let long = format!("{long}{}]}}", long[long.find("[{").unwrap() + 1..].to_owned().replacen('{', ",{", 1).repeat(8));
+    let others = BTreeSet::from(["other"]);
+    for (what, text, namespaces, reason) in [
+        ("inner", text, None, "the response is larger than 192 MiB"),
+        ("many", many, Some(&others), "the response has more than 1000000 objects"),
+        ("nested", nested, None, "the response is nested too deeply"),
+        ("long", long, Some(&others), "the response is larger than 128 MiB"),
+    ] {
+        let server = Server::new(move |_| Reply::text(200, &text));
+        let listing = Listing { namespaces, deadline: Duration::from_secs(100), ..listing(&server, Freshness::Cached) };
+        assert_eq!(names(&listing).await.unwrap_err().reason, reason, "{what}");
     }
 }

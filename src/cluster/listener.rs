@@ -1,6 +1,7 @@
 //! A local port: on both loopback addresses of the machine, or on one that was requested. Or a Unix socket, to which
 //! only its owner can connect.
 
+use crate::suggestion::plugin;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -163,9 +164,9 @@ fn no_socket(path: &Path, error: &io::Error) -> Error {
     match error.kind() {
         ErrorKind::AddrInUse => failed
             .because("the path already exists")
-            .hint(format!("rm {}", crate::cli::quoted(&path.to_string_lossy()))),
+            .hint(format!("to remove it: rm {}", crate::suggestion::quoted(&path.to_string_lossy()))),
         ErrorKind::Unsupported => {
-            failed.because("this system does not support Unix sockets").hint("kubectl synxdb forward --port 0")
+            failed.because("this system does not support Unix sockets").hint(plugin("forward --port 0"))
         }
         _ => failed.because(super::error_text(error)).hint("--socket FILE, a new file in a folder of yours"),
     }

@@ -8,11 +8,14 @@ use futures::stream::{BoxStream, SelectAll};
 use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Node, PersistentVolume};
 use kube::api::Api;
+use tokio::sync::watch;
 
+use super::liveness::{Connection, Heartbeat, Liveness};
 use super::read::facts;
 use super::snapshot::{NamespaceFacts, Read, Snapshot};
+use super::watch::heartbeat_path;
 use super::watch_cache::{Feed, Outcome, stream};
-use super::{Cluster, Connection, Watch, WatchRequest};
+use super::{Cluster, Watch, WatchRequest};
 use crate::error::Result;
 
 /// What is kept up to date.
@@ -20,6 +23,10 @@ pub struct Survey {
     cluster: Cluster,
     watches: Vec<Watch>,
     outside: Outside,
+    /// One for all watches.
+    liveness: Liveness,
+    connection: watch::Receiver<Connection>,
+    _heartbeat: Heartbeat,
 }
 
 /// What belongs to no namespace.
@@ -41,14 +48,16 @@ impl Cluster {
     /// `watch`; a part that may not be read is Unknown.
     pub fn survey(&self, namespaces: &[String], nodes: bool, volumes: bool) -> Survey {
         let mut changes: SelectAll<BoxStream<'static, Change>> = SelectAll::new();
-        let of_namespaces = stream(Api::all(self.client()), None);
+        let (client, liveness) = (self.client(), Liveness::of(self));
+        let of = (&client, &liveness);
+        let of_namespaces = stream(of, "namespaces", Api::all, None);
         changes.push(of_namespaces.map(|outcome| Change::Namespace(Box::new(outcome))).boxed());
         if nodes {
-            let of_nodes = stream(Api::all(self.client()), None);
+            let of_nodes = stream(of, "nodes", Api::all, None);
             changes.push(of_nodes.map(|outcome| Change::Node(Box::new(outcome))).boxed());
         }
         if volumes {
-            let of_volumes = stream(Api::all(self.client()), None);
+            let of_volumes = stream(of, "persistentvolumes", Api::all, None);
             changes.push(of_volumes.map(|outcome| Change::Volume(Box::new(outcome))).boxed());
         }
         let outside = Outside {
@@ -57,7 +66,10 @@ impl Cluster {
             nodes: nodes.then(|| Feed::new("nodes")),
             volumes: volumes.then(|| Feed::new("persistentvolumes")),
         };
-        let mut survey = Survey { cluster: self.clone(), watches: Vec::new(), outside };
+        let connection = liveness.connection();
+        let _heartbeat = liveness.heartbeat(liveness.observing(client), heartbeat_path(namespaces.first()));
+        let mut survey =
+            Survey { cluster: self.clone(), watches: Vec::new(), outside, liveness, connection, _heartbeat };
         survey.follow(namespaces);
         survey
     }
@@ -70,12 +82,10 @@ impl Survey {
         for namespace in namespaces {
             let watch = match known.iter().position(|watch| watch.namespace() == namespace) {
                 Some(at) => known.swap_remove(at),
-                None => self.cluster.watch(WatchRequest {
-                    namespace: namespace.clone(),
-                    volumes: Vec::new(),
-                    events: false,
-                    nodes: false,
-                }),
+                None => self.cluster.watch_beside(
+                    WatchRequest { namespace: namespace.clone(), volumes: Vec::new(), events: false, nodes: false },
+                    &self.liveness,
+                ),
             };
             self.watches.push(watch);
         }
@@ -85,7 +95,7 @@ impl Survey {
     pub async fn opened(&mut self, deadline: Duration) {
         // A part that may not be read is part of the result.
         let inside = join_all(self.watches.iter_mut().map(|watch| watch.opened(deadline).map(|_| ())));
-        let outside = tokio::time::timeout(deadline, self.outside.opened());
+        let outside = tokio::time::timeout(self.cluster.limit(deadline), self.outside.opened());
         let _ = futures::join!(inside, outside);
     }
 
@@ -104,6 +114,7 @@ impl Survey {
         tokio::select! {
             changed = inside => changed?,
             () = self.outside.changed() => {}
+            _ = self.connection.changed() => {}
         }
         self.watches.iter_mut().for_each(Watch::catch_up);
         self.outside.catch_up();
@@ -133,8 +144,7 @@ impl Survey {
 
     /// Returns whether the API server responds.
     pub fn connection(&self) -> Connection {
-        let away = |watch: &Watch| matches!(watch.connection(), Connection::Away { .. });
-        self.watches.iter().find(|watch| away(watch)).map_or(Connection::Up, Watch::connection)
+        self.connection.borrow().clone()
     }
 }
 

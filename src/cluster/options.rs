@@ -32,20 +32,27 @@ pub struct ConnectOptions {
     pub as_uid: Option<String>,
     /// `--as-group`, any number of times.
     pub as_groups: Vec<String>,
-    /// `--request-timeout`, for every request but watches and tunnels; zero is no limit, `None` is 30 seconds.
+    /// `--as-user-extra`, any number of times: `key=value`.
+    pub as_extra: Vec<String>,
+    /// `--request-timeout`, for every request; for watches and tunnels until they are open. Zero is no limit, `None` the
+    /// default of each kind of request.
     pub request_timeout: Option<Duration>,
     /// `--tls-server-name`.
     pub tls_server_name: Option<String>,
     /// `--insecure-skip-tls-verify`.
     pub insecure_skip_tls_verify: bool,
-    /// `--disable-compression`, like the cluster entry's `disable-compression`.
-    pub disable_compression: bool,
     /// `--certificate-authority`.
     pub certificate_authority: Option<PathBuf>,
     /// `--client-certificate`.
     pub client_certificate: Option<PathBuf>,
     /// `--client-key`.
     pub client_key: Option<PathBuf>,
+    /// `--proxy-url`.
+    pub proxy_url: Option<String>,
+    /// `--disable-compression`, like the cluster entry's `disable-compression`.
+    pub disable_compression: bool,
+    /// `--kuberc`: kubectl's preferences, of which only the policy for credential plugins counts.
+    pub kuberc: Option<PathBuf>,
     /// `--cache-dir`: accepted because kubectl has it. kubectl caches discovery there; this plugin needs no discovery,
     /// so nothing is cached.
     pub cache_dir: Option<PathBuf>,
@@ -56,7 +63,7 @@ impl fmt::Debug for ConnectOptions {
         f.debug_struct("ConnectOptions")
             .field("kubeconfig", &self.kubeconfig)
             .field("context", &self.context)
-            .field("server", &self.server)
+            .field("server", &self.server.as_deref().map(super::url::without_login))
             .field("token", &self.token.as_ref().map(|_| "…"))
             .finish_non_exhaustive()
     }
@@ -79,12 +86,20 @@ pub struct Environment {
     pub service_host: Option<String>,
     /// `KUBERNETES_SERVICE_PORT`, set inside a pod.
     pub service_port: Option<String>,
+    /// `KUBERNETES_MASTER`: the server if the kubeconfig has none.
+    pub master: Option<String>,
+    /// `KUBERC`: the file of kubectl's preferences, or `off`.
+    pub kuberc: Option<String>,
+    /// Whether kubectl's preferences are turned off (`KUBECTL_KUBERC=false`).
+    pub kuberc_disabled: bool,
     /// `POD_NAMESPACE`.
     pub pod_namespace: Option<String>,
     /// Where a pod's service account is mounted.
     pub service_account: PathBuf,
     /// Whether a credential plugin can prompt on the standard input.
     pub stdin_is_terminal: bool,
+    /// Whether the messages of credential plugins are thrown away, as where nothing may be printed.
+    pub plugins_are_silent: bool,
     /// Whether credential plugins are never run: a user who needs one has no credentials.
     pub no_plugins: bool,
 }
@@ -104,9 +119,13 @@ impl Environment {
             no_proxy: either("NO_PROXY"),
             service_host: std::env::var("KUBERNETES_SERVICE_HOST").ok(),
             service_port: std::env::var("KUBERNETES_SERVICE_PORT").ok(),
+            master: std::env::var("KUBERNETES_MASTER").ok(),
+            kuberc: std::env::var("KUBERC").ok(),
+            kuberc_disabled: std::env::var("KUBECTL_KUBERC").is_ok_and(|value| value == "false"),
             pod_namespace: std::env::var("POD_NAMESPACE").ok(),
             service_account: PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount"),
             stdin_is_terminal: std::io::stdin().is_terminal(),
+            plugins_are_silent: false,
             no_plugins: false,
         }
     }

@@ -22,8 +22,8 @@ impl Patience {
     /// Returns the pause before the next attempt; `None` once that would be too late.
     pub(super) fn pause(&mut self) -> Option<Duration> {
         let pause = transport::pause(self.tries);
-        self.tries += 1;
-        (self.started.elapsed() + pause <= self.ends).then_some(pause)
+        self.tries = self.tries.saturating_add(1);
+        (self.started.elapsed().saturating_add(pause) <= self.ends).then_some(pause)
     }
 }
 

@@ -102,7 +102,7 @@ impl Cluster {
     /// Returns the server's minor version: 37 of 1.37; `None` if it does not report one.
     pub async fn minor_version(&self, deadline: Duration) -> Option<u32> {
         let client = self.client();
-        let info = tokio::time::timeout(self.at_most(deadline), client.apiserver_version()).await.ok()?.ok()?;
+        let info = tokio::time::timeout(self.limit(deadline), client.apiserver_version()).await.ok()?.ok()?;
         // Some providers add a plus.
         info.minor.trim_end_matches('+').parse().ok()
     }
@@ -113,14 +113,14 @@ impl Cluster {
         let api: Api<SelfSubjectReview> = Api::all(self.client());
         let asked = SelfSubjectReview::default();
         let params = PostParams::default();
-        let answer = tokio::time::timeout(self.at_most(deadline), api.create(&params, &asked)).await;
+        let answer = tokio::time::timeout(self.limit(deadline), api.create(&params, &asked)).await;
         answer.ok()?.ok()?.status?.user_info?.username.filter(|name| !name.is_empty())
     }
 
     /// Checks each permission, all at the same time; returns the results in the same order. `deadline` applies to each.
     pub async fn review(&self, permissions: &[Permission], deadline: Duration) -> Vec<(Permission, Allowed)> {
         let asked = permissions.iter().cloned().map(|permission| async move {
-            let allowed = self.review_one(&permission, self.at_most(deadline)).await;
+            let allowed = self.review_one(&permission, self.limit(deadline)).await;
             (permission, allowed)
         });
         stream::iter(asked).buffered(AT_ONCE).collect().await

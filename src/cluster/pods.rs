@@ -7,6 +7,7 @@ use kube::api::Api;
 
 use super::Cluster;
 use super::failure::Operation;
+use super::liveness::Liveness;
 use super::snapshot::{NamespaceObjects, Snapshot};
 use super::watch_cache::{Feed, Outcome, stream};
 use crate::error::{Error, Result};
@@ -24,11 +25,12 @@ impl Cluster {
     /// on them.
     pub fn watch_pods(&self, namespace: &str, name: Option<&str>) -> PodWatch {
         let fields = name.map(|name| format!("metadata.name={name}"));
-        let pods = Api::namespaced(self.client(), namespace);
+        let client = self.client();
+        let pods = |client| Api::namespaced(client, namespace);
         PodWatch {
             cluster: self.clone(),
             namespace: namespace.to_owned(),
-            changes: stream(pods, fields.as_deref()).boxed(),
+            changes: stream((&client, &Liveness::of(self)), "pods", pods, fields.as_deref()).boxed(),
             feed: Feed::new("pods"),
         }
     }

@@ -7,15 +7,47 @@ use std::net::IpAddr;
 use http::Uri;
 
 use super::options::Environment;
+use super::url::{Address, Login};
 use crate::error::{Error, Result};
+
+/// A proxy to the API server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Proxy {
+    pub(super) kind: Kind,
+    /// Host and port, as `http://host:port`.
+    pub(super) address: Uri,
+    pub(super) login: Option<Login>,
+}
+
+/// How a proxy is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Http,
+    /// HTTP over TLS.
+    Https,
+    Socks,
+}
+
+impl Proxy {
+    /// Returns its address without its login, for people.
+    pub(super) fn shown(&self) -> String {
+        let scheme = match self.kind {
+            Kind::Http => "http",
+            Kind::Https => "https",
+            Kind::Socks => "socks5",
+        };
+        format!("{scheme}://{}", self.address.authority().map_or("", |authority| authority.as_str()))
+    }
+}
 
 /// Returns the proxy for `server`, if there is one.
 ///
 /// # Errors
 /// An invalid proxy address, or an unsupported scheme (http, https, socks5 are supported).
-pub(super) fn for_server(server: &Uri, proxy_url: Option<&str>, environment: &Environment) -> Result<Option<Uri>> {
-    if let Some(url) = proxy_url.filter(|url| !url.is_empty()) {
-        return parse(url, "the kubeconfig's proxy-url").map(Some);
+pub(super) fn for_server(server: &Uri, proxy_url: &str, environment: &Environment) -> Result<Option<Proxy>> {
+    if !proxy_url.is_empty() {
+        // client-go takes no address without a scheme here, and resolves no names for socks5h.
+        return parse(proxy_url, "the kubeconfig's proxy-url", &["http", "https", "socks5"]).map(Some);
     }
     let (from_environment, name) = if server.scheme_str() == Some("https") {
         (&environment.https_proxy, "HTTPS_PROXY")
@@ -30,21 +62,36 @@ pub(super) fn for_server(server: &Uri, proxy_url: Option<&str>, environment: &En
     if excluded(host, port, environment.no_proxy.as_deref().unwrap_or("")) {
         return Ok(None);
     }
-    parse(url, name).map(Some)
+    let url = if Address::parse(url).is_some() { url.to_owned() } else { format!("http://{url}") };
+    // socks5h leaves the name to the proxy, as socks5 does in Go.
+    parse(&url, name, &["http", "https", "socks5", "socks5h"]).map(Some)
 }
 
-fn parse(url: &str, origin: &str) -> Result<Uri> {
-    // The address may contain a password: no error repeats it.
-    let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    // socks5h leaves name resolution to the proxy, as socks5 does here, too.
-    let with_scheme =
-        with_scheme.strip_prefix("socks5h://").map(|rest| format!("socks5://{rest}")).unwrap_or(with_scheme);
-    let uri: Uri = with_scheme.parse().map_err(|_| Error::failure(format!("{origin} is not a valid address")))?;
-    match (uri.scheme_str(), uri.host()) {
-        (Some("http" | "https" | "socks5"), Some(_)) => Ok(uri),
-        (scheme, _) => Err(Error::failure(format!("{origin} is not supported"))
-            .because(format!("its scheme is {}; supported: http, https, socks5", scheme.unwrap_or("")))),
+/// The address may contain a password: no error repeats it.
+fn parse(url: &str, origin: &str, schemes: &[&str]) -> Result<Proxy> {
+    let supported = schemes.join(", ");
+    let Some(address) = Address::parse(url) else {
+        return Err(Error::failure(format!("{origin} is not a valid address"))
+            .because(format!("it does not begin with a scheme; supported: {supported}")));
+    };
+    if !schemes.contains(&address.scheme.as_str()) {
+        return Err(Error::failure(format!("{origin} is not supported"))
+            .because(format!("its scheme is {}; supported: {supported}", address.scheme)));
     }
+    let (kind, port) = match address.scheme.as_str() {
+        "http" => (Kind::Http, 80),
+        "https" => (Kind::Https, 443),
+        _ => (Kind::Socks, 1080),
+    };
+    let wrong = |why: String| Error::failure(format!("{origin} is not a valid address")).because(why);
+    let plain = Address { scheme: "http".to_owned(), login: None, path: String::new(), ..address.clone() };
+    let uri = plain.uri().map_err(wrong)?;
+    let authority = match uri.port_u16() {
+        Some(_) => address.authority,
+        None => format!("{}:{port}", address.authority),
+    };
+    let uri = Address { authority, ..plain }.uri().map_err(wrong)?;
+    Ok(Proxy { kind, address: uri, login: address.login })
 }
 
 fn excluded(host: &str, port: u16, no_proxy: &str) -> bool {
@@ -149,19 +196,28 @@ mod tests {
             no_proxy: Some("example.com".to_owned()),
             ..Environment::default()
         };
-        let own = for_server(&server, Some("socks5h://mine:1080"), &environment).unwrap();
-        assert_eq!(own.unwrap().to_string(), "socks5://mine:1080/");
-        assert_eq!(for_server(&server, None, &environment).unwrap(), None);
+        let own = for_server(&server, "socks5://me:p%40w@mine", &environment).unwrap().unwrap();
+        assert_eq!((own.kind, own.shown().as_str()), (Kind::Socks, "socks5://mine:1080"));
+        assert_eq!(own.login, Some(Login { user: "me".to_owned(), password: "p@w".to_owned() }));
+        assert_eq!(for_server(&server, "", &environment).unwrap(), None);
         let elsewhere = Uri::from_static("https://api.example.org");
-        let found = for_server(&elsewhere, None, &environment).unwrap().unwrap();
-        assert_eq!(found.to_string(), "http://proxy.example.com:3128/");
+        let found = for_server(&elsewhere, "", &environment).unwrap().unwrap();
+        assert_eq!(found.shown(), "http://proxy.example.com:3128");
     }
 
     #[test]
     fn a_bad_proxy_is_an_error_without_its_password() {
         let server = Uri::from_static("https://api.example.com");
-        let error = for_server(&server, Some("ftp://me:hunter2@host"), &Environment::default()).unwrap_err();
-        assert!(!format!("{error:?}").contains("hunter2"));
-        assert!(error.to_string().contains("proxy-url is not supported"), "{error}");
+        for (url, what) in [
+            ("ftp://me:hunter2@host", "proxy-url is not supported"),
+            ("socks5h://me:hunter2@host", "proxy-url is not supported"),
+            ("me:hunter2@host:3128", "is not a valid address"),
+            ("http://me:hunter2@host:99999", "is not a valid address"),
+            ("http://", "is not a valid address"),
+        ] {
+            let error = for_server(&server, url, &Environment::default()).unwrap_err();
+            assert!(!format!("{error:?}").contains("hunter2"));
+            assert!(error.to_string().contains(what), "{error}");
+        }
     }
 }

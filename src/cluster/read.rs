@@ -105,7 +105,7 @@ impl Cluster {
 
     /// Reads the namespace of this name, if it exists: for users who may not list all.
     pub async fn namespace_named(&self, name: &str, deadline: Duration) -> Read<Option<NamespaceFacts>> {
-        let deadline = self.at_most(deadline);
+        let deadline = self.limit(deadline);
         let api: Api<Namespace> = Api::all(self.client());
         let answer = match tokio::time::timeout(deadline, api.get_opt(name)).await {
             Ok(answer) => answer.map_err(Failure::of),

@@ -1,5 +1,6 @@
 //! Reads one value of a Secret, which no text ever shows.
 
+use crate::suggestion::kubectl;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use kube::api::Api;
 use super::Cluster;
 use super::failure::{Failure, Operation};
 use super::snapshot::Cause;
-use crate::cli::quoted;
 use crate::error::{Error, Result};
 
 /// The bytes of a Secret's key.
@@ -42,7 +42,7 @@ impl Cluster {
         key: &str,
         deadline: Duration,
     ) -> Result<SecretValue> {
-        let deadline = self.at_most(deadline);
+        let deadline = self.limit(deadline);
         let api: Api<Secret> = Api::namespaced(self.client(), namespace);
         let answer = match tokio::time::timeout(deadline, api.get(name)).await {
             Ok(answer) => answer.map_err(Failure::of),
@@ -51,7 +51,7 @@ impl Cluster {
         let secret = answer.map_err(|failure| {
             if failure.cause == Cause::NotFound {
                 return Error::failure(format!("Secret {name} not found in namespace {namespace}"))
-                    .hint(format!("kubectl get secrets -n {}", quoted(namespace)));
+                    .hint(kubectl("get secrets").namespace(namespace));
             }
             self.error(
                 Operation { verb: "get", resource: "secrets", namespace: Some(namespace), name: Some(name) },
@@ -64,7 +64,7 @@ impl Cluster {
             let why = if keys.is_empty() { "it has no keys".into() } else { format!("its keys: {}", keys.join(", ")) };
             Error::failure(format!("Secret {name} in namespace {namespace} has no key {key:?}"))
                 .because(why)
-                .hint(format!("kubectl describe secret {} -n {}", quoted(name), quoted(namespace)))
+                .hint(kubectl("describe secret").word(name).namespace(namespace))
         })
     }
 }

@@ -49,7 +49,7 @@ impl Spares {
     }
 
     /// Closes all spares, and opens others; returns whether there were any. For when a connection has failed: they may
-    /// have died unnoticed, as on a laptop that slept, or belong to a credential that has expired.
+    /// have died unnoticed, as on a laptop that slept, or belong to a former identity.
     pub(super) fn discard(&self) -> bool {
         self.0.as_ref().is_some_and(|control| control.discard())
     }
@@ -99,6 +99,8 @@ struct State<S> {
     opening: usize,
     /// Number of the next spare.
     next: u64,
+    /// How often all were discarded: one that was being opened then is discarded, too.
+    discarded: u64,
 }
 
 /// A connection that waits: it is sent to the one who asks.
@@ -109,7 +111,7 @@ struct Spare<S> {
 
 /// Lets `connector` keep spare connections to a server.
 pub(super) fn with_spares<C: Connector>(connector: C, server: Uri, ages: Ages) -> (WithSpares<C>, Spares) {
-    let state = State { count: 0, idle: VecDeque::new(), opening: 0, next: 0 };
+    let state = State { count: 0, idle: VecDeque::new(), opening: 0, next: 0, discarded: 0 };
     let state = Mutex::new(state);
     let pool = Arc::new_cyclic(|myself| Pool { connector, server, ages, state, myself: myself.clone() });
     (WithSpares(pool.clone()), Spares(Some(pool)))
@@ -161,24 +163,28 @@ impl<C: Service<Uri>> Pool<C> {
 impl<C: Connector> Pool<C> {
     /// Opens what is missing.
     fn fill(&self) {
-        let missing = {
+        let (missing, discarded) = {
             let mut state = self.state();
             let missing = state.count.saturating_sub(state.idle.len() + state.opening);
             state.opening += missing;
-            missing
+            (missing, state.discarded)
         };
         for _ in 0..missing {
             let Some(pool) = self.myself.upgrade() else { return };
             tokio::spawn(async move {
                 let opened = pool.connector.clone().oneshot(pool.server.clone()).await;
-                pool.opened(opened.ok());
+                pool.opened(opened.ok(), discarded);
             });
         }
     }
 
-    /// Takes in a connection. One that could not be opened is tried again when one is needed.
-    fn opened(&self, stream: Option<C::Response>) {
+    /// Takes in a connection that was begun after so many discards. One that could not be opened is tried again when one
+    /// is needed.
+    fn opened(&self, stream: Option<C::Response>, discarded: u64) {
         let mut state = self.state();
+        if state.discarded != discarded {
+            return;
+        }
         state.opening = state.opening.saturating_sub(1);
         let Some(stream) = stream.filter(|_| state.idle.len() < state.count) else { return };
         let (ask, asked) = oneshot::channel();
@@ -207,9 +213,14 @@ impl<C: Connector> Control for Pool<C> {
     }
 
     fn discard(&self) -> bool {
-        let discarded = std::mem::take(&mut self.state().idle);
+        let idle = {
+            let mut state = self.state();
+            state.discarded += 1;
+            state.opening = 0;
+            std::mem::take(&mut state.idle)
+        };
         self.fill();
-        !discarded.is_empty()
+        !idle.is_empty()
     }
 }
 

@@ -168,6 +168,21 @@ async fn after_a_failure_all_are_replaced() {
     drop(ours);
 }
 
+/// It may be of the former identity.
+#[tokio::test]
+async fn one_that_is_being_opened_during_a_failure_is_discarded() {
+    let mut server = Server::new();
+    server.spares.keep(1);
+    // The task that opens it has not run yet.
+    assert_eq!(server.connector.0.state().opening, 1);
+    assert!(!server.spares.discard());
+    let (former, _current) = (server.accept().await, server.accept().await);
+    let (mut former, mut sent) = (former, Vec::new());
+    former.read_to_end(&mut sent).await.unwrap();
+    server.idle(1).await;
+    assert_eq!(server.connector.0.state().opening, 0);
+}
+
 #[tokio::test]
 async fn another_server_gets_no_spare() {
     let mut server = Server::new();

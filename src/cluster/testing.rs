@@ -69,6 +69,18 @@ impl Reply {
         Self::json(code, status)
     }
 
+    /// No body.
+    pub(super) fn empty(code: u16) -> Self {
+        Self::With { code, headers: Vec::new(), body: String::new(), after: Duration::ZERO }
+    }
+
+    pub(super) fn with_body(mut self, text: &str) -> Self {
+        if let Self::With { body, .. } = &mut self {
+            text.clone_into(body);
+        }
+        self
+    }
+
     pub(super) fn with_header(mut self, name: &'static str, value: &str) -> Self {
         if let Self::With { headers, .. } = &mut self {
             headers.push((name, value.to_owned()));
@@ -135,8 +147,9 @@ impl Server {
             context: "test".to_owned(),
             namespace: None,
             server: "https://127.0.0.1:6443".to_owned(),
-            request_timeout: Some(Duration::from_secs(30)),
             spares: super::spares::Spares::default(),
+            request_timeout: None,
+            tempo: super::tempo::Tempo::default(),
         }
     }
 

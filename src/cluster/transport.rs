@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use http::header::{RETRY_AFTER, UPGRADE};
+use http::header::{LOCATION, RETRY_AFTER, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use kube::Client;
@@ -17,7 +17,9 @@ use tower::BoxError;
 use super::body_limit::{LARGEST_ANSWER, LONGEST_LINE, Within, collect_limited, lines_within};
 use super::credential::Credential;
 use super::failure;
-use super::request_errors::DeadlinePassed;
+use super::request_errors::{DeadlinePassed, Redirected};
+use super::url::Address;
+use crate::duration::after;
 
 /// Longest time until a watch or a tunnel gets its response if there is no `--request-timeout`.
 const STREAM_ANSWER: Duration = Duration::from_secs(30);
@@ -30,6 +32,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long after its time a watch is given up.
 const OVERDUE: Duration = Duration::from_secs(5);
+
+/// The longest pause that a server may ask for. Whoever asks for more is not going to respond to this command: its
+/// response is reported instead.
+const LONGEST_REQUESTED: Duration = Duration::from_secs(60);
 
 /// Retries if the server asks to try again later.
 const BUSY: u32 = 4;
@@ -44,7 +50,11 @@ pub(super) struct Streamed;
 /// Returns the pause before the `attempt`-th retry (from 0): doubling, at most 2 s, and randomly shortened by up to
 /// half, so that several clients do not return together.
 pub(super) fn pause(attempt: u32) -> Duration {
-    let whole = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
+    varied(FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE))
+}
+
+/// Returns a pause that is randomly shortened by up to half.
+pub(super) fn varied(whole: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish() % 500;
     whole.mul_f64(0.5 + random as f64 / 1000.0)
 }
@@ -80,10 +90,14 @@ async fn bounded(
     limit: Option<Duration>,
     request: Request<Body>,
 ) -> Result<Response<Within>, BoxError> {
-    let streams = is_stream(&request);
-    let streamed = is_streamed(&request);
-    let limit = if streams { Some(limit.unwrap_or(STREAM_ANSWER).max(STREAM_ANSWER)) } else { limit };
-    let ends = limit.map(|limit| Instant::now() + limit);
+    let (streams, streamed) = (is_stream(&request), is_streamed(&request));
+    let limit = if streams { Some(limit.unwrap_or(STREAM_ANSWER)) } else { limit };
+    // Before the deadline begins: a credential plugin may wait for a person.
+    let mut request = request;
+    if let Some(credential) = &credential {
+        credential.sign(&mut request).await?;
+    }
+    let ends = limit.map(|limit| after(Instant::now(), limit));
     let lives = lives(&request);
     let work = async {
         let response = persistent(&inner, credential.as_deref(), ends, request).await?;
@@ -120,7 +134,8 @@ async fn persistent(
         let asked = answer.as_ref().ok().and_then(retry_after);
         let wait = asked.unwrap_or_else(|| pause(attempt));
         // A response that has arrived is worth more than a deadline that passes while waiting.
-        if ends.is_some_and(|ends| Instant::now() + wait >= ends) {
+        let until = after(Instant::now(), wait);
+        if wait > LONGEST_REQUESTED || ends.is_some_and(|ends| until >= ends) {
             return answer;
         }
         tokio::time::sleep(wait).await;
@@ -147,27 +162,41 @@ async fn once(
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-/// Adds the credential, and once a new one if the server rejects it.
+/// Adds the credential, and once a new one if the server rejects it. A redirection is not followed.
 async fn signed(
     inner: &Client,
     credential: Option<&Credential>,
     mut request: Request<Body>,
 ) -> Result<Response<Body>, BoxError> {
     let Some(credential) = credential else {
-        return Ok(inner.send(request).await?);
+        return answered(inner.send(request).await?);
     };
     let again = copy(&request);
     let used = credential.sign(&mut request).await?;
     let response = inner.send(request).await?;
     if response.status() != StatusCode::UNAUTHORIZED {
-        return Ok(response);
+        return answered(response);
     }
     let Some(mut next) = again else { return Ok(response) };
-    if !credential.renew(used.as_ref()).await? {
+    if !credential.renew(&used).await? {
         return Ok(response);
     }
     credential.sign(&mut next).await?;
-    Ok(inner.send(next).await?)
+    answered(inner.send(next).await?)
+}
+
+/// Passes a response on, unless it is a redirection.
+fn answered(response: Response<Body>) -> Result<Response<Body>, BoxError> {
+    let code = response.status();
+    if !code.is_redirection() || code == StatusCode::NOT_MODIFIED {
+        return Ok(response);
+    }
+    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let target = match Address::parse(location) {
+        Some(to) => format!("{}://{}", to.scheme, to.authority),
+        None => "another path of itself".to_owned(),
+    };
+    Err(Redirected { code: code.as_u16(), target }.into())
 }
 
 /// Returns how often a request may be sent again after this response.
@@ -191,9 +220,15 @@ fn changes_nothing(request: &Request<Body>) -> bool {
     request.method() == Method::GET || reviews
 }
 
+/// Returns the pause that a response asks for, in either form of RFC 9110: seconds, however many, or a date. A date in
+/// the past is no pause; anything else counts as absent.
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default())
 }
 
 fn copy(request: &Request<Body>) -> Option<Request<Body>> {
@@ -217,7 +252,7 @@ fn is_stream(request: &Request<Body>) -> bool {
     is_watch(request) || request.headers().contains_key(UPGRADE)
 }
 
-fn is_watch(request: &Request<Body>) -> bool {
+pub(super) fn is_watch(request: &Request<Body>) -> bool {
     request.uri().query().unwrap_or("").split('&').any(|pair| pair == "watch=true" || pair == "watch=1")
 }
 
@@ -226,7 +261,7 @@ fn is_watch(request: &Request<Body>) -> bool {
 fn lives(request: &Request<Body>) -> Option<Duration> {
     let query = request.uri().query().filter(|_| is_stream(request))?;
     let seconds = query.split('&').find_map(|pair| pair.strip_prefix("timeoutSeconds="))?.parse().ok()?;
-    Some(Duration::from_secs(seconds) + OVERDUE)
+    Some(Duration::from_secs(seconds).saturating_add(OVERDUE))
 }
 
 /// A body that ends at the latest then, if there is a limit.
@@ -280,6 +315,66 @@ mod tests {
         assert_eq!(server.requests().len(), 2);
     }
 
+    /// Both forms of RFC 9110. No number and no date is too large, and what is neither counts as absent.
+    #[test]
+    fn a_requested_pause_is_seconds_or_a_date() {
+        let read = |text: &[u8]| {
+            let mut response = Response::new(Body::empty());
+            response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_bytes(text).unwrap());
+            retry_after(&response)
+        };
+        for (text, expected) in [
+            ("0", Some(0)),
+            (" 7 ", Some(7)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("99999999999999999999999999", Some(u64::MAX)),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("+5", None),
+            ("", None),
+            ("soon", None),
+            ("Fri, 99 Dec 1999 23:59:59 GMT", None),
+        ] {
+            assert_eq!(read(text.as_bytes()), expected.map(Duration::from_secs), "{text}");
+        }
+        assert!(read(b"Thu, 30 Dec 9999 12:00:00 GMT").unwrap() > Duration::from_secs(86_400 * 365));
+        let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(20);
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&soon).unwrap();
+        let pause = read(date.as_bytes()).unwrap();
+        assert!(pause > Duration::from_secs(10) && pause <= Duration::from_secs(20), "{date}: {pause:?}");
+        assert_eq!(read(b"\xff\xfe"), None);
+    }
+
+    proptest::proptest! {
+        /// Nothing that a server can send makes the program panic or wait longer than a minute for another attempt.
+        #[test]
+        fn no_header_is_waited_for_too_long(header in proptest::collection::vec(0x20u8..=0xff, 0..40), digits: u128) {
+            for text in [header, digits.to_string().into_bytes(), format!("{}", u64::MAX).into_bytes()] {
+                let Ok(value) = http::HeaderValue::from_bytes(&text) else { continue };
+                let mut response = Response::new(Body::empty());
+                response.headers_mut().insert(RETRY_AFTER, value);
+                let pause = retry_after(&response);
+                let until = after(Instant::now(), pause.unwrap_or_default());
+                proptest::prop_assert!(until >= Instant::now() || pause.is_none_or(|pause| pause.is_zero()));
+            }
+        }
+    }
+
+    /// With and without a limit: a server that wants to be left alone for years is not waited for.
+    #[tokio::test]
+    async fn a_pause_of_years_is_an_answer() {
+        for requested in ["18446744073709551615", "9223372036854775807", "61", "Thu, 30 Dec 9999 12:00:00 GMT"] {
+            for limit in [None, Some(Duration::MAX), Some(Duration::from_secs(86_400))] {
+                let server = Server::new(move |_| Reply::status(429, "later").with_header("retry-after", requested));
+                let client = wrap(server.client(), limit, None);
+                let error = client.request_text(get("/api/v1/pods")).await.unwrap_err();
+                assert!(matches!(error, kube::Error::Api(status) if status.code == 429), "{requested}");
+                assert_eq!(server.requests().len(), 1, "{requested}");
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_write_is_not_repeated_after_a_503() {
         let server = Server::new(|_| Reply::status(503, "starting"));
@@ -311,6 +406,22 @@ mod tests {
                 assert_eq!(answer.is_ok(), repeated, "{method} {path}: {answer:?}");
                 assert_eq!(server.requests().len(), if repeated { 2 } else { 1 }, "{method} {path}");
             }
+        }
+    }
+
+    /// Its credentials would go along; and the page at its end is no answer.
+    #[tokio::test]
+    async fn a_redirection_is_named_and_not_followed() {
+        for (location, target) in
+            [("https://login.example/auth?state=s3cret", "https://login.example"), ("/login", "another path of itself")]
+        {
+            let server = Server::new(move |_| Reply::status(302, "").with_header("location", location));
+            let client = wrap(server.client(), Some(Duration::from_secs(30)), None);
+            let error = client.request_text(get("/api/v1/pods")).await.unwrap_err();
+            let reason = super::super::failure::Failure::of(error).reason;
+            assert!(reason.starts_with(&format!("the server redirects to {target} (status 302)")), "{reason}");
+            assert!(!reason.contains("s3cret"));
+            assert_eq!(server.requests().len(), 1);
         }
     }
 

@@ -84,7 +84,7 @@ impl Tried {
 impl Cluster {
     /// Tries these changes, all at the same time; returns the results in their order. `deadline` applies to each.
     pub async fn try_out(&self, trials: &[Trial<'_>], deadline: Duration) -> Vec<Tried> {
-        let deadline = self.at_most(deadline);
+        let deadline = self.limit(deadline);
         let each = trials.iter().map(|trial| async move {
             match timeout(deadline, self.try_one(trial)).await {
                 Ok(tried) => tried,
@@ -157,7 +157,7 @@ impl Cluster {
 
     /// Reads the quotas of a namespace.
     pub async fn quotas(&self, namespace: &str, deadline: Duration) -> Read<Vec<ResourceQuota>> {
-        let deadline = self.at_most(deadline);
+        let deadline = self.limit(deadline);
         let api: Api<ResourceQuota> = Api::namespaced(self.client(), namespace);
         let answer = match timeout(deadline, api.list(&ListParams::default())).await {
             Ok(answer) => answer.map_err(Failure::of),

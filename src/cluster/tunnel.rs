@@ -115,7 +115,7 @@ impl Cluster {
         port: u16,
         deadline: Duration,
     ) -> Result<Open<Upgraded>, Failure> {
-        let deadline = self.at_most(deadline);
+        let deadline = self.limit(deadline);
         let pods = Pod::url_path(&(), Some(namespace));
         let request = Request::new(pods).portforward(pod, &[port]).map_err(kube::Error::BuildRequest);
         let request = request.map_err(Failure::of)?;

@@ -1,21 +1,18 @@
 //! Keeps a namespace up to date: watches from a listed resourceVersion, with bookmarks, re-lists after 410 and
 //! back-off, combined into one [`Snapshot`]. Nothing polls: each change wakes the reader at once.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures::future::BoxFuture;
 use futures::stream::{BoxStream, SelectAll};
-use futures::{FutureExt, Stream, StreamExt};
-use http::Request;
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Event, Node, PersistentVolume, PersistentVolumeClaim, Pod};
-use kube::Client;
 use kube::api::{Api, Resource};
-use kube::client::Body;
 use tokio::sync::{mpsc, watch};
 
 use super::Cluster;
 use super::failure::{Failure, Operation};
+use super::liveness::{Connection, Heartbeat, Liveness, Outage, Outages};
 use super::snapshot::{Cause, NamespaceObjects, Read, Snapshot};
 use super::watch_cache::{Feed, Outcome, combined, stream};
 use crate::error::{Error, Result};
@@ -38,26 +35,14 @@ pub struct WatchRequest {
     pub nodes: bool,
 }
 
-/// Whether the API server responds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Connection {
-    /// It responds.
-    Up,
-    /// It does not respond; retried with back-off.
-    Away {
-        /// Since when.
-        since: Instant,
-        /// The reason.
-        reason: String,
-    },
-}
-
 /// A namespace kept up to date. Ends its requests when dropped.
 pub struct Watch {
     cluster: Cluster,
     namespace: String,
     changes: mpsc::UnboundedReceiver<Change>,
     connection: watch::Receiver<Connection>,
+    /// `None` if another watch has it.
+    heartbeat: Option<Heartbeat>,
     task: tokio::task::JoinHandle<()>,
     pods: Feed<Pod>,
     claims: Feed<PersistentVolumeClaim>,
@@ -80,25 +65,41 @@ enum Change {
 impl Cluster {
     /// Starts watching. Needs `list` and `watch` on what is requested; a part that may not be read is Unknown.
     pub fn watch(&self, request: WatchRequest) -> Watch {
-        let (connection_sender, connection) = watch::channel(Connection::Up);
-        let client = observed(self.client(), connection_sender);
-        let namespaced = || (client.clone(), request.namespace.as_str());
+        let liveness = Liveness::of(self);
+        let path = heartbeat_path(Some(&request.namespace));
+        let heartbeat = liveness.heartbeat(liveness.observing(self.client()), path);
+        let mut watch = self.watch_beside(request, &liveness);
+        watch.heartbeat = Some(heartbeat);
+        watch
+    }
+
+    /// Starts watching beside others, which share the observation of the server.
+    pub(super) fn watch_beside(&self, request: WatchRequest, liveness: &Liveness) -> Watch {
+        let client = self.client();
+        let (of, namespace) = ((&client, liveness), request.namespace.as_str());
         let mut streams: SelectAll<BoxStream<'static, Change>> = SelectAll::new();
-        streams.push(changes(stream(api_in(namespaced()), None), Change::Pod));
-        streams.push(changes(stream(api_in(namespaced()), None), Change::Claim));
-        streams.push(changes(stream(api_in(namespaced()), None), Change::StatefulSet));
+        streams.push(changes(stream(of, "pods", |client| Api::namespaced(client, namespace), None), Change::Pod));
+        streams.push(changes(
+            stream(of, "persistentvolumeclaims", |client| Api::namespaced(client, namespace), None),
+            Change::Claim,
+        ));
+        streams.push(changes(
+            stream(of, "statefulsets", |client| Api::namespaced(client, namespace), None),
+            Change::StatefulSet,
+        ));
         if request.events {
-            streams.push(changes(stream(api_in(namespaced()), None), Change::Event));
+            streams
+                .push(changes(stream(of, "events", |client| Api::namespaced(client, namespace), None), Change::Event));
         }
         if request.nodes {
-            streams.push(changes(stream(Api::all(client.clone()), None), Change::Node));
+            streams.push(changes(stream(of, "nodes", Api::all, None), Change::Node));
         }
         let selectors: Vec<Option<String>> = match request.volumes.len() {
             0..=MANY_VOLUMES => request.volumes.iter().map(|name| Some(format!("metadata.name={name}"))).collect(),
             _ => vec![None],
         };
         for (index, selector) in selectors.iter().enumerate() {
-            let volumes = stream(Api::all(client.clone()), selector.as_deref());
+            let volumes = stream(of, "persistentvolumes", Api::all, selector.as_deref());
             streams.push(changes(volumes, move |outcome| Change::Volume(index, outcome)));
         }
         // In a task of its own, so that requests proceed while the reader is busy.
@@ -114,7 +115,8 @@ impl Cluster {
             cluster: self.clone(),
             namespace: request.namespace.clone(),
             changes,
-            connection,
+            connection: liveness.connection(),
+            heartbeat: None,
             task,
             pods: Feed::new("pods"),
             claims: Feed::new("persistentvolumeclaims"),
@@ -136,6 +138,7 @@ impl Watch {
     /// # Errors
     /// Pods, claims or StatefulSets may not be read, or were not read within `deadline`.
     pub async fn opened(&mut self, deadline: Duration) -> Result<()> {
+        let deadline = self.cluster.limit(deadline);
         let complete = async {
             while !self.is_complete() {
                 let Some(change) = self.changes.recv().await else { break };
@@ -187,12 +190,17 @@ impl Watch {
         }
     }
 
-    /// Returns since when the API server has not responded; `None` while it does.
-    pub fn silent_since(&self) -> Option<Instant> {
+    /// Returns why there is no current data, and since when; `None` while there is.
+    pub fn outage(&self) -> Option<Outage> {
         match self.connection() {
             Connection::Up => None,
-            Connection::Away { since, .. } => Some(since),
+            Connection::Away(outage) => Some(outage),
         }
+    }
+
+    /// Returns the outages that begin from now on, beside whoever waits for changes.
+    pub fn outages(&self) -> Outages {
+        Outages::of(self.connection.clone())
     }
 
     /// Returns everything as it was at the last call of [`Watch::opened`], [`Watch::changed`] or [`Watch::catch_up`].
@@ -296,6 +304,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        self.heartbeat = None;
         self.task.abort();
     }
 }
@@ -311,49 +320,13 @@ fn changes<K: Send + 'static>(
     outcomes.map(Box::new).map(change).boxed()
 }
 
-fn api_in<K>((client, namespace): (Client, &str)) -> Api<K>
-where
-    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
-{
-    Api::namespaced(client, namespace)
-}
-
-/// Records whether the API server responds: a restarted watch is silent until something changes, so the streams
-/// themselves do not show it.
-fn observed(inner: Client, connection: watch::Sender<Connection>) -> Client {
-    let namespace = inner.default_namespace().to_owned();
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let (inner, connection) = (inner.clone(), connection.clone());
-        let answered = async move {
-            let answer = inner.send(request).await;
-            let trouble = match &answer {
-                Ok(response) if matches!(response.status().as_u16(), 502..=504) => {
-                    Some(format!("it responded {}", response.status()))
-                }
-                Ok(_) => None,
-                Err(error) => Some(Failure::read(error).reason),
-            };
-            note(&connection, trouble);
-            answer
-        };
-        let answered: BoxFuture<'static, _> = answered.boxed();
-        answered
-    });
-    Client::new(service, namespace)
-}
-
-fn note(connection: &watch::Sender<Connection>, trouble: Option<String>) {
-    connection.send_if_modified(|current| match (&*current, trouble) {
-        (Connection::Up, None) | (Connection::Away { .. }, Some(_)) => false,
-        (Connection::Up, Some(reason)) => {
-            *current = Connection::Away { since: Instant::now(), reason };
-            true
-        }
-        (Connection::Away { .. }, None) => {
-            *current = Connection::Up;
-            true
-        }
-    });
+/// Returns the path of what a silent server is asked for: what the watch may list anyway, and what it must read from its
+/// store. Without a namespace, its version.
+pub(super) fn heartbeat_path(namespace: Option<&String>) -> String {
+    match namespace {
+        Some(namespace) => format!("{}?limit=1", Pod::url_path(&(), Some(namespace))),
+        None => "/version".to_owned(),
+    }
 }
 
 #[cfg(test)]

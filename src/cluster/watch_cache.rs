@@ -5,14 +5,17 @@ use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Event, PersistentVolume};
+use kube::Client;
 use kube::api::{Api, Resource, ResourceExt};
 use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde::de::DeserializeOwned;
 
 use super::failure::Failure;
+use super::liveness::Liveness;
 use super::snapshot::{Cause, Read, Unreadable};
 use super::transport;
+use super::watch_pace::paced;
 
 /// A watch is renewed this often (seconds), which also bounds how long a connection that silently died goes unnoticed.
 const RENEWED_EVERY: u32 = 30;
@@ -139,11 +142,17 @@ pub(super) fn combined(feeds: &[Feed<PersistentVolume>]) -> Read<Vec<PersistentV
     Read::Known(all)
 }
 
-/// Watches a kind forever, with pauses after failures; `fields` selects on the server.
-pub(super) fn stream<K>(api: Api<K>, fields: Option<&str>) -> impl Stream<Item = Outcome<K>> + Send + use<K>
+/// Watches a kind forever, with pauses after failures and after watches that end at once; `fields` selects on the server.
+pub(super) fn stream<K>(
+    (client, liveness): (&Client, &Liveness),
+    resource: &'static str,
+    api: impl FnOnce(Client) -> Api<K>,
+    fields: Option<&str>,
+) -> impl Stream<Item = Outcome<K>> + Send + 'static
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
+    let api = api(paced(liveness.observing(client.clone()), liveness.stream(resource)));
     let mut config = watcher::Config::default().timeout(RENEWED_EVERY);
     config.field_selector = fields.map(str::to_owned);
     let events = watcher(api, config).backoff(Patience { failures: 0, latest: None });

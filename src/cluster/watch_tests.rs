@@ -1,10 +1,12 @@
 use super::*;
+use crate::cluster::OutageKind;
 use crate::cluster::testing::{Asked, Reply, Server};
 use crate::error::Exit;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -142,14 +144,102 @@ async fn an_api_server_that_goes_away_is_said_and_waited_for() {
     assert_eq!(watch.connection(), Connection::Up);
     drop(first);
     watch.changed().await.unwrap();
-    let Connection::Away { reason, .. } = watch.connection() else { panic!("{:?}", watch.connection()) };
-    assert_eq!(reason, "connection reset");
+    let outage = watch.outage().unwrap();
+    assert_eq!((outage.what, outage.reason.as_str()), (OutageKind::Server, "connection reset"));
+    assert!(outage.to_string().starts_with("the API server has not responded since "), "{outage}");
     watch.changed().await.unwrap();
     assert_eq!(watch.connection(), Connection::Up);
     // What was known is still known, and watching goes on.
     assert_eq!(pods(watch.snapshot()), [of("u1", "Running")]);
     second.send(event("MODIFIED", pod("p-0", "u1", "Failed"))).unwrap();
     assert_eq!(pods(watch.changed().await.unwrap()), [of("u1", "Failed")]);
+}
+
+/// A server, or a proxy before it, that ends each watch at once: it is opened again less and less often, and what
+/// happened is seen all the same, by listing again.
+#[tokio::test]
+async fn watches_that_end_at_once_are_not_opened_thousands_of_times() {
+    let half = json!({"type": "MODIFIED", "object": pod("p-0", "u9", "Failed")}).to_string();
+    for ended in [Reply::empty(204), Reply::empty(200), Reply::empty(200).with_body(&half[..40])] {
+        let listed = Arc::new(Mutex::new(0));
+        let counted = listed.clone();
+        let server = Server::new(move |asked| match (asked.path.as_str(), is_watch(asked)) {
+            (PODS, true) => ended.clone(),
+            (PODS, false) => {
+                let mut listed = counted.lock().unwrap();
+                *listed += 1;
+                list(vec![pod("p-0", &format!("u{listed}"), "Running")])
+            }
+            (_, true) => Reply::Never,
+            (_, false) => list(Vec::new()),
+        });
+        let started = Instant::now();
+        let mut watch = server.cluster().watch(request());
+        watch.opened(SOON).await.unwrap();
+        // The second list comes after three watches, the third after one more.
+        while pods(watch.snapshot()) != [of("u3", "Running")] {
+            watch.changed().await.unwrap();
+        }
+        let opened = server.requests().iter().filter(|asked| asked.path == PODS && is_watch(asked)).count();
+        assert!((4..=5).contains(&opened), "{opened}");
+        // Half of 50, 400, 800 and 1600 ms, at least.
+        assert!(started.elapsed() >= Duration::from_millis(1425), "{:?}", started.elapsed());
+        assert_eq!(watch.connection(), Connection::Up, "what is listed is up to date");
+    }
+}
+
+/// One that accepts requests and never responds: noticed although the watches are silent anyway.
+#[tokio::test]
+async fn a_server_that_freezes_is_noticed_and_so_is_its_return() {
+    let frozen = Arc::new(Mutex::new(false));
+    let is_frozen = frozen.clone();
+    let (_events, silent) = Reply::watch();
+    let server = Server::new(move |asked| match is_watch(asked) {
+        true if asked.path == PODS => silent.clone(),
+        true => Reply::Never,
+        false if *is_frozen.lock().unwrap() => Reply::Never,
+        false => list(vec![pod("p-0", "u1", "Running")]),
+    });
+    let mut cluster = server.cluster();
+    cluster.request_timeout = Some(Duration::from_millis(400));
+    let mut watch = cluster.watch(request());
+    watch.opened(SOON).await.unwrap();
+    let begun = Instant::now();
+    *frozen.lock().unwrap() = true;
+    watch.changed().await.unwrap();
+    let outage = watch.outage().unwrap();
+    assert_eq!((outage.what, outage.reason.as_str()), (OutageKind::Server, "no response within 200 ms"));
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    // Since the last response, not since it was noticed.
+    assert!(outage.since.elapsed() >= Duration::from_millis(200), "{outage:?}");
+    *frozen.lock().unwrap() = false;
+    watch.changed().await.unwrap();
+    assert_eq!(watch.connection(), Connection::Up);
+    // Whoever waits for something else is told, too.
+    *frozen.lock().unwrap() = true;
+    let mut outages = watch.outages();
+    assert_eq!(outages.next().await.unwrap().what, OutageKind::Server);
+    assert!(tokio::time::timeout(Duration::from_millis(50), outages.next()).await.is_err(), "once");
+}
+
+/// The server responds, but one kind can be neither watched nor listed: its last state is not the current one.
+#[tokio::test]
+async fn a_watch_that_keeps_failing_is_an_outage_of_its_kind() {
+    let server = Server::new(|asked| match (asked.path.as_str(), is_watch(asked)) {
+        (PODS, true) => Reply::status(500, "etcdserver: leader changed"),
+        (_, true) => Reply::Never,
+        (_, false) => list(Vec::new()),
+    });
+    let mut cluster = server.cluster();
+    cluster.request_timeout = Some(Duration::from_millis(400));
+    let mut watch = cluster.watch(request());
+    watch.opened(SOON).await.unwrap();
+    while watch.connection() == Connection::Up {
+        watch.changed().await.unwrap();
+    }
+    let outage = watch.outage().unwrap();
+    assert_eq!(outage.what, OutageKind::Watch("pods"));
+    assert!(outage.to_string().contains("changes of pods are unknown since "), "{outage}");
 }
 
 #[tokio::test]

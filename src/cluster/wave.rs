@@ -21,6 +21,7 @@ const AT_ONCE: usize = 24;
 pub(super) struct Wave<'a> {
     cluster: &'a Cluster,
     freshness: Freshness,
+    /// The time limit of each source while others respond.
     deadline: Duration,
     permits: Semaphore,
 }
@@ -28,7 +29,7 @@ pub(super) struct Wave<'a> {
 impl Cluster {
     /// Starts a wave; `deadline` applies to each list.
     pub(super) fn wave(&self, freshness: Freshness, deadline: Duration) -> Wave<'_> {
-        Wave { cluster: self, freshness, deadline: self.at_most(deadline), permits: Semaphore::new(AT_ONCE) }
+        Wave { cluster: self, freshness, deadline, permits: Semaphore::new(AT_ONCE) }
     }
 }
 
@@ -72,14 +73,13 @@ impl Wave<'_> {
         // Waiting for a turn is not the source's fault, so the deadline starts after it. The semaphore is never closed.
         let _turn = self.permits.acquire().await;
         let listing = Listing {
-            client: self.client(),
+            cluster: self.cluster,
             url: api.resource_url(),
             selected,
             freshness: self.freshness,
             metadata_only: false,
             namespaces: wanted,
             deadline: self.deadline,
-            longest: self.cluster.request_timeout,
         };
         match self.freshness {
             Freshness::Cached => listing.read(K::lean).await,

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::context::DEADLINE;
-use crate::cli::{OperationArgs, quoted};
+use crate::cli::OperationArgs;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Cluster, Freshness, ReadRequest};
@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::plan::probes::{depending, named, reaches_further};
 use crate::plan::{NotMeasured, Probes};
 use crate::probe::Login;
+use crate::suggestion::plugin;
 use crate::topology::layout::SpaceKind;
 use crate::topology::target::{NamespaceMatch, TargetName, match_namespace, without_mark};
 use crate::topology::{Member, Topology, build};
@@ -82,7 +83,7 @@ fn typed(context: &Context, args: &OperationArgs, names: &[String]) -> Result<Ve
     let each = args.probe.iter().map(|text| {
         let TargetName { namespace: Some(namespace), name } = TargetName::parse(text) else {
             return Err(Error::usage(format!("--probe {text:?} has no namespace"))
-                .hint("kubectl synxdb status -A    (to list pods; use --probe NAMESPACE/POD)"));
+                .hint(plugin("status -A").note("to list pods; use --probe NAMESPACE/POD")));
         };
         match match_namespace(&namespace, names, context.layout()) {
             NamespaceMatch::One(namespace) => Ok((namespace, name)),
@@ -102,7 +103,7 @@ fn by_name_of(topology: &Topology, member: &Member, namespace: &str, pod: &str) 
     named(topology, member, namespace, pod).map_err(|why| {
         Error::usage(format!("--probe {namespace}/{pod} does not accept SQL"))
             .because(why)
-            .hint(format!("kubectl synxdb status -n {}    (to list pods; use the account's proxy)", quoted(namespace)))
+            .hint(plugin("status").namespace(namespace).note("to list pods; use the account's proxy"))
     })
 }
 

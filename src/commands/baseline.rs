@@ -7,6 +7,7 @@ use crate::cluster::config_map::{Keeping, KeptText, Place};
 use crate::duration::when;
 use crate::error::Error;
 use crate::plan::{Before, ComparedWith, Proof};
+use crate::suggestion::plugin;
 use crate::topology::Topology;
 use crate::verify::stored::{KEY, Unusable, config_map};
 use crate::verify::{Evidence, StoredBaseline, difference};
@@ -95,9 +96,10 @@ impl Stored {
                 let summary = content.summary();
                 (Some(content), ComparedWith::Stored { taken, summary })
             }
-            Self::Nothing(namespace) => {
-                nothing(format!("none is stored (kubectl synxdb verify -n {namespace} stores one while it is healthy)"))
-            }
+            Self::Nothing(namespace) => nothing(format!(
+                "none is stored ({} stores one while it is healthy)",
+                plugin("verify").namespace(namespace)
+            )),
             Self::Unusable(why) => nothing(format!("the stored one cannot be used: {why}")),
             Self::Unread(why) => nothing(format!("the stored one cannot be read: {why}")),
             Self::NotAsked => nothing("verification is skipped".into()),

@@ -6,6 +6,7 @@ use super::confirm::confirm;
 use super::findings::Findings;
 use super::lease::lease;
 use super::prepared::Prepared;
+use super::resume::{accepting, or_ended, undo};
 use super::tries::Trials;
 use crate::cli::{DryRun, Machine, OperationArgs, Output};
 use crate::cluster::{Cluster, Tried};
@@ -16,7 +17,8 @@ use crate::recovery::executor::{Run, run};
 use crate::recovery::prover::Stored;
 use crate::recovery::{Availability, Ending, Phase, PhaseEnd, RunResult};
 use crate::render::progress::Progress;
-use crate::render::{outcome as account, plan as planned, structured};
+use crate::render::{InProgress, outcome as account, plan as planned, structured};
+use crate::suggestion::{SuggestedCommand, Suggestion, plugin};
 use crate::topology::Role;
 use jiff::Timestamp;
 
@@ -26,9 +28,9 @@ const MOST_ACCEPTED: usize = 20;
 /// The commands that a run suggests.
 pub(super) struct Commands {
     /// Resumes this run.
-    pub(super) resume: String,
+    pub(super) resume: Suggestion,
     /// Retries this run, if nothing was begun.
-    pub(super) again: String,
+    pub(super) again: Suggestion,
 }
 
 /// Shows the plan, asks for confirmation, runs it and reports the result.
@@ -39,7 +41,7 @@ pub(super) async fn carry_out(
     prepared: Prepared,
     commands: &Commands,
 ) -> Result<Exit> {
-    let resume = commands.resume.as_str();
+    let resume = &commands.resume;
     let Prepared { plan, before, record, superseded, left_open, trials, findings } = prepared;
     let Findings { mut watch, mut prover, mut prober, seen, who, whose, now, .. } = findings;
     if let Some((what, taken)) = plan.baseline.earlier() {
@@ -70,6 +72,7 @@ pub(super) async fn carry_out(
     let mut progress = Progress::new(context.screen, &args.output, &plan.act);
     watch.catch_up();
     prober.begin();
+    let in_progress = InProgress::begin(resume);
     let mut outcome = run(
         Run {
             plan: &plan,
@@ -100,35 +103,36 @@ pub(super) async fn carry_out(
     let (found, taken) = (prover.found(), Timestamp::now());
     // After an undo nothing is left to verify.
     if matches!((&outcome.ending, &plan.act), (Ending::DataMissing(_), Action::Failover)) {
-        outcome.accept = accept(context, resume, &found.missing);
+        outcome.accept = accept(resume, &found.missing);
     }
     // A safekeeper's old disk could vote twice: restoring it is never advised.
     if never_started(&outcome) && plan.target.role != Role::Safekeeper {
-        outcome.undo = Some(super::resume::undo(context, args, &plan.id).text()).filter(|_| !context.global.sandbox);
+        outcome.undo = or_ended(context, undo(args, &plan.id)).command().cloned();
     }
     progress.end();
     // The others have what it lacks, and its old disk could vote twice.
     let fetches = plan.target.role == Role::Safekeeper && plan.act == Action::Failover;
     let next = match &outcome.ending {
-        Ending::DataMissing(_) if fetches => resume.to_owned(),
+        Ending::DataMissing(_) if fetches => resume.clone(),
         // What an earlier operation did not find again is not on the volume that this one retained.
         Ending::DataMissing(_) if matches!(plan.baseline, ComparedWith::Inherited { .. }) => {
-            super::resume::undo(context, args, &plan.path()).text()
+            or_ended(context, undo(args, &plan.path()))
         }
-        Ending::DataMissing(_) => super::resume::undo(context, args, &account::undoes(&plan, &outcome)).text(),
+        Ending::DataMissing(_) => or_ended(context, undo(args, &account::undoes(&plan, &outcome))),
         Ending::Unverified(_) if plan.lacks_baseline() => {
-            super::resume::verify(context, args, &plan.target.namespace).text()
+            or_ended(context, plugin("verify").namespace(&plan.target.namespace))
         }
-        _ => resume.to_owned(),
+        _ => resume.clone(),
     };
     let finished = match &outcome.ending {
         Ending::DataMissing(_) => !fetches,
         ending => matches!(ending, Ending::Recovered | Ending::Replaced),
     };
     if matches!(outcome.ending, Ending::DataMissing(_)) && !fetches && account::can_be_restored(&plan, &outcome) {
-        outcome.undo = Some(next.clone()).filter(|_| !context.global.sandbox);
+        outcome.undo = next.command().cloned();
     }
     report(context, args, &plan, &outcome, (&next, (!finished).then_some(resume)))?;
+    drop(in_progress);
     // Only now: the result is current, and does not wait for this.
     if let (Ending::Recovered, Some(whose), Some(evidence)) = (&outcome.ending, whose, found.evidence) {
         store(cluster, [(whose, evidence)], taken).await.warn(context);
@@ -145,9 +149,9 @@ fn never_started(outcome: &RunResult) -> bool {
 }
 
 /// Returns the command that accepts data missing compared with a stored baseline; `None` if nothing can be accepted.
-fn accept(context: &Context, resume: &str, names: &[String]) -> Option<String> {
-    let few = (1..=MOST_ACCEPTED).contains(&names.len()) && !context.global.sandbox;
-    few.then(|| super::resume::accepting(resume, names))
+fn accept(resume: &Suggestion, names: &[String]) -> Option<SuggestedCommand> {
+    let resume = resume.command().filter(|_| (1..=MOST_ACCEPTED).contains(&names.len()));
+    resume.map(|resume| accepting(resume, names))
 }
 
 /// Reports how the server judged each step and the replacement objects. Nothing was changed.
@@ -178,7 +182,7 @@ fn report(
     args: &OperationArgs,
     plan: &Plan,
     outcome: &RunResult,
-    (next, resume): (&str, Option<&str>),
+    (next, resume): (&Suggestion, Option<&Suggestion>),
 ) -> Result<()> {
     let document = || structured::outcome(plan, outcome, &reasons(&outcome.ending), resume);
     let text = match &args.output {

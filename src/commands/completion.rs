@@ -7,6 +7,7 @@ use crate::completion::install::{FILE, Folder, Found, Step, to_install, to_unins
 use crate::completion::scripts::{THROUGH_KUBECTL, is_ours};
 use crate::error::{Error, Exit, Result};
 use crate::render::{completion as text, prompt};
+use crate::suggestion::plugin;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -18,7 +19,7 @@ pub(super) async fn run(context: &Context, command: &CompletionCommand) -> Resul
     if cfg!(windows) {
         return Err(Error::refused("completion through kubectl is not available on Windows")
             .because("kubectl_complete-synxdb is a shell script; nothing was changed")
-            .hint("kubectl synxdb completion powershell"));
+            .hint(plugin("completion powershell").of_no_cluster()));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<Folder> =

@@ -1,10 +1,11 @@
 //! Confirmation: by flag, or on a terminal.
 
 use super::Context;
-use crate::cli::{OperationArgs, quoted};
+use crate::cli::OperationArgs;
 use crate::error::{Error, Exit, Result};
 use crate::plan::{Action, Plan, Risk};
 use crate::render::prompt::{self, Before};
+use crate::suggestion::quoted;
 
 /// Asks for the confirmation that the plan's risk requires.
 ///

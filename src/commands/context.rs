@@ -89,6 +89,10 @@ impl Context {
 /// Returns the connection options from the flags.
 pub(super) fn options(global: &Global) -> Result<ConnectOptions> {
     let flags = global.clone();
+    if flags.ignored.match_server_version {
+        return Err(Error::usage("--match-server-version cannot be fulfilled")
+            .because("the plugin is not part of a Kubernetes release, so no server has its version"));
+    }
     Ok(ConnectOptions {
         kubeconfig: flags.kubeconfig,
         context: flags.context,
@@ -100,10 +104,13 @@ pub(super) fn options(global: &Global) -> Result<ConnectOptions> {
         as_user: flags.as_user,
         as_uid: flags.as_uid,
         as_groups: flags.as_group,
+        as_extra: flags.as_user_extra,
         request_timeout: flags.request_timeout.as_deref().map(parse_request_timeout).transpose()?,
         tls_server_name: flags.tls_server_name,
-        insecure_skip_tls_verify: flags.insecure_skip_tls_verify,
+        proxy_url: flags.proxy_url,
         disable_compression: flags.disable_compression,
+        kuberc: flags.kuberc,
+        insecure_skip_tls_verify: flags.insecure_skip_tls_verify,
         certificate_authority: flags.certificate_authority,
         client_certificate: flags.client_certificate,
         client_key: flags.client_key,

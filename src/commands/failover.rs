@@ -8,14 +8,15 @@ use super::login::note;
 use super::namespaces::not_terminating;
 use super::prepared::{Intended, Prepared, prepare, request};
 use super::recorded::{Basis, TakenOver, of_first_run, taken_over};
-use super::resume::resume;
+use super::resume::{or_ended, resume};
 use super::sight::{Sight, read};
 use super::target::{Sought, target};
-use crate::cli::{FailoverArgs, quoted};
+use crate::cli::FailoverArgs;
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
 use crate::plan::{Action, Before, Record, RecordedOutcome, Request, newest, not_found_again};
 use crate::recovery::prover::NoEvidence;
+use crate::suggestion::plugin;
 use crate::topology::Member;
 use crate::topology::target::TargetName;
 use jiff::Timestamp;
@@ -35,11 +36,9 @@ async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
     let prepared = context.unless_interrupted(planned(context, &cluster, args)).await?;
     let command = |pod_uid: Option<&str>, start_over: bool| {
-        let mut command = resume(context, &args.act, &format!("failover {}", quoted(&prepared.plan.path())));
-        command.flag("--pod-uid", pod_uid);
-        command.switch("--keep-pvc", args.keep_pvc);
-        command.switch("--start-over", start_over);
-        command.text()
+        let command = plugin("failover").word(prepared.plan.path()).optional("--pod-uid", pod_uid);
+        let command = command.switch("--keep-pvc", args.keep_pvc).switch("--start-over", start_over);
+        or_ended(context, resume(&args.act, command))
     };
     let goes = Some(prepared.plan.target.uid.as_str()).filter(|uid| !uid.is_empty());
     let commands = Commands { resume: command(goes, false), again: command(args.pod_uid.as_deref(), args.start_over) };
@@ -50,7 +49,7 @@ async fn planned(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let typed = args.target.as_deref().map(TargetName::parse);
     if typed.is_none() && !context.screen.interactive {
         return Err(
-            Error::usage("TARGET is required without a terminal").hint("kubectl synxdb status    (to list targets)")
+            Error::usage("TARGET is required without a terminal").hint(plugin("status").note("to list targets"))
         );
     }
     let namespace =

@@ -95,7 +95,7 @@ pub(super) async fn gather(
     let (rights, opened, reported, stored, measured, who, here, elsewhere, storage) = futures::join!(
         cluster.review(permissions, DEADLINE),
         watch.opened(DEADLINE),
-        prover.collect_evidence(None, BASELINE_DEADLINE),
+        prover.collect_evidence(None, cluster.lengthened(BASELINE_DEADLINE)),
         stored(cluster, whose.as_ref()),
         measured,
         cluster.who(DEADLINE),

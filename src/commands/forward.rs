@@ -9,7 +9,7 @@ use super::Context;
 use super::context::DEADLINE;
 use super::namespaces::scope;
 use super::target::{Sought, choose, none, several, target};
-use crate::cli::{DEFAULT_PORT, ForwardArgs, Machine, Output, quoted};
+use crate::cli::{DEFAULT_PORT, ForwardArgs, Machine, Output};
 use crate::cluster::forward::{Destination, Forward, Speaks, Unserved};
 use crate::cluster::listener::{Listener, Wanted};
 use crate::cluster::pods::PodWatch;
@@ -18,6 +18,7 @@ use crate::cluster::{Allowed, Cluster, Permission, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::render::forward::At;
 use crate::render::{forward as text, structured};
+use crate::suggestion::{kubectl, plugin, quoted};
 use crate::topology::forward_target::{ForwardState, ForwardTarget};
 use crate::topology::health::being_deleted;
 use crate::topology::layout::{SqlEndpoint, StatusEndpoint};
@@ -141,7 +142,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Re
     let endpoint = endpoint(&topology, &member)?;
     if args.psql && matches!(endpoint, Endpoint::Page(_)) {
         return Err(Error::usage(format!("{} does not accept SQL, so --psql cannot be used", member.path()))
-            .hint(format!("kubectl synxdb forward {}", quoted(&member.path()))));
+            .hint(plugin("forward").word(member.path())));
     }
     if args.psql
         && let Some(socket) = &args.socket
@@ -191,10 +192,10 @@ fn endpoint(topology: &Topology, member: &Member) -> Result<Endpoint> {
     Err(match answers {
         Some((role, answers)) => error
             .because(format!("connect through the {role} of its account"))
-            .hint(format!("kubectl synxdb forward {}", quoted(&answers.path()))),
+            .hint(plugin("forward").word(answers.path())),
         None => error
             .because("the layout names no port for it")
-            .hint("kubectl synxdb layout    (to see it; --layout FILE uses another one)"),
+            .hint(plugin("layout").of_no_cluster().note("to see it; --layout FILE uses another one")),
     })
 }
 
@@ -228,12 +229,12 @@ async fn permitted(context: &Context, cluster: &Cluster, lead: &ForwardTarget, m
         if permission.verb == "create" && cluster.minor_version(DEADLINE).await.is_some_and(|minor| minor < 35) {
             continue;
         }
-        return Err(Error::refused(format!("missing permission: {permission}")).because(why).hint(format!(
-            "kubectl auth can-i {} {} -n {}",
-            permission.verb,
-            if permission.subresource.is_some() { "pods/portforward" } else { "pods" },
-            quoted(&member.namespace)
-        )));
+        return Err(Error::refused(format!("missing permission: {permission}")).because(why).hint(
+            kubectl("auth can-i")
+                .word(permission.verb)
+                .word(if permission.subresource.is_some() { "pods/portforward" } else { "pods" })
+                .namespace(&member.namespace),
+        ));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Cluster, Environment, ReadRequest};
 use crate::error::{Exit, Result};
 use crate::render::{layout as text, structured};
+use crate::suggestion::plugin;
 use crate::topology::fit::fittings;
 use crate::topology::health::judge;
 use crate::topology::learn::{propose, seen};
@@ -65,7 +66,7 @@ async fn learn(context: &Context) -> Result<Exit> {
     if let Read::Unknown(part) = &observed.pods {
         let error = cluster.unreadable(part);
         return Err(match namespace {
-            None => error.hint("kubectl synxdb layout learn -n NAMESPACE    (if you may not read all namespaces)"),
+            None => error.hint(plugin("layout learn -n NAMESPACE").note("if you may not read all namespaces")),
             Some(_) => error,
         });
     }

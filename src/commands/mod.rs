@@ -19,6 +19,7 @@ mod namespaces;
 mod prepared;
 mod rbac;
 mod recorded;
+mod release;
 mod resume;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -41,6 +42,7 @@ use crate::completion::scripts;
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
 use crate::render::{Screen, structured};
+use crate::suggestion::carry;
 use interruption::interruption;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -54,6 +56,8 @@ pub use context::Context;
 /// # Errors
 /// The command failed; the error has the exit code.
 pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
+    let cli = Cli { global: cli.global.without_empty(), ..cli };
+    carry(cli.given_flags());
     match &cli.command {
         // These need no runtime, no kubeconfig and no request.
         Command::Version { output } => screen.result(&version(output)?),
@@ -106,7 +110,10 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
         }
         Command::Undo(args) => sandbox::around(&mut context, async |context| undo::undo(context, &args).await).await,
         Command::History(args) => {
-            sandbox::around(&mut context, async |context| history::run(context, &args).await).await
+            sandbox::around(&mut context, async |context| history::history(context, &args).await).await
+        }
+        Command::Release(args) => {
+            sandbox::around(&mut context, async |context| release::release(context, &args).await).await
         }
         Command::Forward(args) => {
             sandbox::around(&mut context, async |context| forward::forward(context, &args).await).await

@@ -3,10 +3,10 @@
 use super::Context;
 use super::context::DEADLINE;
 use super::surroundings::Surroundings;
-use crate::cli::quoted;
 use crate::cluster::snapshot::{Cause, NamespaceFacts, ObjectFacts, Read, Snapshot};
 use crate::cluster::{Cluster, Freshness, ReadRequest};
 use crate::error::{Error, Result};
+use crate::suggestion::{kubectl, plugin};
 use crate::topology::health::being_deleted;
 use crate::topology::target::{NamespaceMatch, TargetName, match_namespace, without_mark};
 use crate::topology::{Layout, SpaceKind, Topology};
@@ -193,22 +193,22 @@ pub(super) fn not_terminating(topology: &Topology, namespace: &str) -> Result<()
     }
     Err(Error::refused(being_deleted(namespace))
         .because("nothing can be recreated in it; nothing was changed")
-        .hint(format!("kubectl describe namespace {}    (to see what it waits for)", quoted(namespace))))
+        .hint(kubectl("describe namespace").word(namespace).note("to see what it waits for")))
 }
 
 fn several(typed: &str, names: &[String]) -> Error {
     let error = Error::usage(format!("namespace {typed:?} is ambiguous: {}", names.join(", ")));
-    names.iter().fold(error, |error, name| error.hint(format!("kubectl synxdb status -n {}", quoted(name))))
+    names.iter().fold(error, |error, name| error.hint(plugin("status").namespace(name)))
 }
 
 fn unknown(typed: &str, near: &[String]) -> Error {
     let error = Error::failure(format!("namespace {typed:?} not found"));
     if near.is_empty() {
-        return error.hint("kubectl get namespaces");
+        return error.hint(kubectl("get namespaces"));
     }
     error
         .because(format!("SynxDB namespaces: {}", near.join(", ")))
-        .hint("kubectl synxdb status -A    (to list all of them)")
+        .hint(plugin("status -A").note("to list all of them"))
 }
 
 /// Returns the error if nothing could be read for the same reason of the connection.

@@ -8,7 +8,7 @@ use serde_json::Value;
 fn absent() -> Error {
     Error::usage("this build of kubectl synxdb has no practice cluster")
         .because("it was built without the feature sandbox")
-        .hint("cargo build --release    (with the default features)")
+        .hint("build it with the default features")
 }
 
 /// Runs a command on the cluster of the kubeconfig.

@@ -9,6 +9,7 @@ use crate::cluster::snapshot::Read;
 use crate::error::{Error, Result};
 use crate::plan::rights::{self, Place, Rule};
 use crate::render::rbac::{Bound, RbacSubject, Roles, manifests};
+use crate::suggestion::{kubectl, plugin};
 use crate::topology::Layout;
 use crate::topology::target::without_mark;
 use clap::ValueEnum;
@@ -20,8 +21,8 @@ use clap::ValueEnum;
 pub(super) async fn in_namespaces_of_synxdb(context: &Context, args: &RbacArgs) -> Result<String> {
     let elsewhere = |error: Error| {
         error
-            .hint("kubectl synxdb rbac -n NAMESPACE ...    (to name them)")
-            .hint("kubectl synxdb rbac --cluster-wide ...    (for every namespace, SynxDB's or not)")
+            .hint(plugin("rbac -n NAMESPACE ...").note("to name them"))
+            .hint(plugin("rbac --cluster-wide ...").note("for every namespace, SynxDB's or not"))
     };
     let cluster = context.cluster().await?;
     let layout = context.layout();
@@ -88,7 +89,7 @@ fn subjects(args: &RbacArgs) -> Result<Vec<RbacSubject>> {
             Ok(RbacSubject::ServiceAccount(namespace_name(namespace)?, name.to_owned()))
         }
         _ => Err(Error::usage(format!("--serviceaccount {text:?} is not NAMESPACE:NAME"))
-            .hint("kubectl get serviceaccounts -A")),
+            .hint(kubectl("get serviceaccounts -A"))),
     });
     let mut subjects = accounts.collect::<Result<Vec<_>>>()?;
     subjects.extend(args.subject_user.iter().cloned().map(RbacSubject::User));
@@ -101,7 +102,7 @@ fn namespace_name(name: &str) -> Result<String> {
     let name = without_mark(name);
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || !name.chars().all(plain) {
-        return Err(Error::usage(format!("invalid namespace name {name:?}")).hint("kubectl get namespaces"));
+        return Err(Error::usage(format!("invalid namespace name {name:?}")).hint(kubectl("get namespaces")));
     }
     Ok(name.to_owned())
 }

@@ -1,10 +1,11 @@
 //! The practice cluster: for one command, or kept running.
 
 use super::Context;
-use crate::cli::{Machine, Output, quoted};
+use crate::cli::{Machine, Output};
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
 use crate::render::{sandbox_documents, structured};
+use crate::suggestion::quoted;
 use practice_cluster::{Options, Sandbox, SandboxError};
 use std::path::PathBuf;
 

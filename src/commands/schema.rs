@@ -4,6 +4,7 @@ use crate::cli::{Machine, Output, SchemaArgs};
 use crate::error::{Error, Result};
 use crate::render::documents::Kind;
 use crate::render::{schema as text, structured};
+use crate::suggestion::plugin;
 use crate::topology::target::nearest;
 
 pub(super) fn schema(args: &SchemaArgs) -> Result<String> {
@@ -33,5 +34,5 @@ fn unknown(typed: &str) -> Error {
         near.iter().filter_map(|near| names.iter().find(|name| name.eq_ignore_ascii_case(near)).copied()).collect();
     let error = Error::usage(format!("unknown document kind {typed:?}"));
     let error = if near.is_empty() { error } else { error.because(format!("did you mean: {}", near.join(", "))) };
-    error.hint("kubectl synxdb schema    (to list them)")
+    error.hint(plugin("schema").of_no_cluster().note("to list them"))
 }

@@ -3,7 +3,7 @@
 use super::Context;
 use super::namespaces::{Scope, reachable, scope};
 use super::status_selection::{DEADLINE, is_everywhere, only, only_what_is_read, wanted};
-use crate::cli::{Output, StatusArgs, quoted};
+use crate::cli::{Output, StatusArgs};
 use crate::cluster::snapshot::{Cause, Read, Snapshot};
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Exit, Result};
@@ -11,9 +11,10 @@ use crate::plan::judge_unfinished;
 use crate::probe::PageAccess;
 use crate::probe::http::Deadlines;
 use crate::render::status::Detail;
-use crate::render::{sanitize_line, status as text, structured, wrapped};
+use crate::render::{status as text, structured, suggestion, wrapped};
 use crate::storage::Positions;
 use crate::storage::positions::positions;
+use crate::suggestion::kubectl;
 use crate::topology::health::{Health, Report, judge};
 use crate::topology::{Topology, build};
 use crate::verify::inspect::{read_storage, storage_pages};
@@ -69,11 +70,8 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     };
     context.screen.result(&render(context, args, &report, (&topology, &positions))?);
     if let Some(namespace) = denied {
-        let next = context.screen.err.hint("next:");
-        context.screen.note(&format!(
-            "{next} kubectl auth can-i --list -n {namespace}\n",
-            namespace = sanitize_line(&quoted(&namespace))
-        ));
+        let rights = kubectl("auth can-i --list").namespace(namespace).into();
+        context.screen.note(&suggestion(&rights, context.screen.err));
     }
     Ok(match report.health {
         // Suspended counts as success: nothing is wrong, and there is nothing to do.
@@ -81,7 +79,7 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
         Health::Degraded | Health::Unknown => Exit::Degraded,
         Health::Absent => {
             let (searched, next) = text::absent(searched, cluster.context_name());
-            let next = next.iter().map(|next| format!("{} {next}\n", context.screen.err.hint("next:")));
+            let next = next.iter().map(|next| suggestion(next, context.screen.err));
             context.screen.note(&format!("{}{}", wrapped("  ", &searched), next.collect::<String>()));
             Exit::Degraded
         }

@@ -6,6 +6,7 @@ use crate::cli::StatusArgs;
 use crate::cluster::Cluster;
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::error::{Error, Result};
+use crate::suggestion::plugin;
 use crate::topology::health::not_looked_into;
 use crate::topology::target::{NamespaceMatch, TargetMatch, TargetName, match_namespace, match_target};
 use crate::topology::{Component, Suspended, Topology};
@@ -83,5 +84,5 @@ fn no_member(typed: &str, topology: &Topology) -> Error {
     let error = Error::failure(format!("SynxDB pod {typed:?} not found"));
     let error = if near.is_empty() { error } else { error.because(format!("did you mean: {}", near.join(", "))) };
     let error = topology.passed_over.iter().fold(error, |error, name| error.because(not_looked_into(name)));
-    error.hint("kubectl synxdb status    (to list all of them)")
+    error.hint(plugin("status").note("to list all of them"))
 }

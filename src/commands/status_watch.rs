@@ -5,14 +5,18 @@ use super::namespaces::{Scope, among, of_context, reachable, scope};
 use super::status_selection::{DEADLINE, is_everywhere, only, only_what_is_read, wanted};
 use crate::cli::{Output, StatusArgs};
 use crate::cluster::snapshot::{Read, Snapshot};
-use crate::cluster::{Connection, Survey};
+use crate::cluster::{Connection, Outage, Survey};
 use crate::error::{Exit, Result};
 use crate::plan::judge_unfinished;
 use crate::render::live::Live;
-use crate::topology::build;
+use crate::render::status::verdict;
 use crate::topology::health::{Health, Report, judge};
+use crate::topology::{Gap, Part, build};
 use jiff::Timestamp;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// An outage that is shorter is not shown.
+const MOMENTARY: Duration = Duration::from_secs(1);
 
 /// How often ages are redrawn without a change.
 const AGES: Duration = Duration::from_secs(5);
@@ -45,6 +49,7 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
 
     let mut live = Live::new(context.screen, &args.output, (args.no_headers, args.all_members));
     let mut resized = Resized::new();
+    let (mut outage, mut noted) = (Noticed::default(), false);
     loop {
         let mut snapshot = seen(&survey, &scope);
         if !wide {
@@ -53,8 +58,15 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
         let topology = only(build(&snapshot, context.layout()), wanted.as_deref());
         let mut report = judge(&topology);
         judge_unfinished(&mut report, &topology, Timestamp::now());
-        let away = away(&survey);
-        if !live.show((&report, &topology), &args.output, away.as_deref(), Timestamp::now())? {
+        let lasts = outage.lasts(survey.connection());
+        if let Some(outage) = &lasts {
+            outdated(&mut report, outage);
+            if live.only_rows() && !noted {
+                context.screen.note(&verdict(&report, context.screen.err));
+            }
+        }
+        noted = lasts.is_some();
+        if !live.show((&report, &topology), &args.output, Timestamp::now())? {
             return Ok(exit(&report));
         }
         let ages = async { if live.ages() { tokio::time::sleep(AGES).await } else { std::future::pending().await } };
@@ -64,6 +76,7 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
             changed = survey.changed() => changed?,
             () = resized.next() => {}
             () = ages => {}
+            () = outage.due() => {}
         }
         // Accounts are added and removed, unless one was named.
         if typed.or(of_context(&cluster, args.all_namespaces)).is_none()
@@ -99,12 +112,33 @@ fn seen(survey: &Survey, scope: &Scope) -> Snapshot {
     }
 }
 
-/// Returns why the status may be out of date.
-fn away(survey: &Survey) -> Option<String> {
-    match survey.connection() {
-        Connection::Up => None,
-        Connection::Away { reason, .. } => {
-            Some(format!("the API server is unreachable ({reason}); showing the last known state"))
+/// What was read last is not the current state: whatever that was, it is unknown now.
+fn outdated(report: &mut Report, outage: &Outage) {
+    report.health = Health::Unknown;
+    let part = Part::Other("current state".into());
+    report.gaps.insert(0, Gap { part, why: format!("{outage}; showing the last known state"), transient: true });
+}
+
+/// An outage, once it has lasted: a connection that is cut and opened again at once is none.
+#[derive(Default)]
+struct Noticed(Option<Instant>);
+
+impl Noticed {
+    /// Returns the outage if it has lasted.
+    fn lasts(&mut self, connection: Connection) -> Option<Outage> {
+        let Connection::Away(outage) = connection else {
+            self.0 = None;
+            return None;
+        };
+        let noticed = *self.0.get_or_insert_with(Instant::now);
+        (noticed.elapsed() >= MOMENTARY).then_some(outage)
+    }
+
+    /// Waits until it has lasted.
+    async fn due(&self) {
+        match self.0.map(|noticed| MOMENTARY.saturating_sub(noticed.elapsed())) {
+            Some(left) if !left.is_zero() => tokio::time::sleep(left).await,
+            _ => std::future::pending().await,
         }
     }
 }

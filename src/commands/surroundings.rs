@@ -6,6 +6,7 @@ use crate::cluster::config_map::{KeptText, Place};
 use crate::cluster::snapshot::{Cause, NamespaceFacts, ObjectFacts, Read};
 use crate::cluster::{Cluster, files};
 use crate::error::{Error, Result};
+use crate::suggestion::{kubectl, plugin};
 use crate::topology::discovery::accounts;
 use crate::topology::layout::{CONFIG_MAP, DEFAULT_LAYOUT};
 use crate::topology::{Layout, LayoutSource};
@@ -53,14 +54,13 @@ pub(super) fn chosen(global: &Global, variable: impl Fn(&str) -> Option<OsString
     let Some((source, path)) = given.or_else(named).or_else(own) else {
         return Ok(Chosen { text: DEFAULT_LAYOUT.to_owned(), layout: Layout::shipped()? });
     };
-    let without = match &source {
-        LayoutSource::Environment(_) => format!("env -u {VARIABLE} "),
-        _ => String::new(),
+    let print = plugin("layout").of_no_cluster().note("to print one to start from");
+    let print = match &source {
+        LayoutSource::Environment(_) => print.without_variable(VARIABLE),
+        _ => print,
     };
     let text = files::text(&path, files::LARGEST).map_err(|error| {
-        Error::usage(format!("the layout {} cannot be read", path.display()))
-            .because_of(error)
-            .hint(format!("{without}kubectl synxdb layout    (to print one to start from)"))
+        Error::usage(format!("the layout {} cannot be read", path.display())).because_of(error).hint(print)
     })?;
     let layout = match &source {
         LayoutSource::File(path) => Layout::parse(&text).map_err(|error| error.because(path.display().to_string()))?,
@@ -157,8 +157,8 @@ fn own(kept: &KeptText, place: Place<'_>) -> Result<Chosen> {
     let Place { namespace, name, .. } = place;
     let hint = |error: Error| {
         error
-            .hint(format!("kubectl edit configmap {name} -n {namespace}"))
-            .hint("kubectl synxdb layout learn    (to propose one; --layout FILE uses it)")
+            .hint(kubectl("edit configmap").word(name).namespace(namespace))
+            .hint(plugin("layout learn").note("to propose one; --layout FILE uses it"))
     };
     let Some(text) = kept.text() else {
         return Err(hint(

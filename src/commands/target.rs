@@ -3,11 +3,11 @@
 use super::Context;
 use super::confirm::ask;
 use super::context::DEADLINE;
-use crate::cli::quoted;
 use crate::cluster::Cluster;
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::error::{Error, Exit, Result};
 use crate::render::prompt;
+use crate::suggestion::{kubectl, plugin};
 use crate::topology::health::{not_looked_into, trouble};
 use crate::topology::target::{TargetMatch, TargetName, match_target};
 use crate::topology::{Member, Suspended, Topology};
@@ -56,11 +56,11 @@ pub(super) async fn target(
             typed.name
         ))
         .because(sought.so_far.unwrap_or_default())
-        .hint(format!("kubectl get pod {} -n {} -o yaml", quoted(&typed.name), quoted(namespace)))),
+        .hint(kubectl("get pod").word(&typed.name).namespace(namespace).flag("-o", "yaml"))),
         TargetMatch::Stranger(namespace, None) => {
             Err(Error::refused(format!("{namespace}/{} is not a SynxDB component according to the layout", typed.name))
                 .because(sought.so_far.unwrap_or_default())
-                .hint("kubectl synxdb layout    (to see it; --layout FILE uses another one)"))
+                .hint(plugin("layout").of_no_cluster().note("to see it; --layout FILE uses another one")))
         }
         TargetMatch::None(near) => Err(nowhere(cluster, snapshot, &typed.name, &near, sought).await),
     }
@@ -74,14 +74,14 @@ fn nothing_runs(suspended: &[Suspended], sought: &Sought) -> Error {
     let error = suspended.iter().fold(error, |error, one| error.because(format!("{}: {}", one.namespace, one.why())));
     let error = error.because(sought.so_far.unwrap_or_default());
     match first {
-        Some(one) => error.hint(format!("kubectl synxdb status -n {}", quoted(&one.namespace))),
+        Some(one) => error.hint(plugin("status").namespace(&one.namespace)),
         None => error,
     }
 }
 
 /// Returns the error for several matches without a terminal, with a command for each.
 pub(super) fn several(what: &str, members: &[&Member], sought: &Sought) -> Error {
-    let command = |member: &Member| format!("kubectl synxdb {} {}", sought.verb, quoted(&member.path()));
+    let command = |member: &Member| plugin(sought.verb).word(member.path());
     members.iter().fold(Error::usage(what), |error, member| error.hint(command(member)))
 }
 
@@ -112,7 +112,7 @@ pub(super) async fn choose(context: &Context, question: &str, members: &[&Member
 
 /// Returns the error for an empty list.
 pub(super) fn none(sought: &Sought) -> Error {
-    Error::failure(format!("no SynxDB pod to {}", sought.act)).hint("kubectl synxdb status -A")
+    Error::failure(format!("no SynxDB pod to {}", sought.act)).hint(plugin("status -A"))
 }
 
 /// Returns the error for an unknown name: what could not be read, another namespace with such a pod, and similar names.
@@ -129,20 +129,18 @@ async fn nowhere(cluster: &Cluster, snapshot: &Snapshot, name: &str, near: &[Str
         if snapshot.passed_over.contains(&namespace) {
             return Error::refused(format!("{namespace}/{name}: {}", not_looked_into(&namespace)))
                 .because(sought.so_far.unwrap_or_default())
-                .hint(format!("kubectl synxdb status -n {}", quoted(&namespace)));
+                .hint(plugin("status").namespace(&namespace));
         }
         let searched: Vec<&str> = snapshot.namespaces.iter().map(|objects| objects.namespace.as_str()).collect();
         if !searched.contains(&namespace.as_str()) {
             return Error::refused(format!("{name} is in {namespace}, not in {}", searched.join(", ")))
                 .because(sought.so_far.unwrap_or_default())
-                .hint(format!("kubectl synxdb {verb} {} -n {}", quoted(name), quoted(&namespace)));
+                .hint(plugin(verb).word(name).namespace(&namespace));
         }
     }
     let error = Error::failure(format!("pod {name:?} not found"));
     match near.first() {
-        Some(nearest) => error
-            .because(format!("did you mean: {}", near.join(", ")))
-            .hint(format!("kubectl synxdb {verb} {}", quoted(nearest))),
-        None => error.hint("kubectl synxdb status    (to list all pods)"),
+        Some(nearest) => error.because(format!("did you mean: {}", near.join(", "))).hint(plugin(verb).word(nearest)),
+        None => error.hint(plugin("status").note("to list all pods")),
     }
 }

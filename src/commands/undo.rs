@@ -8,10 +8,10 @@ use super::findings::Findings;
 use super::namespaces::not_terminating;
 use super::prepared::{Intended, Prepared, prepare, request};
 use super::recorded::of_undo;
-use super::resume::resume;
+use super::resume::{or_ended, resume};
 use super::sight::{Sight, read};
 use super::target::{Sought, target};
-use crate::cli::{UndoArgs, quoted};
+use crate::cli::UndoArgs;
 use crate::cluster::Cluster;
 use crate::cluster::snapshot::Read;
 use crate::error::{Error, Exit, Result};
@@ -19,6 +19,7 @@ use crate::plan::history::{Entry, history, without_type};
 use crate::plan::{Action, Record, RecordedOutcome, Request, WayBack, newest, way_back};
 use crate::recovery::prover::NoEvidence;
 use crate::render::{history as text, prompt};
+use crate::suggestion::plugin;
 use crate::topology::Member;
 use crate::topology::target::{TargetMatch, TargetName, match_target};
 
@@ -32,7 +33,7 @@ pub(super) async fn undo(context: &Context, args: &UndoArgs) -> Result<Exit> {
 async fn act(context: &Context, args: &UndoArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
     let (prepared, of) = context.unless_interrupted(planned(context, &cluster, args)).await?;
-    let command = resume(context, &args.act, &format!("undo {of}")).text();
+    let command = or_ended(context, resume(&args.act, plugin("undo").word(of)));
     let commands = Commands { again: command.clone(), resume: command };
     carry_out(context, &cluster, &args.act, prepared, &commands).await
 }
@@ -70,8 +71,9 @@ struct Wanted {
 async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result<Wanted> {
     let typed = args.what.as_deref().map(without_type);
     if typed.is_none() && !context.screen.interactive {
-        return Err(Error::usage("ID or TARGET is required without a terminal")
-            .hint("kubectl synxdb history    (to list them)"));
+        return Err(
+            Error::usage("ID or TARGET is required without a terminal").hint(plugin("history").note("to list them"))
+        );
     }
     let name = typed.map(TargetName::parse);
     let named = name.as_ref().and_then(|name| name.namespace.clone()).or_else(|| context.global.namespace.clone());
@@ -93,7 +95,7 @@ async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result
             unread(context, cluster, args, (&sight, format!("unknown what can be undone for {path}")))?;
             return Err(Error::refused(format!("nothing to undo for {path}"))
                 .because("it has no retained volume on record")
-                .hint(format!("kubectl synxdb history -n {}", quoted(&member.namespace))));
+                .hint(plugin("history").namespace(&member.namespace)));
         };
         let of = of.clone();
         return Ok(Wanted { sight, member, of, passed_over });
@@ -104,7 +106,7 @@ async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result
     let Some(member) = sight.topology.member(&record.namespace, &record.pod).cloned() else {
         return Err(Error::refused(format!("{}/{} no longer exists", record.namespace, record.pod))
             .because("its claims would not be recreated; nothing was changed")
-            .hint(format!("kubectl synxdb status -n {}", quoted(&record.namespace))));
+            .hint(plugin("status").namespace(&record.namespace)));
     };
     Ok(Wanted { sight, member, of: record, passed_over: Vec::new() })
 }
@@ -127,8 +129,9 @@ fn unread(context: &Context, cluster: &Cluster, args: &UndoArgs, (sight, what): 
     if !part.cause.is_transient() {
         return Err(hints.into_iter().fold(error, Error::hint));
     }
-    let typed = args.what.as_deref().map(|typed| format!(" {}", quoted(typed))).unwrap_or_default();
-    Err(error.hint(resume(context, &args.act, &format!("undo{typed}")).text()))
+    let again = args.what.iter().fold(plugin("undo"), |command, typed| command.word(typed));
+    let again = again.optional("-n", context.global.namespace.as_deref());
+    Err(error.hint(or_ended(context, resume(&args.act, again))))
 }
 
 /// Lets the user choose what to undo.
@@ -141,7 +144,7 @@ async fn choose(context: &Context, cluster: &Cluster, args: &UndoArgs, sight: &S
         unread(context, cluster, args, (sight, "unknown what can be undone".to_owned()))?;
         return Err(Error::refused("nothing to undo")
             .because("no retained volume is on record")
-            .hint("kubectl synxdb history -A"));
+            .hint(plugin("history -A")));
     }
     let items: Vec<String> = entries.iter().map(text::item).collect();
     let screen = context.screen;

@@ -13,6 +13,7 @@ use crate::error::{Error, Exit, Result};
 use crate::probe::PageAccess;
 use crate::render::progress::Waiting;
 use crate::render::{structured, verify as text};
+use crate::suggestion::plugin;
 use crate::topology::health::{BY_NAMES_ALONE, not_looked_into, not_recognized};
 use crate::topology::{Space, Topology, build};
 use crate::verify::inspect::QUESTION;
@@ -51,7 +52,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         page_token: page_token.for_members_of(&topology),
         database: args.database.clone(),
         canary: (!args.read_only).then(|| format!("verify_{}", uuid::Uuid::new_v4().simple())),
-        deadline: QUESTION,
+        deadline: cluster.lengthened(QUESTION),
         before: against.as_ref().map(|saved| saved.members.clone()).unwrap_or_default(),
     };
     let Inspection { mut checks, evidence, catalog_only } = query(context, &cluster, &asked, &options).await;
@@ -209,7 +210,7 @@ fn not_existing(path: &Path) -> Result<()> {
     if path.symlink_metadata().is_ok() {
         return Err(Error::refused(format!("{} exists already", path.display()))
             .because("refusing to overwrite; nothing was checked")
-            .hint("choose another file: kubectl synxdb verify --save FILE"));
+            .hint(plugin("verify --save FILE").note("to save it to another file")));
     }
     Ok(())
 }

@@ -196,7 +196,7 @@ impl CommandLine {
         let targets = list.and_then(|id| last.try_get_many::<String>(id).ok().flatten());
         Typed {
             // `rbac` has its own flag of this name.
-            global: Global::from_arg_matches(&matches).unwrap_or_default(),
+            global: Global::from_arg_matches(&matches).unwrap_or_default().without_empty(),
             login: if has("username") { LoginArgs::from_arg_matches(last).unwrap_or_default() } else { <_>::default() },
             all_namespaces: matches!(last.try_get_one("all_namespaces"), Ok(Some(true))),
             targets: targets.into_iter().flatten().cloned().collect(),

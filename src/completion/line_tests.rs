@@ -29,7 +29,7 @@ fn what_the_word_names_is_found_wherever_it_stands() {
         ("verify -d po", names(Names::Catalog, "po")),
         ("forward m", names(Names::Endpoint, "m")),
         ("history ", names(Names::Past, "")),
-        ("history release 3", names(Names::Kept, "3")),
+        ("release 3", names(Names::Kept, "3")),
         ("undo 3", names(Names::Undoable, "3")),
         ("undo 3f --probe s", names(Names::Database, "s")),
         // Options of kubectl, before and after the command, with = and attached.
@@ -74,7 +74,7 @@ fn candidates_have_the_prefix_and_fit_their_position() {
         // From the command line itself.
         ("fail", vec!["failover"]),
         ("completion ", vec!["bash", "zsh", "fish", "powershell", "install", "uninstall"]),
-        ("history rel", vec!["release"]),
+        ("rel", vec!["release"]),
         ("verify -o js", vec!["json", "jsonpath="]),
         ("verify --output=y", vec!["yaml"]),
         ("verify -oy", vec!["-oyaml"]),
@@ -139,7 +139,7 @@ fn what_was_typed_before_is_parsed_as_far_as_possible() {
         "failover wh9527-0 -n a --context c --kubeconfig /k -o ",
         "failover -n a --context c --kubeconfig /k --help ",
         "failover -n a --context c --kubeconfig /k --no-such-flag ",
-        "history release -n a --context c --kubeconfig /k ",
+        "release -n a --context c --kubeconfig /k ",
         "status --context c --kubeconfig /k -n a --request-timeout ",
         "verify --context c --kubeconfig /k -n a -o nonsense ",
     ] {
@@ -172,13 +172,21 @@ fn no_value_is_forgotten() {
         "as_group",
         "as_uid",
         "as_user",
+        "as_user_extra",
         "confirm",
+        "disable_compression",
+        "insecure_skip_tls_verify",
+        "log_flush_frequency",
+        "match_server_version",
+        "older_than",
         "page_ca_secret",
         "page_server_name",
         "page_token_secret",
         "password_secret",
         "pod_uid",
         "port",
+        "profile_output",
+        "proxy_url",
         "request_timeout",
         "secret",
         "server",
@@ -192,6 +200,8 @@ fn no_value_is_forgotten() {
         "token",
         "username",
         "verbosity",
+        "vmodule",
+        "warnings_as_errors",
     ];
     let mut left = Vec::new();
     each_argument(&Cli::command(), &mut |argument| {

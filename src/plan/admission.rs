@@ -245,6 +245,11 @@ mod tests {
         assert_eq!((step[0].verdict, step[0].overridden), (PlanVerdict::Block, false));
         let creation = admission(&denied(Attempt::Creation), &[], &quota("1"), &allowed);
         assert_eq!((creation[0].verdict, creation[0].overridden), (PlanVerdict::Warn, true));
+        // Which override it is, or would be, is part of the check.
+        assert_eq!(creation[0].allow, Some(Allow::RefusedReplacement));
+        let blocked = admission(&denied(Attempt::Creation), &[], &quota("1"), &[]);
+        assert_eq!((blocked[0].verdict, blocked[0].allow), (PlanVerdict::Block, Some(Allow::RefusedReplacement)));
+        assert_eq!(step[0].allow, None);
     }
 
     #[test]

@@ -230,3 +230,77 @@ fn what_a_later_version_wrote_stays_in_a_trimmed_record() {
     let trimmed: Value = serde_json::from_str(&after[&super::super::annotation("f1")]).unwrap();
     assert_eq!((&trimmed["fromLater"], &trimmed["baselineLost"]), (&json!(7), &json!("trimmed")));
 }
+
+/// An operation that is still open is never removed, however long its record: the current record gives up its baseline
+/// first, and its manifest only if that is not enough.
+#[test]
+fn the_current_record_gives_way_to_one_that_is_still_open() {
+    let open = |bytes: usize| {
+        let mut open = serde_json::to_value(failover("open", 0, RecordedOutcome::Unfinished)).unwrap();
+        open["claims"][0]["manifest"] = Value::Null;
+        open["fromLater"] = "x".repeat(bytes).into();
+        BTreeMap::from([(super::super::annotation("open"), open.to_string())])
+    };
+    let current = with_baseline(failover("f2", 1, RecordedOutcome::Recovered), 100_000);
+    for (bytes, manifest) in [(180_000, true), (MOST - LEFT - 700, false)] {
+        let before = open(bytes);
+        let fit = fit(&current, VOLUME, &before).unwrap();
+        assert_eq!((fit.changes.len(), fit.trimmed, fit.lost), (1, Trimmed::default(), true), "{bytes}");
+        let after = applied(before.clone(), &fit);
+        assert!(before.iter().all(|(key, value)| after.get(key) == Some(value)));
+        let record = read(&after, "f2");
+        assert_eq!(record.baseline_lost, Some(BaselineLoss::TooLarge));
+        assert_eq!(record.claims[0].manifest.is_some(), manifest, "{bytes}");
+    }
+}
+
+/// A record stays if it may be resumed, if it is being undone, or if it alone knows the volume's reclaim policy; any other
+/// one may go.
+#[test]
+fn a_record_that_is_still_needed_is_never_removed() {
+    let old = |outcome| failover("f1", 0, outcome);
+    let (failed, open) = (old(RecordedOutcome::DataMissing), old(RecordedOutcome::Unfinished));
+    let now = failover("f2", 1, RecordedOutcome::Unfinished);
+    let undoes = undo("u1", 1, "f1", RecordedOutcome::Unfinished);
+    let undoes_another = undo("u1", 1, "f0", RecordedOutcome::Unfinished);
+    for (record, current, keeps_policy, needed) in [
+        (&failed, &now, None, false),
+        (&failed, &now, Some("f0"), false),
+        (&failed, &undoes_another, None, false),
+        (&open, &now, None, true),
+        (&failed, &undoes, None, true),
+        (&failed, &now, Some("f1"), true),
+    ] {
+        assert_eq!(needed_still(record, current, keeps_policy), needed, "{record:?} {current:?} {keeps_policy:?}");
+    }
+}
+
+/// What is trimmed is counted: first baselines, then manifests, then records, each only as far as necessary.
+#[test]
+fn what_is_trimmed_is_counted() {
+    let with_manifest = |id: &str, at, bytes: usize| {
+        let mut record = failover(id, at, RecordedOutcome::DataMissing);
+        record.claims[0].manifest = Some(noise(bytes, at as u64 + 1));
+        record
+    };
+    // The first one alone knows the reclaim policy.
+    let plain = |mut record: Record| {
+        record.claims[0].manifest = None;
+        record
+    };
+    let first = plain(failover("f0", 0, RecordedOutcome::DataMissing));
+    let before = written(&[
+        first.clone(),
+        with_manifest("f1", 1, 70_000),
+        with_manifest("f2", 2, 70_000),
+        with_manifest("f3", 3, 70_000),
+    ]);
+    for (bytes, manifests) in [(1_000, 0), (30_000, 1), (60_000, 1), (100_000, 2), (160_000, 3)] {
+        let current = with_baseline(failover("f4", 4, RecordedOutcome::Unfinished), bytes);
+        let fit = fit(&current, VOLUME, &before).unwrap();
+        assert_eq!((fit.trimmed, fit.lost), (Trimmed { manifests, ..Trimmed::default() }, false), "{bytes}");
+        let after = applied(before.clone(), &fit);
+        let without = ["f1", "f2", "f3"].into_iter().filter(|id| read(&after, id).claims[0].manifest.is_none()).count();
+        assert_eq!(without, manifests, "{bytes}");
+    }
+}

@@ -4,8 +4,8 @@ use super::{
     Action, Before, Inputs, Plan, Proof, Record, ReplacedClaim, Request, Resumes, Risk, Step, Target, checks,
     prior_actions, settle_time,
 };
-use crate::cli::quoted;
 use crate::cluster::permission::{Allowed, Permission};
+use crate::suggestion::plugin;
 use crate::topology::layout::SqlEndpoint;
 use crate::topology::{Claim, ClaimState, Component, Endpoint, Known, Member, PodFacts, Topology, Volume};
 
@@ -248,10 +248,10 @@ fn remove_alternatives(checks: &mut [checks::PlanCheck], member: &Member, rights
     for check in checks.iter_mut().filter(|check| check.verdict == checks::PlanVerdict::Block) {
         if check.id == checks::PlanCheckId::Retention && denied {
             check.allow = None;
-            check.next = Some(prior_actions::RIGHTS.into());
+            check.next = Some(prior_actions::rights().into());
         }
         if check.next.as_ref().is_some_and(|next| next.keeps_claims()) {
-            check.next = Some(format!("kubectl synxdb status -n {}", quoted(&member.namespace)).into());
+            check.next = Some(plugin("status").namespace(&member.namespace).into());
         }
     }
 }

@@ -25,6 +25,7 @@ mod prior_actions;
 pub(crate) mod probes;
 mod record;
 mod record_v1alpha1;
+mod record_validation;
 #[cfg(test)]
 mod reservation_tests;
 pub(crate) mod retained_state;

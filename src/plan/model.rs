@@ -3,6 +3,7 @@
 use super::{Action, ComparedWith, PlanCheck, PlanVerdict, Probes, Resolution, Returns};
 use crate::cli::Allow;
 use crate::error::Error;
+use crate::suggestion::Suggestion;
 use crate::topology::layout::{Role, SqlEndpoint, StatusEndpoint};
 use crate::topology::{Owner, Warehouse};
 use serde::Serialize;
@@ -271,11 +272,11 @@ pub struct Resumes {
 impl Plan {
     /// Returns the error if a check blocks the plan.
     pub fn refusal(&self) -> Option<Error> {
-        self.refused(&Resolution::Retry.to_string())
+        self.refused(&Resolution::Retry.to_string().into())
     }
 
     /// Returns the same error for a run: `again` is the command to retry.
-    pub fn refused(&self, again: &str) -> Option<Error> {
+    pub fn refused(&self, again: &Suggestion) -> Option<Error> {
         let blocks: Vec<&PlanCheck> = self.checks.iter().filter(|check| check.verdict == PlanVerdict::Block).collect();
         if blocks.is_empty() {
             return None;
@@ -287,10 +288,7 @@ impl Plan {
         let mut error = Error::refused(what);
         for check in &blocks {
             error = error.because(check.reason.clone());
-            let next = check.next.as_ref().map(|next| match next {
-                Resolution::Retry => again.to_owned(),
-                next => next.to_string(),
-            });
+            let next = check.next.as_ref().map(|next| next.suggestion(again));
             if let Some(next) = next.filter(|next| !error.hints.contains(next)) {
                 error = error.hint(next);
             }

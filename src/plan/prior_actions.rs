@@ -5,9 +5,10 @@ use super::fits::unfit;
 use super::inputs::Inputs;
 use super::retained_state::{RetainedState, state};
 use super::{Action, Record, RecordedClaim, RecordedOutcome, ReplacedClaim, Returns, Step};
-use crate::cli::{Allow, quoted};
+use crate::cli::Allow;
 use crate::duration::age_of;
 use crate::storage::terms::{Since, Vote, since};
+use crate::suggestion::{SuggestedCommand, plugin};
 use crate::text::first_few;
 use crate::topology::{ClaimState, Known, Member, Role, Topology, Volume};
 use jiff::{SignedDuration, Timestamp};
@@ -152,14 +153,14 @@ pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Ste
     if let Some(of) = inputs.undoes {
         if let Some(permission) = may_not_patch_volumes(inputs.rights) {
             let why = format!("missing permission: {permission}; no volume can be reserved for its claim");
-            checks.push(block(PlanCheckId::Return, why, RIGHTS));
+            checks.push(block(PlanCheckId::Return, why, rights()));
         }
         checks.extend(passed_over(inputs, of));
         checks.extend(claims.iter().filter_map(|claim| comes_back(inputs, claim)));
         checks.extend(votes(inputs, of, steps));
         if claims.is_empty() {
             let why = if of.keep_claims { "it kept its claims" } else { "none could be" };
-            checks.push(block(PlanCheckId::Return, format!("{} retained no volume: {why}", of.id), HISTORY));
+            checks.push(block(PlanCheckId::Return, format!("{} retained no volume: {why}", of.id), history()));
         }
     } else if steps.iter().any(|step| matches!(step, Step::DeletePod { .. } | Step::DeleteClaim { .. })) {
         checks.extend(newest(inputs.records, inputs.topology, inputs.member).and_then(|last| again(inputs, last)));
@@ -168,9 +169,14 @@ pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Ste
     checks
 }
 
-/// What to do if rights are missing.
-pub(super) const RIGHTS: &str = "kubectl synxdb rbac --for undo    (to see the permissions to request)";
-const HISTORY: &str = "kubectl synxdb history    (to see what can be undone)";
+/// Returns what to do if rights are missing.
+pub(super) fn rights() -> SuggestedCommand {
+    plugin("rbac --for undo").note("to see the permissions to request")
+}
+
+fn history() -> SuggestedCommand {
+    plugin("history").note("to see what can be undone")
+}
 
 /// Warns that newer operations were skipped, if only the pod was named.
 fn passed_over(inputs: &Inputs<'_>, of: &Record) -> Option<PlanCheck> {
@@ -223,12 +229,12 @@ fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<PlanCheck> {
     let name = &returns.volume;
     let present = inputs.member.claims.iter().find(|present| present.name == claim.name);
     Some(match inputs.topology.recorded.iter().find(|volume| volume.name == *name) {
-        None => block(id, format!("volume {name}, retained for claim {}, no longer exists", claim.name), HISTORY),
+        None => block(id, format!("volume {name}, retained for claim {}, no longer exists", claim.name), history()),
         Some(volume) => match obstacle(inputs, claim, volume) {
             Some(why) => {
                 let unknown = present.is_some_and(|present| matches!(present.state, ClaimState::Unknown(_)));
                 let gap = inputs.topology.unread_claims(&inputs.member.namespace).filter(|_| unknown);
-                unread(block(id, why, HISTORY), gap)
+                unread(block(id, why, history()), gap)
             }
             None => {
                 let size = volume.capacity.as_deref().unwrap_or("of unknown size");
@@ -302,7 +308,8 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<PlanCheck> {
     let check = match (&last.act, last.outcome) {
         (Action::Undo(of), RecordedOutcome::Unfinished | RecordedOutcome::CatchingUp) => {
             let why = format!("undo {} of {of}, started {}, is unfinished", last.id, last.started);
-            (why, format!("kubectl synxdb undo {}    (to resume it; --start-over fails over nevertheless)", quoted(of)))
+            let resume = plugin("undo").word(of).note("to resume it; --start-over fails over nevertheless");
+            (why, Resolution::from(resume))
         }
         (Action::Failover, RecordedOutcome::Unfinished | RecordedOutcome::CatchingUp) => {
             return Some(warn(
@@ -316,7 +323,7 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<PlanCheck> {
             if since > JUST_NOW {
                 return None;
             }
-            if -since > SKEW {
+            if since < SKEW.checked_neg().unwrap_or(SignedDuration::MIN) {
                 let when = last.finished.as_deref().unwrap_or_default();
                 let why = format!("{} ended in the future ({when}): clock skew, or a forged record", last.id);
                 return Some(warn(id, why));
@@ -330,7 +337,7 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<PlanCheck> {
             let pod = &inputs.member.name;
             (
                 format!("{pod} was {what} {ago} ago ({}), and has recovered", last.id),
-                "to repeat, add --start-over".to_owned(),
+                Resolution::from("to repeat, add --start-over"),
             )
         }
         (_, RecordedOutcome::Unverified | RecordedOutcome::DataMissing) => return None,

@@ -175,3 +175,34 @@ fn what_has_just_recovered_is_not_failed_over_again_and_the_future_blocks_nothin
     let plan = planned(&topology, true);
     assert_eq!(said(&plan)[0].0, PlanVerdict::Warn);
 }
+
+/// A recovery settles what earlier operations on the same pod left open, so that they are not resumed: those of the same
+/// installation, and never the operation itself, one of another pod, or one that is settled already.
+#[test]
+fn a_recovery_settles_what_was_left_open_of_the_same_pod_alone() {
+    let topology = world(CLAIM, "", "age: 60, set: set-1, claims: [{name: data-safekeeper-0, uid: c1, volume: pv-1}]");
+    let open = Record::on_volumes(&topology).remove(0);
+    let recovered = Record { id: "f2".into(), ..open.clone() };
+    let changed = |change: &dyn Fn(&mut Record)| {
+        let mut record = open.clone();
+        change(&mut record);
+        record
+    };
+    let set = |record: &mut Record, uid: &str| record.owner.as_mut().unwrap().uid = uid.into();
+    for (record, settles) in [
+        (open.clone(), true),
+        (changed(&|record| record.outcome = RecordedOutcome::DataMissing), true),
+        // Without an owner it may be of the same set.
+        (changed(&|record| record.owner = None), true),
+        (changed(&|record| set(record, "set-0")), false),
+        (changed(&|record| record.pod = "safekeeper-1".into()), false),
+        (changed(&|record| record.namespace = "elsewhere".into()), false),
+        (changed(&|record| record.outcome = RecordedOutcome::Recovered), false),
+        (changed(&|record| record.superseded_by = Some("f3".into())), false),
+        (recovered.clone(), false),
+    ] {
+        let left: Vec<&str> =
+            left_open(std::slice::from_ref(&record), &recovered).map(|record| record.id.as_str()).collect();
+        assert_eq!(!left.is_empty(), settles, "{record:?}");
+    }
+}

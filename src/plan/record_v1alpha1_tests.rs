@@ -135,3 +135,13 @@ fn copies_of_both_versions_are_one_record() {
         assert_eq!((merged.len(), merged[0].unfinished()), (1, true));
     }
 }
+
+/// The kernel of a baseline is read in the words of either version.
+#[test]
+fn the_kernel_of_a_baseline_is_called_as_this_version_calls_it() {
+    for (old, new) in [("MPP", "mpp"), ("PostgreSQL", "postgresql"), ("another", "another")] {
+        let text = written("undo").replace("\"kernel\":\"MPP\"", &format!("\"kernel\":\"{old}\""));
+        let baseline = Record::parse(&text).unwrap().kept_baseline().unwrap().unwrap();
+        assert_eq!(baseline["report"]["kernel"], new);
+    }
+}

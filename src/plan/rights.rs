@@ -181,13 +181,22 @@ const FAILOVER: &[Right] = &[
     right("get", "configmaps").named(CONFIG_MAP).cluster().or(OWN_LAYOUT),
 ];
 
-/// Rights of `history` and `history release`.
-const HISTORY: &[Right] = &[
-    right("list", "pods").or_by("nothing is released: unknown whether the replacement has recovered"),
-    right("list", "persistentvolumeclaims").or_by("nothing is released: unknown whether the replacement has recovered"),
-    right("list", "persistentvolumes").cluster().or("records on volumes are unknown"),
-    right("patch", "persistentvolumes").cluster().or_by("nothing is released"),
+/// Rights of `release`.
+const RELEASE: &[Right] = &[
+    right("list", "pods"),
+    right("list", "persistentvolumeclaims"),
+    right("list", "persistentvolumes").cluster(),
+    right("patch", "persistentvolumes").cluster(),
     right("get", "persistentvolumes").cluster().or(FOUND),
+    right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
+    right("get", "configmaps").named(CONFIG_MAP).cluster().or(OWN_LAYOUT),
+];
+
+/// Rights of `history`.
+const HISTORY: &[Right] = &[
+    right("list", "pods").or("which operations can be undone is unknown"),
+    right("list", "persistentvolumeclaims").or("which volumes are in use is unknown"),
+    right("list", "persistentvolumes").cluster().or("records on volumes are unknown"),
     right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
     right("get", "configmaps").named(CONFIG_MAP).cluster().or(OWN_LAYOUT),
 ];
@@ -201,6 +210,7 @@ pub fn of(command: RbacFor) -> Vec<Right> {
         RbacFor::Failover => FAILOVER.to_vec(),
         RbacFor::Undo => FAILOVER.iter().filter_map(|right| undo(*right)).collect(),
         RbacFor::History => HISTORY.to_vec(),
+        RbacFor::Release => RELEASE.to_vec(),
     }
 }
 

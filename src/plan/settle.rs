@@ -14,8 +14,9 @@ pub fn settle_time(asked: Duration, component: Option<&Component>, pod: Option<&
     if asked.is_zero() {
         return available;
     }
-    let probed =
-        pod.and_then(|pod| pod.readiness.period_seconds).map_or(Duration::ZERO, |period| seconds(period) * PROBES);
+    let probed = pod
+        .and_then(|pod| pod.readiness.period_seconds)
+        .map_or(Duration::ZERO, |period| seconds(period).saturating_mul(PROBES));
     asked.max(probed).max(available)
 }
 

@@ -83,16 +83,44 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
     assert_eq!(text, serde_json::json!({"state": "loginRejected", "reason": reason()}));
 }
 
+/// Without a baseline the data of a storage component is compared with the other ones, and that of a database with nothing.
+#[test]
+fn a_storage_component_without_a_baseline_is_compared_with_the_others() {
+    let storage = "
+namespace: synxdb-system
+sets: [{name: safekeeper, replicas: 1, templates: [data]}, {name: pageserver, replicas: 1, templates: [data]}]
+pods:
+- {name: safekeeper-0, set: safekeeper, ready: true, claims: [data-safekeeper-0]}
+- {name: pageserver-0, set: pageserver, ready: true, claims: [data-pageserver-0]}
+claims: [{name: data-safekeeper-0, volume: pv-1}, {name: data-pageserver-0, volume: pv-2}]
+";
+    for (yaml, pod, expected) in [
+        (storage, "safekeeper-0", "it will be compared with the other storage components only"),
+        (storage, "pageserver-0", "it will be compared with the other storage components only"),
+        (ACCOUNT, "wh9527-0", "its data will not be verified"),
+    ] {
+        let none = ComparedWith::Nothing { reason: "none is stored".into() };
+        let plan = without_word_of((yaml, pod), Before::NotAsked, none, &request());
+        let check = plan.checks.iter().find(|check| check.id == PlanCheckId::Baseline).unwrap();
+        assert_eq!(check.verdict, PlanVerdict::Warn);
+        assert!(check.reason.ends_with(expected), "{pod}: {}", check.reason);
+    }
+}
+
 /// A plan for a member that says nothing of what it holds.
 fn without_its_word(before: Before, baseline: ComparedWith, accept_missing: &[&str]) -> Plan {
-    let topology = build(&snapshot(&[ACCOUNT]), &Layout::shipped().unwrap());
-    let member = topology.members().find(|member| member.name == "wh9527-0").unwrap();
     let accept_missing = accept_missing.iter().map(|name| (*name).to_owned()).collect();
     let request = Request { user: Some("auditor".into()), accept_missing, ..request() };
+    without_word_of((ACCOUNT, "wh9527-0"), before, baseline, &request)
+}
+
+fn without_word_of((yaml, pod): (&str, &str), before: Before, baseline: ComparedWith, request: &Request) -> Plan {
+    let topology = build(&snapshot(&[yaml]), &Layout::shipped().unwrap());
+    let member = topology.members().find(|member| member.name == pod).unwrap();
     plan(Inputs {
         topology: &topology,
         member,
-        request: &request,
+        request,
         rights: &[],
         before,
         baseline,
@@ -371,6 +399,47 @@ records:
     assert_eq!(steps(&plan), ["retain pv-2 uid-pv-2", "delete pod wh9527-0 p2"]);
 }
 
+/// The new pod stays, and so does the claim that was created with it: what is waited for is not that it is replaced, too.
+#[test]
+fn the_claim_of_a_new_pod_is_not_the_one_to_replace() {
+    let yaml = "
+namespace: a
+sets: [{name: wh9527, replicas: 1, ephemeral: [scratch]}]
+pods: [{name: wh9527-0, set: wh9527, uid: p2, ready: true, ephemeral: [scratch]}]
+claims: [{name: wh9527-0-scratch, uid: s2, volume: pv-3}]
+volumes: [{name: pv-2, class: standard, reservedFor: wh9527-0-scratch, releasedBy: s1, policy: Retain}]
+records:
+- {id: f1, pod: wh9527-0, podUid: p1, age: 9, set: set-wh9527, claims: [{name: wh9527-0-scratch, uid: s1, volume: pv-2, policy: Delete}]}
+";
+    let plan = planned(yaml, "wh9527-0", &request(), &[]);
+    assert_eq!((plan.id.as_str(), steps(&plan)), ("f1", Vec::new()));
+    assert_eq!(plan.replaced_claims[0].uid, "s1");
+}
+
+/// Once its pod is gone, the claim of an ephemeral volume is known by its record: with the claims kept, no other claim is
+/// on it. A claim that is there still is one of those that outlive the pod.
+#[test]
+fn a_claim_that_went_with_its_pod_is_known_from_the_record() {
+    let yaml = "
+namespace: a
+sets: [{name: wh9527, replicas: 1, templates: [data]}]
+claims: [{name: data-wh9527-0, uid: d1, volume: pv-1, terminating: true}]
+volumes: [{name: pv-2, class: standard, reservedFor: wh9527-0-scratch, releasedBy: s1, policy: Retain}]
+records:
+- {id: f1, pod: wh9527-0, podUid: p1, age: 9, set: set-wh9527, keep: true,
+   claims: [{name: wh9527-0-scratch, uid: s1, volume: pv-2, policy: Delete}, {name: data-wh9527-0, uid: d1, volume: pv-1, policy: Delete}]}
+";
+    let ephemeral = |yaml: &str| {
+        let plan = planned(yaml, "wh9527-0", &request(), &[]);
+        assert_eq!(plan.id, "f1");
+        plan.replaced_claims.into_iter().map(|claim| (claim.name, claim.ephemeral)).collect::<Vec<_>>()
+    };
+    let (scratch, data) = ("wh9527-0-scratch".to_owned(), "data-wh9527-0".to_owned());
+    assert_eq!(ephemeral(yaml), [(scratch.clone(), true), (data.clone(), false)]);
+    // A failover that replaces the claims has none of those that only go with the pod, as far as is known.
+    assert_eq!(ephemeral(&yaml.replace("keep: true,", "")), [(scratch, false), (data, false)]);
+}
+
 #[test]
 fn a_failover_pinned_to_a_pod_that_is_replaced_deletes_nothing() {
     let pinned = |uid: &str| Request { pod_uid: Some(uid.into()), ..request() };
@@ -633,7 +702,7 @@ fn volumes_that_cannot_be_read_may_tell_of_an_unfinished_failover() {
         let check = plan.checks.iter().find(|check| check.id == PlanCheckId::Earlier);
         assert_eq!(check.map(|check| check.verdict), verdict, "{check:?}");
         assert_eq!(plan.risk == Risk::High, verdict == Some(PlanVerdict::Warn));
-        let hints = plan.refused("again").map(|error| error.hints).unwrap_or_default();
+        let hints = plan.refused(&"again".into()).map(|error| error.hints).unwrap_or_default();
         let block = verdict == Some(PlanVerdict::Block);
         assert_eq!(hints, if block { vec![next] } else { vec![] });
     }

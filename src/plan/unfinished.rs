@@ -1,7 +1,7 @@
 //! Unfinished operations, for the health report: Ready is not recovered.
 
 use super::{Action, Record, RecordedOutcome, newest};
-use crate::cli::quoted;
+use crate::suggestion::plugin;
 use crate::topology::Topology;
 use crate::topology::health::{Health, Remedy, Report, Trouble};
 use jiff::Timestamp;
@@ -17,13 +17,13 @@ pub fn judge_unfinished(report: &mut Report, topology: &Topology, now: Timestamp
             continue;
         }
         let (what, finish) = match &record.act {
-            Action::Failover => ("failover".to_owned(), format!("failover {}", quoted(&member.path()))),
-            Action::Undo(of) => (format!("undo of {of}"), format!("undo {}", quoted(of))),
+            Action::Failover => ("failover".to_owned(), plugin("failover").word(member.path())),
+            Action::Undo(of) => (format!("undo of {of}"), plugin("undo").word(of)),
         };
         let state =
             if record.outcome == RecordedOutcome::CatchingUp { "was still catching up" } else { "is unfinished" };
         let because = format!("{what} ({}), started {}, {state}", record.id, record.started);
-        let remedy = Remedy::Finish(format!("kubectl synxdb {finish}"));
+        let remedy = Remedy::Finish(finish);
         let known = |trouble: &&mut Trouble| trouble.namespace == member.namespace && trouble.member == member.name;
         match report.troubles.iter_mut().find(known) {
             Some(trouble) => {
@@ -72,16 +72,16 @@ records:
 
     #[test]
     fn what_is_unfinished_is_not_healthy() {
-        let finish = |command: &str| Remedy::Finish(format!("kubectl synxdb {command}"));
+        let finish = |verb, of: &str| Remedy::Finish(plugin(verb).word(of));
         let undo = "undo of f1 (u1), started 2026-01-01T00:10:21Z, is unfinished";
         let failover = "failover (f1), started 2026-01-01T00:05:30Z, is unfinished";
         let down = HEALTHY.replace("uid: p2, ready: true", "uid: p2");
         let finished = FAILOVER.replace("age: 300", "age: 300, took: 5");
         for (yaml, expected) in [
             (format!("{HEALTHY}{finished}"), None),
-            (format!("{HEALTHY}{FAILOVER}"), Some((failover.to_owned(), finish("failover a/cloudberry-proxy-0")))),
+            (format!("{HEALTHY}{FAILOVER}"), Some((failover.to_owned(), finish("failover", "a/cloudberry-proxy-0")))),
             // The newest one counts.
-            (format!("{HEALTHY}{FAILOVER}{UNDO}"), Some((undo.to_owned(), finish("undo f1")))),
+            (format!("{HEALTHY}{FAILOVER}{UNDO}"), Some((undo.to_owned(), finish("undo", "f1")))),
             (format!("{HEALTHY}{FAILOVER}{}", UNDO.replace("age: 9", "age: 9, took: 5")), None),
             // Another one has recovered since; its record may be gone with its volumes.
             (format!("{HEALTHY}{}", FAILOVER.replace("age: 300", "age: 300, superseded: f2")), None),
@@ -99,7 +99,7 @@ records:
         let report = judged(&format!("{down}{FAILOVER}"));
         let because = &report.troubles[0].because;
         assert!(report.troubles.len() == 1 && because.ends_with(&format!("; {failover}")), "{because}");
-        assert_eq!(report.troubles[0].remedy, finish("failover a/cloudberry-proxy-0"));
+        assert_eq!(report.troubles[0].remedy, finish("failover", "a/cloudberry-proxy-0"));
     }
 
     /// Pods of one name in two namespaces, and others of the same namespace, are reported separately.

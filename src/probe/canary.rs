@@ -14,6 +14,7 @@ use super::sql::{Sql, once_more};
 use super::sqlstate::Meaning;
 use super::statements::{Access, CANARY_PREFIX, MODULUS, Statement};
 use super::trouble::ProbeError;
+use crate::duration::after;
 
 /// Rows on plain PostgreSQL.
 const ROWS: u64 = 100;
@@ -106,7 +107,7 @@ impl Canary {
     /// # Errors
     /// Why it was not written, and whether it may be there.
     pub async fn write<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Result<Written, NotWritten> {
-        let until = Instant::now() + deadline;
+        let until = after(Instant::now(), deadline);
         once_more(|| self.try_write(sql, until)).await.map_err(NotWritten::from)?
     }
 
@@ -167,7 +168,7 @@ impl Canary {
     /// Checks row by row whether it is still present: No means that something committed was lost. Without a database of
     /// its own, it is searched in each that it may have been written to.
     pub async fn check<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Answer<()> {
-        let until = Instant::now() + deadline;
+        let until = after(Instant::now(), deadline);
         let databases = match &self.database {
             Some(database) => vec![database.clone()],
             None => sql.line.may_hold_writes(),
@@ -207,7 +208,7 @@ impl Canary {
 
     /// Returns how it is distributed over an MPP server's primary segments, once it is written.
     pub async fn spread<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Answer<Spread> {
-        let until = Instant::now() + deadline;
+        let until = after(Instant::now(), deadline);
         match once_more(|| self.held(sql, until)).await {
             Ok(spread) => Answer::Yes(spread),
             Err(trouble) => trouble.into(),
@@ -228,7 +229,7 @@ impl Canary {
     /// # Errors
     /// Why it could not be removed.
     pub async fn drop<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Result<(), ProbeError> {
-        let until = Instant::now() + deadline;
+        let until = after(Instant::now(), deadline);
         let databases = match &self.database {
             Some(database) => vec![database.clone()],
             None => sql.line.may_hold_writes(),

@@ -188,7 +188,7 @@ pub fn compare(before: &Baseline, after: &Baseline) -> Comparison {
         }
     }
     if let (Some(total), Some(after)) = (before.total, after.total)
-        && total > after + missing
+        && total > after.saturating_add(missing)
         && before.truncated
     {
         comparison.missing.push(Missing::FewerDatabases { before: total, after });
@@ -303,7 +303,9 @@ impl Comparison {
             }
         }
         // A baseline of an earlier version has only the number of tables.
-        if before.totals.is_empty() && before.total > after.total + named.values().sum::<u64>() {
+        if before.totals.is_empty()
+            && before.total > named.values().fold(after.total, |all, one| all.saturating_add(*one))
+        {
             fewer = true;
             self.missing.push(Missing::FewerTables {
                 database: database.to_owned(),
@@ -312,7 +314,11 @@ impl Comparison {
                 after: after.total,
             });
         }
-        let all = if before.totals.is_empty() { before.total } else { before.totals.values().sum() };
+        let all = if before.totals.is_empty() {
+            before.total
+        } else {
+            before.totals.values().fold(0_u64, |all, one| all.saturating_add(*one))
+        };
         match (&before.digest, &after.digest_then) {
             _ if fewer || !named.is_empty() => {}
             (Some(then), Some(now)) if then == now && then.relations == all => {
@@ -456,5 +462,118 @@ mod tests {
         after.truncated = true;
         let comparison = compare(&before, &after);
         assert!(comparison.is_complete() && comparison.beyond[0].contains("database db"), "{comparison:?}");
+    }
+
+    /// Nine tables, two of which are listed, and the digest of all names.
+    fn bounded(names: &[&str], totals: u64, digest: Option<crate::probe::baseline::Digest>) -> Tables {
+        let listed = tables(names.iter().map(|name| table(name, None)).collect());
+        let totals_of = BTreeMap::from([(RelationKind::Table, totals)]);
+        Tables { total: totals, totals: totals_of, truncated: true, digest_then: digest.clone(), digest, ..listed }
+    }
+
+    /// What is past a list is there again only if its number and all its names are: fewer of a kind is a loss, and anything
+    /// else is unknown.
+    #[test]
+    fn what_is_past_the_list_is_known_by_its_number_and_its_digest_alone() {
+        let digest = |newest: u32, relations: u64, names: &str| crate::probe::baseline::Digest {
+            newest,
+            relations,
+            names: names.into(),
+        };
+        let complete = || digest(100, 9, "7");
+        let changed =
+            "db: only 2 of 9 tables and other relations were listed before, and the names of the others have changed";
+        let open = "db: only 2 of 9 tables and other relations were listed before; the others cannot be compared";
+        let fewer = "db: 8 tables, 9 before";
+        let b_is_missing = "db: table public.b is missing";
+        let (both, one) = (&["a", "b"][..], &["a"][..]);
+        for (then, listed, totals, now, missing, unknown, tables) in [
+            (Some(complete()), both, 9, Some(complete()), vec![], vec![], 9),
+            (Some(complete()), both, 12, Some(complete()), vec![], vec![], 9),
+            // The digest is of fewer relations than there were.
+            (Some(digest(100, 8, "7")), both, 9, Some(digest(100, 8, "7")), vec![], vec![changed], 2),
+            (Some(complete()), both, 9, Some(digest(100, 9, "8")), vec![], vec![changed], 2),
+            (Some(complete()), both, 9, Some(digest(101, 9, "7")), vec![], vec![open], 2),
+            (Some(complete()), both, 9, None, vec![], vec![open], 2),
+            (None, both, 9, Some(complete()), vec![], vec![open], 2),
+            (Some(complete()), both, 8, Some(complete()), vec![fewer], vec![], 2),
+            // The missing one is the named one, and no second one is missing.
+            (Some(complete()), one, 8, Some(digest(100, 8, "6")), vec![b_is_missing], vec![], 1),
+            (
+                Some(complete()),
+                one,
+                7,
+                Some(digest(100, 7, "5")),
+                vec![b_is_missing, "db: 7 tables, 9 before"],
+                vec![],
+                1,
+            ),
+        ] {
+            let before = baseline(vec![("db", Listing::Known(bounded(both, 9, then.clone())))]);
+            let after = Tables { sought: true, ..bounded(listed, totals, now.clone()) };
+            let comparison = compare(&before, &baseline(vec![("db", Listing::Known(after))]));
+            let what = format!("{then:?} {listed:?} {totals} {now:?}");
+            assert_eq!(lines(&comparison), missing, "{what}");
+            assert_eq!(
+                (comparison.unknown.iter().map(String::as_str).collect::<Vec<_>>(), comparison.tables),
+                (unknown, tables),
+                "{what}"
+            );
+        }
+    }
+
+    /// A baseline of an earlier version has only the number of all tables: fewer of them is a loss all the same.
+    #[test]
+    fn fewer_tables_than_an_earlier_version_counted_are_missing() {
+        let of_all = |names: &[&str], total: u64| {
+            let tables = Tables { total, totals: BTreeMap::new(), sought: true, ..bounded(names, total, None) };
+            baseline(vec![("db", Listing::Known(tables))])
+        };
+        let before = of_all(&["a", "b"], 9);
+        for (listed, total, missing) in [
+            (&["a", "b"][..], 9, vec![]),
+            (&["a", "b"], 10, vec![]),
+            (&["a", "b"], 8, vec!["db: 8 tables, 9 before"]),
+            (&["a"], 8, vec!["db: table public.b is missing"]),
+            (&["a"], 7, vec!["db: table public.b is missing", "db: 7 tables, 9 before"]),
+        ] {
+            assert_eq!(lines(&compare(&before, &of_all(listed, total))), missing, "{listed:?} {total}");
+        }
+    }
+
+    /// Databases past a list are known by their number: fewer than those that are named as missing explain is a loss.
+    #[test]
+    fn fewer_databases_than_before_are_missing_also_past_the_list() {
+        let of = |names: &[&str], total: u64| {
+            let databases = names.iter().map(|name| (*name, known(Vec::new()))).collect();
+            Baseline { total: Some(total), truncated: true, sought: true, ..baseline(databases) }
+        };
+        let before = of(&["a", "b"], 5);
+        let gone = "database a is missing (0 tables)";
+        for (names, total, missing) in [
+            (&["a", "b"][..], 5, vec![]),
+            (&["a", "b"], 6, vec![]),
+            (&["a", "b"], 4, vec!["4 databases, 5 before"]),
+            (&["b"], 4, vec![gone]),
+            (&["b"], 3, vec![gone, "3 databases, 5 before"]),
+        ] {
+            assert_eq!(lines(&compare(&before, &of(names, total))), missing, "{names:?} {total}");
+        }
+    }
+
+    /// Damage that appeared in a table since is a loss, whether or not it was there before, and is reported once.
+    #[test]
+    fn damage_in_a_table_that_was_not_listed_before_is_a_loss() {
+        let damaged = |name: &str| Table {
+            uncounted: Some(Uncounted::Damaged("could not open file".into())),
+            ..table(name, None)
+        };
+        let before = baseline(vec![("db", known(vec![table("a", Some(3))]))]);
+        let after = |tables| baseline(vec![("db", known(tables))]);
+        let new = compare(&before, &after(vec![table("a", Some(3)), damaged("b")]));
+        assert_eq!(lines(&new), ["db: table public.b cannot be read: could not open file"]);
+        let old = compare(&before, &after(vec![damaged("a"), table("b", None)]));
+        assert_eq!(lines(&old), ["db: table public.a cannot be read: could not open file"]);
+        assert!(!new.is_complete() && !old.is_complete());
     }
 }

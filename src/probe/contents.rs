@@ -22,8 +22,9 @@ use super::sql::{Introduction, Sql, introduction, once_more};
 use super::sqlstate::Meaning;
 use super::statements::{Access, Counted, Statement};
 use super::trouble::ProbeError;
+use crate::duration::after;
 
-/// Longest time for counting in all databases together.
+/// Longest time for counting in all databases together, or half of the time for everything if that is more.
 const COUNTING: Duration = Duration::from_secs(5);
 
 /// Databases read at once.
@@ -100,7 +101,7 @@ impl<C: Connector> Sql<C> {
         request: ContentsRequest<'_>,
         deadline: Duration,
     ) -> Result<(Baseline, Option<Dispatched>), ProbeError> {
-        let until = Instant::now() + deadline;
+        let until = after(Instant::now(), deadline);
         once_more(|| self.take(request, until)).await
     }
 
@@ -109,7 +110,7 @@ impl<C: Connector> Sql<C> {
     /// # Errors
     /// Why they are unknown.
     pub async fn databases(&self, deadline: Duration) -> Result<Vec<String>, ProbeError> {
-        let mut session = self.line.enter(Access::Read, Instant::now() + deadline).await?;
+        let mut session = self.line.enter(Access::Read, after(Instant::now(), deadline)).await?;
         let (found, _) = names(&mut session, MOST_DATABASES + 1, &[]).await?;
         session.close().await;
         Ok(found.into_iter().filter(|(_, name)| name.usable).map(|(_, name)| name.shown).collect())
@@ -139,7 +140,8 @@ impl<C: Connector> Sql<C> {
 
         let truncated = request.only.is_none() && total > names.len() as u64;
         let taken = Timestamp::now();
-        let counting_ends = (Instant::now() + COUNTING).min(until);
+        let counting = COUNTING.max(until.saturating_duration_since(Instant::now()).mul_f64(0.5));
+        let counting_ends = after(Instant::now(), counting).min(until);
         let who = &who;
         let looked = names.into_iter().map(|(oid, name)| async move {
             let before = request.before.and_then(|before| before.database(&name.shown)).and_then(Database::known);

@@ -16,6 +16,7 @@ use super::page_access::{PageAccess, Shown};
 use super::page_stream;
 use super::trouble::ProbeError;
 use crate::cluster::{Cluster, error_text};
+use crate::duration::after;
 use crate::storage::digests::{self, Digest, Digests, Extent, Stretch};
 use crate::storage::words::lsn;
 use crate::storage::{Reading, TimelineId, idle};
@@ -56,7 +57,8 @@ pub(crate) async fn digests(
     if timelines.is_empty() {
         return Digests::default();
     }
-    let until = Instant::now() + deadline;
+    let deadline = cluster.lengthened(deadline);
+    let until = after(Instant::now(), deadline);
     // Only its status tells where each begins.
     let extents = asked.iter().map(|asked| {
         let own = timelines.iter().filter(|id| has(asked.pod, id)).cloned().collect();

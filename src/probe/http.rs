@@ -19,6 +19,7 @@ use super::page_access::{PageAccess, Shown};
 use super::page_stream;
 use super::trouble::ProbeError;
 use crate::cluster::{Cluster, error_text};
+use crate::duration::after;
 use crate::storage::{self, Idle, Listed, Metrics, PageFacts, SafekeeperFacts};
 use crate::topology::layout::StatusEndpoint;
 
@@ -54,6 +55,11 @@ impl Deadlines {
         let all = Self::default();
         Self { page: all.page.min(most), metrics: all.metrics.min(most) }
     }
+
+    /// Returns them, lengthened for a slow API server.
+    fn over(self, cluster: &Cluster) -> Self {
+        Self { page: cluster.lengthened(self.page), metrics: cluster.lengthened(self.metrics) }
+    }
 }
 
 /// Requests the status endpoint on a pod's port, and `/metrics` on the same connection; with a token also a
@@ -70,6 +76,7 @@ pub async fn status_page(
     deadlines: Deadlines,
     token: &PageAccess,
 ) -> Result<PageFacts, NoPage> {
+    let deadlines = deadlines.over(cluster);
     let stream = page_stream::open(cluster, (namespace, pod), endpoint, deadlines.page, token).await?;
     page_over(stream, pod, &endpoint.path, deadlines, &token.for_pod(namespace, pod)).await
 }
@@ -126,7 +133,7 @@ where
             });
         }
     }?;
-    let until = Instant::now() + deadlines.metrics;
+    let until = after(Instant::now(), deadlines.metrics);
     let asked = {
         let mut asked = pin!(tokio::time::timeout_at(until, metrics(&mut sender, (host, shown))));
         tokio::select! {

@@ -14,6 +14,7 @@ use super::sql::{Reached, Sql};
 use super::sqlstate::Meaning;
 use super::statements::{Access, Statement};
 use super::trouble::ProbeError;
+use crate::duration::after;
 
 /// An instance of an MPP server, as its catalog has it (`gp_segment_configuration`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,7 +55,7 @@ impl<C: Connector> Sql<C> {
     /// # Errors
     /// Why it does not respond, as far as known.
     pub async fn ping(&self, deadline: Duration) -> Result<Reached, ProbeError> {
-        let until = Instant::now() + deadline;
+        let until = after(Instant::now(), deadline);
         let mut session = self.line.enter(Access::Read, until).await?;
         // In one round trip, each time: what responds after a failover need not be what responded before.
         let rows = session.run(&[Statement::Ping, Statement::IsMpp]).await?;

@@ -5,6 +5,7 @@
 //! covers login and query, a database has at most one attempt at a time, and after a hang it gets a pause. Measured on
 //! Greenplum 6.24: polling a hanging login filled `max_connections` in minutes.
 
+use crate::duration::after;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -265,7 +266,7 @@ impl Hangs {
     fn remember(&mut self, hung: bool) {
         if hung {
             let pause = AFTER_A_HANG.saturating_mul(1 << self.count.min(5)).min(LONGEST_PAUSE);
-            *self = Self { count: self.count + 1, not_before: Some(Instant::now() + pause) };
+            *self = Self { count: self.count.saturating_add(1), not_before: Some(after(Instant::now(), pause)) };
         } else {
             *self = Self::default();
         }

@@ -12,6 +12,7 @@ use super::session::{Connection, Session, number, text};
 use super::statements::{Access, Statement};
 use super::trouble::ProbeError;
 use crate::cluster::Cluster;
+use crate::duration::after;
 
 /// SQLSTATEs of an MPP server that lost one of its processes and has replaced it by the next attempt: "failed to
 /// acquire resources on one or more segments", and the internal error that may follow it.
@@ -80,7 +81,7 @@ impl<C: Connector> Sql<C> {
         deadline: Duration,
         question: impl AsyncFn(&mut Session) -> Result<T, ProbeError>,
     ) -> Answer<T> {
-        let until = Instant::now() + deadline;
+        let until = after(Instant::now(), deadline);
         let asked = once_more(async || {
             let mut session = self.line.enter(Access::Read, until).await?;
             let told = question(&mut session).await?;

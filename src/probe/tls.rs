@@ -12,15 +12,13 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use x509_cert::Certificate;
-use x509_cert::der::{Decode, Encode};
 
 use crate::cli::SslMode;
-use crate::cluster::files;
+use crate::cluster::{files, in_time, signed_by_key};
 use crate::error::{Error, Result};
 
 /// The source of the trusted authorities.
@@ -121,18 +119,6 @@ impl Trusted {
         verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
         Ok(ServerCertVerified::assertion())
     }
-}
-
-fn in_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), CertificateError> {
-    let parsed = Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
-    let validity = parsed.tbs_certificate.validity;
-    if now.as_secs() < validity.not_before.to_unix_duration().as_secs() {
-        return Err(CertificateError::NotValidYet);
-    }
-    if now.as_secs() > validity.not_after.to_unix_duration().as_secs() {
-        return Err(CertificateError::Expired);
-    }
-    Ok(())
 }
 
 impl Default for Tls {
@@ -390,33 +376,6 @@ struct Verifier {
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier").field("names", &self.names).finish_non_exhaustive()
-    }
-}
-
-/// Verifies that the server holds the key in the certificate, whatever else the certificate is: of X.509 version 1, for
-/// example, which certificate verification does not accept.
-fn signed_by_key(
-    message: &[u8],
-    certificate: &CertificateDer<'_>,
-    (scheme, signature): (SignatureScheme, &[u8]),
-    algorithms: &WebPkiSupportedAlgorithms,
-) -> Result<HandshakeSignatureValid, rustls::Error> {
-    let unreadable = || rustls::Error::InvalidCertificate(CertificateError::BadEncoding);
-    let parsed = Certificate::from_der(certificate).map_err(|_| unreadable())?;
-    let info = parsed.tbs_certificate.subject_public_key_info;
-    let kind = info.algorithm.to_der().map_err(|_| unreadable())?;
-    let key = info.subject_public_key.raw_bytes();
-    let of_scheme = algorithms.mapping.iter().filter(|(known, _)| *known == scheme);
-    let mut possible = of_scheme.flat_map(|(_, algorithms)| *algorithms);
-    // The identifier is the contents of the sequence: its tag and length, which is short, come before.
-    let fits = |algorithm: &dyn SignatureVerificationAlgorithm| {
-        kind.get(2..) == Some(algorithm.public_key_alg_id().as_ref())
-            && algorithm.verify_signature(key, message, signature).is_ok()
-    };
-    if possible.any(|algorithm| fits(*algorithm)) {
-        Ok(HandshakeSignatureValid::assertion())
-    } else {
-        Err(rustls::Error::InvalidCertificate(CertificateError::BadSignature))
     }
 }
 

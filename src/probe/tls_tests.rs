@@ -14,6 +14,8 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::Instant;
+use x509_cert::Certificate;
+use x509_cert::der::{Decode, Encode};
 
 const SCRAM: &str = "host all all 127.0.0.1/32 scram-sha-256";
 const PASSWORD: &str = "open sesame";

@@ -2,6 +2,7 @@
 
 use super::availability::Availability;
 use crate::outcome::Outcome;
+use crate::suggestion::SuggestedCommand;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -160,7 +161,7 @@ pub struct RunResult {
     /// How long the databases that depend on the component were unavailable.
     pub reachability: Vec<Availability>,
     /// The command that accepts what is missing since a stored baseline, and verifies the rest; it deletes nothing.
-    pub accept: Option<String>,
+    pub accept: Option<SuggestedCommand>,
     /// The command that restores the retained volumes, if the new pod does not start on its new ones.
-    pub undo: Option<String>,
+    pub undo: Option<SuggestedCommand>,
 }

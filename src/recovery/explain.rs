@@ -1,6 +1,7 @@
 //! Explains a long wait: the newest Warning of Kubernetes' own controllers about the objects in question.
 
 use crate::cluster::snapshot::NamespaceObjects;
+use crate::duration::after;
 use crate::topology::pod_status::{one_line, without_preemption};
 use k8s_openapi::api::core::v1::Event;
 use std::collections::HashSet;
@@ -114,7 +115,7 @@ pub(super) struct Wait {
 impl Wait {
     /// Returns when more Events can explain it; `None` once that time has passed.
     pub(super) fn turns_long(&self) -> Option<Instant> {
-        (!self.is_long()).then(|| self.since + LONG_WAIT)
+        (!self.is_long()).then(|| after(self.since, LONG_WAIT))
     }
 
     pub(super) fn is_long(&self) -> bool {

@@ -201,6 +201,13 @@ fn a_claim_that_got_a_volume_since_does_not_go_with_the_pod() {
     let back = crate::plan::Returns { volume: "pv-1".into(), uid: "v".into(), reclaim_policy: None };
     undo.replaced_claims[0].returns = Some(back);
     assert_eq!(nothing_else_goes(&undo, &with), Ok(()));
+    // Neither a check that passed nor the override of another one confirms the loss of a volume.
+    for (id, overridden) in [(PlanCheckId::Retention, false), (PlanCheckId::Controller, true)] {
+        let mut other = plan.clone();
+        let check = other.checks[0].clone();
+        other.checks = vec![crate::plan::PlanCheck { id, overridden, ..check }];
+        assert_eq!(nothing_else_goes(&other, &with), Err(why.to_owned()), "{id:?}");
+    }
     // Its loss was confirmed.
     let mut confirmed = plan;
     let mut retention = confirmed.checks[0].clone();

@@ -8,11 +8,15 @@
 use super::availability::{Attempt, AttemptOutcome, Availability, Downtime};
 use crate::cluster::Cluster;
 use crate::cluster::tunnel::{NoTunnel, Tunnel};
+use crate::duration::after;
 use crate::plan::{ProbeTarget, Probes};
 use crate::probe::sqlstate::Meaning;
 use crate::probe::{Login, Sql, SqlTarget};
 use crate::probe::{ProbeError, connector::Connector};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
@@ -20,8 +24,11 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// Time limit of one probe, login and query.
+/// Time limit of one probe, login and query. With a longer `--request-timeout` it is longer, too: the first probe shows
+/// how long the way to the database is.
 const DEADLINE: Duration = Duration::from_secs(2);
+/// How much longer than the fastest response so far a probe may take, where the way is slow.
+const SLOWER: u32 = 4;
 /// How long the run waits for the first probes.
 const FIRST: Duration = Duration::from_secs(1);
 /// Most probes in flight: each has its own connection to the API server.
@@ -56,11 +63,15 @@ struct Asked {
     task: AbortHandle,
 }
 
-/// A connection to a database, and how far it got.
+/// A connection to a database, how far it got, and a second way to the API server.
 pub(crate) struct Way<C> {
     sql: Sql<C>,
     state: State,
+    control: Control,
 }
+
+/// Whether the API server, through which all connections to databases lead, responds within this time.
+pub(crate) type Control = Box<dyn Fn(Duration) -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// How far the last probe got, reported by the connector.
 #[derive(Clone, Default)]
@@ -138,14 +149,20 @@ impl Prober {
                     warehouse: target.warehouse.clone(),
                 },
             );
-            Way { sql, state }
+            let control = cluster.clone();
+            let control: Control = Box::new(move |limit| {
+                let control = control.clone();
+                async move { control.responds(limit).await }.boxed()
+            });
+            Way { sql, state, control }
         };
-        Self::start(probes, DEADLINE, way)
+        Self::start(probes, (DEADLINE, cluster.lengthened(DEADLINE)), way)
     }
 
+    /// Starts to probe; `deadlines` are the shortest and the longest time limit of a probe.
     pub(crate) fn start<C: Connector + 'static>(
         probes: &Probes,
-        deadline: Duration,
+        deadlines: (Duration, Duration),
         way: impl Fn(&ProbeTarget) -> Way<C>,
     ) -> Self {
         let (clock, every) = (Instant::now(), probes.every());
@@ -158,7 +175,8 @@ impl Prober {
             let (tell, first) = watch::channel(false);
             let probe_loop = ProbeLoop {
                 way: way(target),
-                deadline,
+                deadlines,
+                fastest: None,
                 clock,
                 every,
                 pace: pace.subscribe(),
@@ -218,10 +236,17 @@ impl Prober {
     }
 }
 
+/// Returns the time limit of the next probe: as short as the way to the database allows, so that an outage is noticed.
+fn time_limit(fastest: Option<Duration>, (shortest, longest): (Duration, Duration)) -> Duration {
+    fastest.map_or(longest, |fastest| fastest.saturating_mul(SLOWER)).min(longest).max(shortest)
+}
+
 /// Probes one database.
 struct ProbeLoop<C> {
     way: Way<C>,
-    deadline: Duration,
+    deadlines: (Duration, Duration),
+    /// The shortest time of a response.
+    fastest: Option<Duration>,
     clock: Instant,
     every: Duration,
     pace: watch::Receiver<Pace>,
@@ -236,10 +261,14 @@ impl<C: Connector> ProbeLoop<C> {
             let turn = self.turns.clone().acquire_owned().await;
             let last = *self.pace.borrow_and_update() == Pace::Closing;
             let started = Instant::now();
-            let outcome = self.way.attempt(self.deadline).await;
+            let outcome = self.way.attempt(time_limit(self.fastest, self.deadlines)).await;
             drop(turn);
             let answered = matches!(outcome, AttemptOutcome::Answered(_));
-            self.note(Attempt { started: started - self.clock, ended: self.clock.elapsed(), outcome });
+            if answered {
+                let took = started.elapsed();
+                self.fastest = Some(self.fastest.map_or(took, |fastest| fastest.min(took)));
+            }
+            self.note(Attempt { started: started.duration_since(self.clock), ended: self.clock.elapsed(), outcome });
             if last || !self.wait(started, answered).await {
                 return;
             }
@@ -260,7 +289,7 @@ impl<C: Connector> ProbeLoop<C> {
                 Pace::Running => self.every,
                 Pace::Closing => return !answered && paused_until.is_none(),
             };
-            let next = paused_until.into_iter().fold(started + every, Instant::max);
+            let next = paused_until.into_iter().fold(after(started, every), Instant::max);
             tokio::select! {
                 () = sleep_until(next) => return true,
                 changed = self.pace.changed() => if changed.is_err() { return false },
@@ -271,10 +300,27 @@ impl<C: Connector> ProbeLoop<C> {
 
 impl<C: Connector> Way<C> {
     async fn attempt(&self, deadline: Duration) -> AttemptOutcome {
-        let trouble = match self.sql.ping(deadline).await {
+        // A probe that takes long may wait for the API server: then that does not respond to others either.
+        let mut control = pin!(async {
+            tokio::time::sleep(deadline.mul_f64(0.5)).await;
+            (self.control)(deadline).await
+        });
+        let mut ping = pin!(self.sql.ping(deadline));
+        let mut passable = None;
+        let answer = loop {
+            tokio::select! {
+                biased;
+                responds = &mut control, if passable.is_none() => passable = Some(responds),
+                answer = &mut ping => break answer,
+            }
+        };
+        let trouble = match answer {
             Ok(reached) => return AttemptOutcome::Answered(reached),
             Err(trouble) => trouble,
         };
+        if trouble.meaning == Meaning::Late && self.state.get() == Progress::Pod && passable != Some(true) {
+            return AttemptOutcome::Unknown("the API server, which the probe goes through, did not respond".into());
+        }
         let told = match self.state.get() {
             Progress::Nothing => false,
             Progress::NoPod => true,

@@ -3,7 +3,7 @@ use crate::cli::{LoginArgs, SslMode};
 use crate::plan::ExpectedAvailability;
 use crate::probe::login::Environment;
 use crate::topology::layout::SqlEndpoint;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -13,6 +13,8 @@ enum Met {
     Answers,
     Refuses,
     Hangs,
+    /// As does the API server that the connection goes through.
+    Freezes,
     Breaks,
     /// The connection to the pod fails.
     NoWay,
@@ -27,6 +29,7 @@ struct Server {
     open: AtomicUsize,
     most_open: AtomicUsize,
     goodbyes: AtomicUsize,
+    frozen: AtomicBool,
     told: UnboundedSender<Instant>,
 }
 
@@ -41,6 +44,7 @@ impl Connector for ToServer {
     async fn connect(&self, _: Duration) -> Result<DuplexStream, ProbeError> {
         let server = &self.server;
         let met = (server.script)(server.connections.fetch_add(1, Ordering::SeqCst) + 1);
+        server.frozen.store(matches!(met, Met::Freezes), Ordering::SeqCst);
         let _ = server.told.send(Instant::now());
         self.state.set(match met {
             Met::NoWay => Progress::Nothing,
@@ -113,8 +117,8 @@ fn many_asked(
     script: impl Fn(usize) -> Met + Send + Sync + 'static,
 ) -> (Prober, Arc<Server>, UnboundedReceiver<Instant>) {
     let (told, heard) = unbounded_channel();
-    let (connections, open, most_open, goodbyes) = Default::default();
-    let server = Arc::new(Server { script: Box::new(script), connections, open, most_open, goodbyes, told });
+    let (connections, open, most_open, goodbyes, frozen) = Default::default();
+    let server = Arc::new(Server { script: Box::new(script), connections, open, most_open, goodbyes, frozen, told });
     let endpoint = SqlEndpoint { port: 5432, user: "u".into(), database: "d".into(), login_database: None };
     let target = ProbeTarget {
         namespace: "n".into(),
@@ -124,7 +128,7 @@ fn many_asked(
         expected: ExpectedAvailability::NoInterruption,
     };
     let probes = Probes { databases: vec![target; many], ..Probes::default() };
-    let prober = Prober::start(&probes, deadline, |target| {
+    let prober = Prober::start(&probes, (deadline, deadline), |target| {
         let state = State::default();
         let connector = ToServer { server: server.clone(), state: state.clone() };
         let target = SqlTarget {
@@ -137,7 +141,18 @@ fn many_asked(
             otherwise: Vec::new(),
             warehouse: None,
         };
-        Way { sql: Sql::with(connector, target), state }
+        let way = server.clone();
+        let control: Control = Box::new(move |limit| {
+            let way = way.clone();
+            async move {
+                if way.frozen.load(Ordering::SeqCst) {
+                    tokio::time::sleep(limit).await;
+                }
+                !way.frozen.load(Ordering::SeqCst)
+            }
+            .boxed()
+        });
+        Way { sql: Sql::with(connector, target), state, control }
     });
     (prober, server, heard)
 }
@@ -273,6 +288,38 @@ async fn a_way_that_is_broken_says_nothing_about_the_database() {
     prober.first().await;
     prober.begin();
     assert_eq!(account(prober, true).await.0, Err("no way".into()));
+}
+
+/// A probe that hangs is the database's outage only while the API server, which it goes through, responds to others.
+#[tokio::test]
+async fn a_frozen_api_server_is_not_the_databases_outage() {
+    let (mut prober, _, mut heard) = asked(SHORT, |n| if n == 2 { Met::Freezes } else { Met::Answers });
+    prober.first().await;
+    prober.begin();
+    for _ in 0..3 {
+        heard.recv().await.unwrap();
+    }
+    let (account, finding) = account(prober, true).await;
+    let account = account.unwrap();
+    assert_eq!((account.unknown, account.interruption, account.interruptions), (1, None, 0), "{account:?}");
+    assert!(account.longest_gap.is_some() && !finding, "{account:?}");
+    assert_eq!(account.reason.as_deref(), Some("the API server, which the probe goes through, did not respond"));
+}
+
+/// The first response shows how long the way is; no probe is longer or shorter than allowed.
+#[test]
+fn a_probe_gets_as_much_time_as_its_way_takes() {
+    let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    for (fastest, longest, expected) in [
+        (None, 2 * second, 2 * second),
+        (None, minute, minute),
+        (Some(second / 100), minute, 2 * second),
+        (Some(5 * second), minute, 20 * second),
+        (Some(17 * second), minute, minute),
+        (Some(second), 2 * second, 2 * second),
+    ] {
+        assert_eq!(time_limit(fastest, (2 * second, longest)), expected, "{fastest:?} {longest:?}");
+    }
 }
 
 #[tokio::test]

@@ -241,7 +241,7 @@ impl Prover {
         if let Proof::Page { pod, role, endpoint } = &self.proof {
             return self.confirm_page(before, (pod, *role, endpoint), since).await;
         }
-        let after = match self.collect_evidence(before, QUESTION).await {
+        let after = match self.collect_evidence(before, self.cluster.lengthened(QUESTION)).await {
             Ok(after) => after,
             Err(NoEvidence::NotAsked) => return Confirmation::Unknowable("it was not to be queried".into()),
             // Without a baseline, nothing shows that this login ever worked, and waiting does not help.
@@ -292,7 +292,7 @@ impl Prover {
         let mut table = "";
         if let (Some(schema), Some((sql, _))) = (canary, &self.sql) {
             let canary = canary_named(schema);
-            match canary.check(sql, CANARY).await {
+            match canary.check(sql, self.cluster.lengthened(CANARY)).await {
                 Answer::Yes(()) => {
                     table = ", canary table intact";
                     // A row that was written before was read: that is a comparison.

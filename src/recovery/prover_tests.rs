@@ -26,7 +26,7 @@ async fn asking(proof: Proof) -> Prover {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config");
     let text = "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}], \
-                clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}], users: [{name: u, user: {}}]}";
+                clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}], users: [{name: u, user: {token: t}}]}";
     std::fs::write(&path, text).unwrap();
     let options = ConnectOptions { kubeconfig: Some(path), ..ConnectOptions::default() };
     let cluster = Cluster::connect(&options, &Environment::default()).await.unwrap();

@@ -2,6 +2,7 @@
 //! recovered. Pure; the times are this machine's, counted from when a state was seen: the server's clock is not
 //! compared with it.
 
+use crate::duration::after;
 use crate::topology::PodFacts;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -50,13 +51,13 @@ impl Settling {
     }
 
     /// Returns when it will have been Ready for that long, unless it is interrupted.
-    pub(crate) fn ripe(&self, after: Duration) -> Option<Instant> {
-        self.spell.as_ref().map(|(_, since)| *since + after)
+    pub(crate) fn ripe(&self, needed: Duration) -> Option<Instant> {
+        self.spell.as_ref().map(|(_, since)| after(*since, needed))
     }
 
     /// Returns the restarts of the new pod's containers.
     pub(crate) fn restarts(&self) -> u32 {
-        self.restarts.values().map(|times| u32::try_from(*times).unwrap_or(0)).sum()
+        self.restarts.values().fold(0, |all: u32, times| all.saturating_add(u32::try_from(*times).unwrap_or(0)))
     }
 
     /// Returns the restarts as text, with the cause of the last one: `containers restarted 2 times (container pg ended

@@ -101,8 +101,8 @@ fn measured(plan: &Plan, reach: &Availability, account: &Downtime, name: &str, p
     let still = if account.still_away { ", ongoing" } else { "" };
     let what = match (account.interruption, account.unknown == asked - answered, account.first_success_after) {
         (None, true, _) => {
-            let still = if account.still_away { ", possibly ongoing" } else { "" };
-            format!("possible outage of {gap}{still} ({} of {asked} probes inconclusive)", account.unknown)
+            let still = if account.still_away { ", until the end" } else { "" };
+            format!("not measured for {gap}{still} ({} of {asked} probes inconclusive)", account.unknown)
         }
         (Some(gap), ..) if account.interruptions > 1 => {
             let times = account.interruptions;

@@ -1,6 +1,6 @@
 //! Errors for people.
 
-use super::{Paint, sanitize_line};
+use super::{Paint, sanitize_line, suggestion};
 use crate::error::Error;
 
 /// Renders `error: what`, the reasons and the next commands, one per line.
@@ -10,7 +10,7 @@ pub fn error(error: &Error, paint: Paint) -> String {
         text.push_str(&format!("  {}\n", sanitize_line(why)));
     }
     for hint in &error.hints {
-        text.push_str(&format!("{} {}\n", paint.hint("next:"), sanitize_line(hint)));
+        text.push_str(&suggestion(hint, paint));
     }
     text
 }

@@ -2,11 +2,11 @@
 
 use super::columns::columns;
 use super::{Paint, sanitize_line, wrapped, wrapped_at};
-use crate::cli::quoted;
 use crate::duration::{self, age};
 use crate::outcome::Outcome;
 use crate::plan::history::{Entry, RetainedState, RetainedVolume};
 use crate::plan::{Action, RecordedOutcome};
+use crate::suggestion::plugin;
 use crate::text::counted;
 use crate::topology::Gap;
 use jiff::Timestamp;
@@ -31,18 +31,24 @@ pub(crate) fn history(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Pa
 }
 
 fn headline(entries: &[Entry], gaps: &[Gap], paint: Paint) -> String {
-    let mut text = if entries.is_empty() {
+    let mut text = if entries.is_empty() && gaps.is_empty() {
         "No operations recorded\n".to_owned()
+    } else if entries.is_empty() {
+        // Records that could not be read may exist.
+        format!("{}\n", paint.warn("Past operations unknown"))
     } else {
         let undoable = entries.iter().filter(|entry| entry.can_be_undone()).count();
         let kept = retained_volumes(entries);
         let kept = if kept == 0 { String::new() } else { format!(", {} retained", counted(kept, "volume")) };
         format!("{}, {undoable} can be undone{kept}\n", paint.strong(counted(entries.len(), "operation")))
     };
-    for gap in gaps {
-        text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.part, gap.why)));
-    }
+    text.push_str(&unknown(gaps));
     text
+}
+
+/// Renders what could not be read, one per line.
+pub(crate) fn unknown(gaps: &[Gap]) -> String {
+    gaps.iter().map(|gap| wrapped("  unknown: ", &format!("{}: {}", gap.part, gap.why))).collect()
 }
 
 /// Returns the entries by namespace, the one with the newest first, and within each the newest first.
@@ -121,7 +127,7 @@ pub(crate) fn names(entries: &[Entry]) -> String {
     by_namespace(entries).map(name).collect()
 }
 
-fn kind(act: &Action) -> &'static str {
+pub(super) fn kind(act: &Action) -> &'static str {
     match act {
         Action::Failover => "failover",
         Action::Undo(_) => "undo",
@@ -171,8 +177,8 @@ fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
         }
     }
     if entry.can_be_undone() {
-        let command = format!("kubectl synxdb undo {}", sanitize_line(&quoted(&record.id)));
-        text.push_str(&format!("          {}\n", paint.hint(command)));
+        let command = plugin("undo").word(&record.id).to_string();
+        text.push_str(&format!("          {}\n", paint.hint(sanitize_line(&command))));
     }
     text
 }
@@ -217,49 +223,4 @@ pub(crate) fn item(entry: &Entry) -> String {
         record.started,
         volumes.join(", ")
     ))
-}
-
-/// Renders what would be released, for above the prompt.
-pub(crate) fn release(entry: &Entry, paint: Paint) -> String {
-    let record = &entry.record;
-    let what = format!("{} {} of {}/{}", kind(&record.act), record.id, record.namespace, record.pod);
-    let mut text = wrapped("", &format!("Permanently deletes the volumes retained by {what}:"));
-    for retained in entry.retained.iter().filter(|retained| retained.state == RetainedState::Retained) {
-        let size = retained.size.as_deref().unwrap_or("of unknown size");
-        text.push_str(&wrapped(
-            "  - ",
-            &format!("volume {} ({size}), formerly claim {}", retained.volume, retained.claim),
-        ));
-    }
-    text.push_str(&format!("\n{}\n", paint.bad("High risk: this cannot be undone.")));
-    text
-}
-
-/// Renders `persistentvolume/NAME`, one per line.
-pub(crate) fn released_names(volumes: &[(String, String)]) -> String {
-    volumes.iter().map(|(volume, _)| format!("persistentvolume/{}\n", sanitize_line(volume))).collect()
-}
-
-/// Renders the released volumes, and the reclaim policy that each got back.
-pub(crate) fn released(entry: &Entry, volumes: &[(String, String)], paint: Paint) -> String {
-    let mut text = format!(
-        "{}: {} of {} ({})\n",
-        paint.ok("Released"),
-        counted(volumes.len(), "volume"),
-        sanitize_line(&entry.record.pod),
-        sanitize_line(&entry.record.id)
-    );
-    for (volume, policy) in volumes {
-        let what = match policy.as_str() {
-            "Retain" => {
-                format!(
-                    "volume {volume}: its own reclaim policy is Retain, so it stays; to delete it: kubectl delete pv {}",
-                    quoted(volume)
-                )
-            }
-            _ => format!("volume {volume}: reclaim policy set to {policy}"),
-        };
-        text.push_str(&wrapped("  ", &what));
-    }
-    text
 }

@@ -2,6 +2,7 @@
 
 use super::columns::columns;
 use super::{Paint, sanitize_line, wrapped};
+use crate::suggestion::plugin;
 use crate::text::counted;
 use crate::topology::fit::{Fit, Fitting};
 use crate::topology::health::{BY_NAMES_ALONE, Report};
@@ -37,7 +38,7 @@ pub(crate) fn proposal(proposal: &Proposal, layout: &Layout, from: &Learned<'_>)
     comment(
         &mut text,
         "",
-        "Each line is a guess with its reasons. To check it: kubectl synxdb --layout FILE layout check",
+        &format!("Each line is a guess with its reasons. To check it: {}", plugin("layout check --layout FILE")),
     );
     for unread in from.unread {
         comment(&mut text, "", &format!("Incomplete: {unread}"));
@@ -202,7 +203,7 @@ pub(crate) fn check(source: &LayoutSource, fittings: &[Fitting<'_>], report: &Re
         text.push_str(&wrapped("  note: ", BY_NAMES_ALONE));
     }
     if unrecognized > 0 || members == 0 {
-        text.push_str(&format!("  next: {}\n", paint.hint("kubectl synxdb layout learn")));
+        text.push_str(&format!("  next: {}\n", paint.hint(plugin("layout learn").to_string())));
     }
     if !fittings.is_empty() {
         text.push_str(&format!("\n{}", columns(&HEAD, true, fittings.iter().map(row))));

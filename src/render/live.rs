@@ -51,12 +51,17 @@ impl Live {
         Self { screen, way, detail: Detail::of(output, all_members) }
     }
 
+    /// Returns whether it shows nothing but rows or names: what is unknown has no place among them.
+    pub(crate) fn only_rows(&self) -> bool {
+        matches!(self.way, Way::Rows(_))
+    }
+
     /// Returns whether it shows ages, which must be redrawn without a change.
     pub(crate) fn ages(&self) -> bool {
         matches!(self.way, Way::InPlace(_))
     }
 
-    /// Shows the current status. `away` is the reason why it may be out of date. Returns whether anyone still reads the output.
+    /// Shows the current status. Returns whether anyone still reads the output.
     ///
     /// # Errors
     /// None in practice: every document is plain JSON data.
@@ -64,17 +69,13 @@ impl Live {
         &mut self,
         (report, topology): (&Report, &Topology),
         output: &Output,
-        away: Option<&str>,
         now: Timestamp,
     ) -> Result<bool> {
         let (screen, paint, wide) = (self.screen, self.screen.out, *output == Output::Wide);
         match &mut self.way {
             Way::InPlace(frame) => {
                 let room = usize::from(frame.term.size().1);
-                let mut text = status::status(room, report, (topology, &Positions::new()), self.detail, now, paint);
-                if let Some(why) = away {
-                    text.push_str(&format!("\n{} {}\n", paint.warn("note:"), sanitize_line(why)));
-                }
+                let text = status::status(room, report, (topology, &Positions::new()), self.detail, now, paint);
                 frame.draw(screen, &text);
                 Ok(true)
             }

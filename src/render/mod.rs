@@ -16,6 +16,7 @@ pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod prompt;
 pub mod rbac;
+pub(crate) mod release;
 #[cfg(any(test, feature = "sandbox"))]
 pub(crate) mod sandbox_documents;
 mod sanitize;
@@ -25,6 +26,7 @@ pub(crate) mod schema;
 mod screen;
 pub(crate) mod status;
 pub(crate) mod structured;
+mod suggestion;
 mod terminal_settings;
 #[cfg(test)]
 mod tests;
@@ -37,5 +39,7 @@ mod wrap;
 pub use self::sanitize::{is_harmful, sanitize_line};
 pub use paint::Paint;
 pub use screen::Screen;
+pub(crate) use suggestion::suggestion;
+pub(crate) use trace::InProgress;
 pub use trace::{is_traced, on_panic, trace};
 pub use wrap::{COLUMNS, wrapped, wrapped_at};

@@ -1,11 +1,11 @@
 //! The result of a failover or an undo: the verdict first, then the duration of each phase and the new objects.
 
-use super::{Paint, availability, sanitize_line, wrapped, wrapped_at};
-use crate::cli::quoted;
+use super::{Paint, availability, sanitize_line, suggestion, wrapped, wrapped_at};
 use crate::duration::{self, clock};
 use crate::error::Exit;
 use crate::plan::{Action, Plan, Proof};
 use crate::recovery::{Ending, PhaseEnd, RunResult};
+use crate::suggestion::{Suggestion, kubectl, plugin};
 use crate::text::noun;
 use crate::topology::Role;
 
@@ -94,7 +94,7 @@ pub(crate) fn verdict(plan: &Plan, outcome: &RunResult, paint: Paint) -> String 
 }
 
 /// Renders the result. `next` is the command that resumes an unfinished operation, or undoes one that lost data.
-pub(crate) fn outcome(plan: &Plan, outcome: &RunResult, next: &str, paint: Paint) -> String {
+pub(crate) fn outcome(plan: &Plan, outcome: &RunResult, next: &Suggestion, paint: Paint) -> String {
     let mut text = verdict(plan, outcome, paint);
     if let Some(proof) = &outcome.proof {
         text.push_str(&wrapped("  ", proof));
@@ -149,20 +149,20 @@ fn identities(plan: &Plan, outcome: &RunResult) -> String {
             text.push_str(&format!("    volume {} restored\n", sanitize_line(volume)));
         }
         if let (Some(volume), Some(policy)) = (&claim.returned_volume, &claim.earlier_policy) {
-            let patch = format!("'{{\"spec\":{{\"persistentVolumeReclaimPolicy\":\"{}\"}}}}'", sanitize_line(policy));
-            let volume = sanitize_line(&quoted(volume));
+            let patch = format!("{{\"spec\":{{\"persistentVolumeReclaimPolicy\":\"{policy}\"}}}}");
+            let command = kubectl("patch persistentvolume").word(volume).flag("-p", patch).to_string();
             let again = sanitize_line(policy);
             text.push_str(&format!(
                 "    its reclaim policy stays Retain until its data is verified; to set it back to {again}:\n"
             ));
-            text.push_str(&format!("    kubectl patch persistentvolume {volume} -p {patch}\n"));
+            text.push_str(&format!("    {}\n", sanitize_line(&command)));
         }
     }
     text
 }
 
 /// Renders what was done, and what to do next.
-fn after(plan: &Plan, outcome: &RunResult, next: &str, paint: Paint) -> String {
+fn after(plan: &Plan, outcome: &RunResult, next: &Suggestion, paint: Paint) -> String {
     let mut text = String::from("\n");
     if outcome.done.is_empty() {
         text.push_str("Nothing was deleted.\n");
@@ -172,21 +172,21 @@ fn after(plan: &Plan, outcome: &RunResult, next: &str, paint: Paint) -> String {
             text.push_str(&format!("  {}\n", sanitize_line(line)));
         }
     }
-    let status = || format!("kubectl synxdb status -n {}", quoted(&plan.target.namespace));
+    let status = || Suggestion::from(plugin("status").namespace(&plan.target.namespace));
     let retained: Vec<&str> = outcome.claims.iter().filter_map(|claim| claim.retained_volume.as_deref()).collect();
     let command = match &outcome.ending {
         // Repeating it would not verify more.
         Ending::Unverified(_) if matches!(plan.proof, Proof::Skipped { .. }) => status(),
         Ending::Unverified(_) if plan.lacks_baseline() => {
             text.push_str("To store a baseline for the next time, while the component is healthy:\n");
-            next.to_owned()
+            next.clone()
         }
-        Ending::Interrupted | Ending::TimedOut(_) | Ending::Failed(_) | Ending::Unverified(_) => next.to_owned(),
+        Ending::Interrupted | Ending::TimedOut(_) | Ending::Failed(_) | Ending::Unverified(_) => next.clone(),
         Ending::CatchingUp(_) => {
             text.push_str(
                 "Nothing is missing so far. To keep waiting and verify the rest, without further deletions:\n",
             );
-            next.to_owned()
+            next.clone()
         }
         // Its old disk could vote twice, and the others have what it lacks.
         Ending::DataMissing(_) if plan.target.role == Role::Safekeeper && plan.act == Action::Failover => {
@@ -196,43 +196,42 @@ fn after(plan: &Plan, outcome: &RunResult, next: &str, paint: Paint) -> String {
             text.push_str(
                 "Once it fetches the rest from them, to keep waiting and verify it, without further deletions:\n",
             );
-            next.to_owned()
+            next.clone()
         }
         Ending::DataMissing(_) if !retained.is_empty() => {
             let volumes = noun(retained.len(), "volume");
             text.push_str(&format!("To restore the old {volumes}, which may have the missing data:\n"));
-            next.to_owned()
+            next.clone()
         }
         Ending::DataMissing(_) if undoes(plan, outcome) != plan.id => {
             text.push_str("This operation retained no volume. To restore one that an earlier operation retained:\n");
-            next.to_owned()
+            next.clone()
         }
         // What was begun is on record, and the same command resumes it.
-        Ending::ClusterChanged(_) if !outcome.done.is_empty() || plan.resumes.is_some() => next.to_owned(),
+        Ending::ClusterChanged(_) if !outcome.done.is_empty() || plan.resumes.is_some() => next.clone(),
         Ending::ClusterChanged(_) | Ending::DataMissing(_) => status(),
         Ending::Recovered | Ending::Replaced => return text,
     };
     if let (Ending::TimedOut(_), Some(node)) = (&outcome.ending, &plan.target.lost_node) {
         text.push_str(&format!("Once the machine of node {} is verified to be off:\n", sanitize_line(node)));
-        let node = sanitize_line(&quoted(node));
-        let taint = format!("kubectl taint nodes {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute");
-        text.push_str(&format!("{} {taint}\n", paint.hint("next:")));
+        let taint = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute";
+        text.push_str(&suggestion(&kubectl("taint nodes").word(node).word(taint).into(), paint));
     }
     if let Some(accept) = &outcome.accept {
-        text.push_str(&format!("{} {}\n", paint.hint("next:"), sanitize_line(&command)));
+        text.push_str(&suggestion(&command, paint));
         text.push_str("If all of it was removed on purpose since then: to accept that and verify the rest:\n");
-        text.push_str(&format!("{} {}\n", paint.hint("next:"), sanitize_line(accept)));
+        text.push_str(&suggestion(&accept.clone().into(), paint));
         return text;
     }
     if let (Ending::TimedOut(_), Some(undo)) = (&outcome.ending, &outcome.undo) {
         text.push_str("If it never starts on the new volumes: to restore the retained ones:\n");
-        text.push_str(&format!("{} {}\n", paint.hint("next:"), sanitize_line(undo)));
+        text.push_str(&suggestion(&undo.clone().into(), paint));
         text.push_str("If it starts by itself: to keep waiting and verify it:\n");
     }
-    text.push_str(&format!("{} {}\n", paint.hint("next:"), sanitize_line(&command)));
+    text.push_str(&suggestion(&command, paint));
     if let Ending::Failed(error) = &outcome.ending {
         for hint in &error.hints {
-            text.push_str(&format!("{} {}\n", paint.hint("next:"), sanitize_line(hint)));
+            text.push_str(&suggestion(hint, paint));
         }
     }
     text

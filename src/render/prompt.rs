@@ -112,8 +112,8 @@ impl Before {
     /// Waits until a list has switched the terminal to reading keys: a switch after the state was restored would stay. Polls,
     /// because a terminal does not report changes of its settings.
     pub(crate) async fn taken(&self) {
-        let until = Instant::now() + LIST_BEGINS;
-        while self.keys && Settings::now().is_some_and(|now| now.lines()) && Instant::now() < until {
+        let began = Instant::now();
+        while self.keys && Settings::now().is_some_and(|now| now.lines()) && began.elapsed() < LIST_BEGINS {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }

@@ -4,22 +4,9 @@
 //! In two places: text that is put into a line goes through [`sanitize_line`], so that it stays within the line; and everything
 //! that is written passes [`sanitize_text`], which removes all terminal control except the colors of [`Paint`](super::Paint).
 
+pub use crate::text::is_harmful;
 use std::borrow::Cow;
 use std::io::{self, Write};
-
-/// Returns whether a character does more than show itself: controls (C0, DEL, C1), line and paragraph separators, marks that
-/// change the direction of text, characters without width, tags.
-pub fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}')
-}
 
 /// Returns whether a character is a tab or a line end of any kind.
 fn is_break(c: char) -> bool {

@@ -9,6 +9,7 @@ use crate::plan::history::{Entry, RetainedState, RetainedVolume};
 use crate::plan::{Action, Before, NotMeasured, Proof, Record, RecordedOutcome, Resumes, Returns, Step};
 use crate::recovery::{Ending, Event, Phase, PhaseEnd};
 use crate::storage::Positions;
+use crate::suggestion::plugin;
 use crate::testing::snapshot;
 use crate::topology::forward_target::ForwardState;
 use crate::topology::health::{Report, judge};
@@ -219,9 +220,16 @@ fn so_does_every_ending() {
             }
         }
         for paint in PAINTS {
-            safe("an outcome", &outcome::outcome(&plan, &outcome, &named("kubectl synxdb"), paint), paint);
+            safe(
+                "an outcome",
+                &outcome::outcome(&plan, &outcome, &plugin("undo").word(named("id")).into(), paint),
+                paint,
+            );
         }
-        same("an outcome", &structured::outcome(&plan, &outcome, &[named("reason")], Some(HOSTILE)));
+        same(
+            "an outcome",
+            &structured::outcome(&plan, &outcome, &[named("reason")], Some(&plugin("undo").word(HOSTILE).into())),
+        );
     }
 }
 
@@ -264,10 +272,10 @@ fn so_does_history() {
         safe("history", &history::history(&entries, &gaps, jiff::Timestamp::UNIX_EPOCH, paint), paint);
         for entry in &entries {
             safe("an item", &history::item(entry), paint);
-            safe("a release", &history::release(entry, paint), paint);
-            let volumes = [(named("pv"), named("Delete")), (named("pv"), "Retain".into())];
-            safe("what was released", &history::released(entry, &volumes, paint), paint);
-            same("what was released", &structured::released(&entry.record, &volumes));
+            safe("a release", &release::release(&[entry, entry], paint), paint);
+            let volumes = vec![(named("pv"), named("Delete")), (named("pv"), "Retain".into())];
+            safe("what was released", &release::released(&[(entry, volumes.clone())], paint), paint);
+            same("what was released", &structured::released(&[(entry, volumes)]));
         }
     }
     same("history", &structured::history(&entries, &gaps));

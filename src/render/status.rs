@@ -2,10 +2,11 @@
 
 use super::columns::columns;
 use super::{Paint, sanitize_line, wrapped};
-use crate::cli::{Output, quoted};
+use crate::cli::Output;
 use crate::duration::age;
 use crate::storage::words::lsn;
 use crate::storage::{Position, Positions};
+use crate::suggestion::{Suggestion, kubectl, plugin};
 use crate::text::counted;
 use crate::topology::health::{BY_NAMES_ALONE, Health, Remedy, Report, Trouble, being_deleted, not_looked_into};
 use crate::topology::{Claim, Component, Known, Member, Role, Space, SpaceKind, Topology};
@@ -166,17 +167,17 @@ pub(crate) fn verdict(report: &Report, paint: Paint) -> String {
     let helps = report.troubles.iter().find(finishes);
     let helps = helps.or_else(|| report.troubles.iter().find(|trouble| trouble.remedy == Remedy::Failover));
     if let ([first, ..], None) = (report.unrecognized.as_slice(), helps) {
-        let command = format!("kubectl synxdb layout check -n {}", quoted(&first.namespace));
-        text.push_str(&format!("  next: {}\n", paint.hint(command)));
+        let command = plugin("layout check").namespace(&first.namespace).to_string();
+        text.push_str(&format!("  next: {}\n", paint.hint(sanitize_line(&command))));
     }
     if let Some(trouble) = helps {
         let command = match &trouble.remedy {
-            Remedy::Finish(command) => sanitize_line(command),
+            Remedy::Finish(command) => command.clone(),
             Remedy::Failover | Remedy::None => {
-                format!("kubectl synxdb failover {}", quoted(&format!("{}/{}", trouble.namespace, trouble.member)))
+                plugin("failover").word(format!("{}/{}", trouble.namespace, trouble.member))
             }
         };
-        text.push_str(&format!("  next: {}\n", paint.hint(command)));
+        text.push_str(&format!("  next: {}\n", paint.hint(sanitize_line(&command.to_string()))));
     }
     text
 }
@@ -412,13 +413,13 @@ fn wide_columns(member: &Member) -> Vec<String> {
 }
 
 /// Returns what was searched, and the next commands, if nothing was found.
-pub(crate) fn absent(namespaces: usize, context: &str) -> (String, Vec<String>) {
+pub(crate) fn absent(namespaces: usize, context: &str) -> (String, Vec<Suggestion>) {
     let searched = format!("searched {} of context {context}", counted(namespaces, "SynxDB namespace"));
     let next = [
-        ("kubectl config get-contexts", "for another cluster: --context NAME"),
-        ("kubectl synxdb status -n NAMESPACE", "if you may not list namespaces"),
-        ("kubectl synxdb layout", "for other names: --layout FILE"),
-        ("kubectl synxdb --sandbox status", "practice cluster, no Kubernetes needed"),
+        kubectl("config get-contexts").of_kubeconfig().note("for another cluster: --context NAME"),
+        plugin("status -n NAMESPACE").note("if you may not list namespaces"),
+        plugin("layout").of_no_cluster().note("for other names: --layout FILE"),
+        plugin("status --sandbox").of_no_cluster().note("practice cluster, no Kubernetes needed"),
     ];
-    (searched, next.map(|(command, when)| format!("{command}    ({when})")).to_vec())
+    (searched, next.map(Suggestion::from).to_vec())
 }

@@ -9,8 +9,9 @@ use super::sanitize::escaped;
 use crate::cli::Machine;
 use crate::error::{Error, Result};
 use crate::plan::history::Entry;
-use crate::plan::{Action, Plan, Record};
+use crate::plan::{Action, Plan};
 use crate::recovery::{Event, RunResult};
+use crate::suggestion::Suggestion;
 use crate::topology::fit::Fitting;
 use crate::topology::health::Report;
 use crate::topology::{Gap, LayoutSource, Topology};
@@ -105,7 +106,7 @@ fn kind_of_event(act: &Action) -> Kind {
 }
 
 /// Returns the document of a result.
-pub(crate) fn outcome(plan: &Plan, outcome: &RunResult, reasons: &[String], resume: Option<&str>) -> Value {
+pub(crate) fn outcome(plan: &Plan, outcome: &RunResult, reasons: &[String], resume: Option<&Suggestion>) -> Value {
     let kind = match &plan.act {
         Action::Failover => Kind::FailoverResult,
         Action::Undo(_) => Kind::UndoResult,
@@ -118,9 +119,9 @@ pub(crate) fn history(entries: &[Entry], gaps: &[Gap]) -> Value {
     of_kind(Kind::History, &History::new(entries, gaps))
 }
 
-/// `history release`: volumes, and the reclaim policy that each got back.
-pub(crate) fn released(record: &Record, volumes: &[(String, String)]) -> Value {
-    of_kind(Kind::Release, &Release::new(record, volumes))
+/// `release`: operations, and their volumes with the reclaim policy that each got back.
+pub(crate) fn released(released: &[(&Entry, Vec<(String, String)>)]) -> Value {
+    of_kind(Kind::Release, &Release::new(released))
 }
 
 /// Returns the document of an error.

@@ -8,6 +8,7 @@ use crate::plan::probes::depending;
 use crate::plan::{Before, ComparedWith, InFlight, Inputs, Plan, Request, needed, plan};
 use crate::recovery::{Availability, ClaimChange, Ending, Phase, PhaseEnd, RunResult};
 use crate::storage::Positions;
+use crate::suggestion::plugin;
 use crate::testing::{ACCOUNT, now, snapshot, unreadable};
 use crate::topology::health::judge;
 use crate::topology::{Layout, Topology, build};
@@ -292,8 +293,8 @@ fn every_ending() {
     let mut recovered = ended(Ending::Recovered);
     recovered.proof = Some("verified by SQL: 2 databases, 1 table (rows counted)".into());
     recovered.phases[4] = (Phase::Ready, PhaseEnd::After(Duration::from_millis(800), "Ready on node-1".into()));
-    assert_snapshot!("outcome-recovered", outcome::outcome(&plan, &recovered, "", PLAIN));
-    assert_snapshot!("outcome-recovered-colour", outcome::outcome(&plan, &recovered, "", COLOUR));
+    assert_snapshot!("outcome-recovered", outcome::outcome(&plan, &recovered, &"".into(), PLAIN));
+    assert_snapshot!("outcome-recovered-colour", outcome::outcome(&plan, &recovered, &"".into(), COLOUR));
     assert_snapshot!("outcome-recovered-json", structured::json(&structured::outcome(&plan, &recovered, &[], None)));
     let missing = vec!["test_db: table public.projects is missing (3 rows)".to_owned()];
     let mut texts = String::new();
@@ -309,8 +310,9 @@ fn every_ending() {
     ] {
         let exit = outcome::exit(&ending).code();
         let undo = matches!(ending, Ending::DataMissing(_));
-        let next = if undo { "kubectl synxdb undo a1b2c3d4" } else { "kubectl synxdb failover n/wh9527-0 --pod-uid a" };
-        let text = outcome::outcome(&plan, &ended(ending), next, PLAIN);
+        let resume = || plugin("failover").word("n/wh9527-0").flag("--pod-uid", "a");
+        let next = if undo { plugin("undo").word("a1b2c3d4") } else { resume() };
+        let text = outcome::outcome(&plan, &ended(ending), &next.into(), PLAIN);
         texts.push_str(&format!("--- exit code {exit}\n{text}"));
     }
     assert_snapshot!("outcome-others", texts);
@@ -325,7 +327,12 @@ fn a_safekeepers_old_disk_is_no_remedy() {
     for ending in
         [Ending::DataMissing(vec!["0 timelines: it had 3".into()]), Ending::CatchingUp("3 timelines left".into())]
     {
-        let text = outcome::outcome(&plan, &ended(ending), goes_on, PLAIN);
+        let text = outcome::outcome(
+            &plan,
+            &ended(ending),
+            &plugin("failover").word("n/safekeeper-0").flag("--pod-uid", "a").into(),
+            PLAIN,
+        );
         assert!(text.contains(&format!("next: {goes_on}\n")), "{text}");
         assert!(!text.contains("undo") && !text.contains("To restore"), "{text}");
     }
@@ -449,7 +456,10 @@ fn what_is_going_to_be_measured() {
 
 #[test]
 fn errors_are_short_and_harmless() {
-    let error = Error::refused("pod \u{1b}[31mx is refused").because("why").because("why").hint("kubectl get pods");
+    let error = Error::refused("pod \u{1b}[31mx is refused")
+        .because("why")
+        .because("why")
+        .hint(crate::suggestion::kubectl("get pods"));
     assert_snapshot!("error", super::error::error(&error, PLAIN));
     assert_snapshot!("error-colour", super::error::error(&error, COLOUR));
 }

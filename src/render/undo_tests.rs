@@ -7,6 +7,7 @@ use crate::plan::history::{Entry, may_not_be_released, to_release};
 use crate::plan::probes::depending;
 use crate::plan::{Before, ComparedWith, InFlight, Inputs, Plan, Record, Request, needed, newest, plan};
 use crate::recovery::{Ending, Phase, PhaseEnd};
+use crate::suggestion::plugin;
 use crate::testing::{now, snapshot, unreadable};
 use crate::topology::{Gap, Layout, Topology, build};
 use insta::assert_snapshot;
@@ -120,7 +121,7 @@ fn a_plan_of_an_undo() {
 #[test]
 fn how_an_undo_ended() {
     let undo = undo_of(WORLD, false);
-    let (resume, returned) = ("kubectl synxdb undo 3f2a91bc", "pvc-51b2c9de-0a43-4be2-8f0a-3c1f2f3e9d77");
+    let (resume, returned) = (plugin("undo").word("3f2a91bc"), "pvc-51b2c9de-0a43-4be2-8f0a-3c1f2f3e9d77");
     let outcome = |ending| {
         let mut outcome = ended(ending);
         outcome.phases[0] =
@@ -141,7 +142,7 @@ fn how_an_undo_ended() {
     let mut recovered = outcome(Ending::Recovered);
     recovered.proof = Some("verified by SQL: 2 databases, 1 table (rows counted), canary table intact".into());
     recovered.phases[4] = (Phase::Ready, PhaseEnd::After(Duration::from_millis(800), "Ready on node-1".into()));
-    let mut texts = fits(&outcome::outcome(&undo, &recovered, resume, PLAIN)).to_owned();
+    let mut texts = fits(&outcome::outcome(&undo, &recovered, &resume.clone().into(), PLAIN)).to_owned();
     for ending in [
         Ending::DataMissing(vec!["test_db: table public.projects is missing (3 rows)".into()]),
         Ending::Replaced,
@@ -150,10 +151,10 @@ fn how_an_undo_ended() {
     ] {
         let exit = super::outcome::exit(&ending).code();
         let takes_back = matches!(ending, Ending::DataMissing(_));
-        let next = if takes_back { "kubectl synxdb undo a1b2c3d4" } else { resume };
+        let next = if takes_back { plugin("undo").word("a1b2c3d4") } else { resume.clone() };
         texts.push_str(&format!(
             "--- exit code {exit}\n{}",
-            super::outcome::outcome(&undo, &outcome(ending), next, PLAIN)
+            super::outcome::outcome(&undo, &outcome(ending), &next.into(), PLAIN)
         ));
     }
     assert_snapshot!("undo-outcomes", texts);
@@ -196,17 +197,17 @@ fn a_release() {
     let (topology, records) = world(&[&well]);
     let entry: Entry = crate::plan::history::history(&topology, &records).remove(0);
     assert_eq!(may_not_be_released(&topology, &records, &entry), None);
-    let mut texts = fits(&history::release(&entry, PLAIN)).to_owned();
+    let mut texts = fits(&release::release(&[&entry], PLAIN)).to_owned();
     let given: Vec<(String, String)> = to_release(&topology, &records, &entry)
         .into_iter()
         .map(|release| (release.volume, release.reclaim_policy))
         .collect();
     assert_eq!(given.len(), 1);
     texts.push_str("---\n");
-    texts.push_str(fits(&history::released(&entry, &given, PLAIN)));
+    texts.push_str(fits(&release::released(&[(&entry, given.clone())], PLAIN)));
     texts.push_str("---\n");
     let own = [(given[0].0.clone(), "Retain".to_owned())];
-    texts.push_str(fits(&history::released(&entry, &own, PLAIN)));
+    texts.push_str(fits(&release::released(&[(&entry, own.to_vec())], PLAIN)));
     assert_snapshot!("release", texts);
-    assert_snapshot!("release-json", structured::json(&structured::released(&entry.record, &given)));
+    assert_snapshot!("release-json", structured::json(&structured::released(&[(&entry, given)])));
 }

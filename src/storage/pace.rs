@@ -27,7 +27,7 @@ impl Pace {
                 || came(last.tenants, found.tenants)
                 || found.short.len() < last.short.len()
         });
-        self.fetched += fetched;
+        self.fetched = self.fetched.saturating_add(fetched);
         if moved || self.progressed.is_none() {
             self.progressed = Some(at);
         }

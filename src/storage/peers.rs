@@ -102,7 +102,8 @@ impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Behind { timeline, flushed, committed, on } => {
-                let (lag, flushed, committed) = (bytes(committed - flushed), lsn(*flushed), lsn(*committed));
+                let (lag, flushed, committed) =
+                    (bytes(committed.saturating_sub(*flushed)), lsn(*flushed), lsn(*committed));
                 write!(f, "{lag} behind on timeline {timeline} (at {flushed}; {on} has {committed} committed)")
             }
             Self::Absent { timeline, committed, on } => write!(

@@ -143,7 +143,7 @@ fn positions(
     // Without the total, only the listed ones count.
     if let (None, Some(count)) = (facts.total, &mut found.timelines) {
         let short = found.short.iter().filter(|short| matches!(short.item, Item::Timeline(_))).count() as u64;
-        count.needs = count.has + short.saturating_sub(found.behind.len() as u64);
+        count.needs = count.has.saturating_add(short.saturating_sub(found.behind.len() as u64));
     }
     for (id, (highest, pod)) in terms(others) {
         match facts.wal(id).map(|wal| wal.term) {

@@ -1,9 +1,10 @@
 //! Judges the health of SynxDB from a topology.
 
 use super::layout::{LookalikeEvidence, Role, SpaceKind};
-use super::model::{Component, Gap, Known, Member, Part, Space, Stranger, Topology, Unrecognized};
+use super::model::{Claim, ClaimState, Component, Gap, Known, Member, Part, Space, Stranger, Topology, Unrecognized};
 use super::suspension::Suspended;
 use crate::duration;
+use crate::suggestion::SuggestedCommand;
 use serde::Serialize;
 
 /// The health of everything that was read.
@@ -46,7 +47,7 @@ pub enum Remedy {
     /// A failover of the member.
     Failover,
     /// The command that finishes an operation.
-    Finish(String),
+    Finish(SuggestedCommand),
 }
 
 /// The health with its numbers.
@@ -228,8 +229,13 @@ pub(crate) fn trouble(member: &Member) -> Option<Trouble> {
             Remedy::Failover,
         ),
         Some(_) => {
-            let claim = member.claims.iter().find(|claim| !claim.bound() && claim.uid.is_some())?;
-            (format!("its claim {} is {}", claim.name, claim.status()), Remedy::None)
+            // A claim that could not be read is unknown, and no problem.
+            let known = |claim: &&Claim| claim.uid.is_some() || claim.state == ClaimState::Missing;
+            let claim = member.claims.iter().filter(known).find(|claim| !claim.bound())?;
+            match claim.state {
+                ClaimState::Missing => (format!("its claim {} does not exist", claim.name), Remedy::None),
+                _ => (format!("its claim {} is {}", claim.name, claim.status()), Remedy::None),
+            }
         }
     };
     Some(Trouble {

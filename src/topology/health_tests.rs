@@ -29,6 +29,13 @@ fn a_ready_pod_is_not_healthy_by_that_alone() {
             "{name: data-pageserver-0, volume: pv-1, terminating: true}".into(),
             Some(("its claim data-pageserver-0 is Terminating", false)),
         ),
+        // Another one is there; or none at all.
+        (
+            POD.into(),
+            "{name: data-pageserver-1, volume: pv-1}".into(),
+            Some(("its claim data-pageserver-0 does not exist", false)),
+        ),
+        (POD.into(), String::new(), Some(("its claim data-pageserver-0 does not exist", false))),
         (POD.into(), "{name: data-pageserver-0}".into(), Some(("its claim data-pageserver-0 is Pending", false))),
         (
             POD.into(),

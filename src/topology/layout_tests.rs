@@ -128,3 +128,57 @@ fn a_bad_layout_says_what_is_bad() {
     let error = Layout::parse(&misplaced).unwrap_err();
     assert_eq!(error.what, "the layout sets remoteStorage for a safekeeper");
 }
+
+/// The pods of all namespaces are searched by one label: the component's if the layout names it.
+#[test]
+fn pods_are_found_by_the_first_label_that_is_named() {
+    let named = |name: &str| Some(name.to_owned());
+    let labels = |component, warehouse, instance| LabelKeys { component, warehouse, instance };
+    assert_eq!(labels(named("c"), named("w"), named("i")).any(), Some("c"));
+    assert_eq!(labels(None, named("w"), named("i")).any(), Some("w"));
+    assert_eq!(labels(None, None, named("i")).any(), Some("i"));
+    assert_eq!(LabelKeys::default().any(), None);
+}
+
+/// If the first database accepts no session, the one that must exist is tried, and then the server's own.
+#[test]
+fn the_databases_to_log_in_to_are_tried_in_order() {
+    let endpoint = |login: Option<&str>| SqlEndpoint {
+        port: 5432,
+        user: "gpadmin".into(),
+        database: "cloudmeta".into(),
+        login_database: login.map(str::to_owned),
+    };
+    let then = vec!["cloudmeta".to_owned(), "postgres".to_owned()];
+    assert_eq!(endpoint(None).logins(), ("postgres".to_owned(), then.clone()));
+    assert_eq!(endpoint(Some("admin")).logins(), ("admin".to_owned(), then));
+}
+
+/// A scheme is written only where it is not the usual one.
+#[test]
+fn the_usual_scheme_is_not_written() {
+    let text = |scheme| serde_json::to_value(StatusEndpoint { port: 7676, path: "/v1/status".into(), scheme }).unwrap();
+    assert_eq!(text(Scheme::Http), serde_json::json!({"port": 7676, "path": "/v1/status"}));
+    assert_eq!(text(Scheme::Https), serde_json::json!({"port": 7676, "path": "/v1/status", "scheme": "https"}));
+}
+
+/// A pattern matches a whole name, and is shown as it was written.
+#[test]
+fn a_rules_pattern_matches_whole_names_and_is_shown_as_written() {
+    let layout = Layout::shipped().unwrap();
+    let rule = layout.components(SpaceKind::System).iter().find(|rule| rule.role == Role::Safekeeper).unwrap();
+    assert!(rule.fits("safekeeper") && !rule.fits("safekeeper-x") && !rule.fits("my-safekeeper"));
+    assert_eq!(rule.written_workload(), "safekeeper");
+}
+
+/// Only a namespace that labels alone make an account's is not vouched for by its name.
+#[test]
+fn an_accounts_name_vouches_for_it() {
+    let by_labels = ["sales".to_owned(), "synxdb-system".to_owned(), "hashdata-fe-team-07e5674f".to_owned()];
+    let layout = Layout::shipped().unwrap().with_accounts(&by_labels);
+    assert!(layout.only_by_labels("sales"));
+    let own = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+    for name in ["synxdb-system", "hashdata-fe-team-07e5674f", own, "marketing"] {
+        assert!(!layout.only_by_labels(name), "{name}");
+    }
+}

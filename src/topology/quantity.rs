@@ -42,6 +42,23 @@ impl Quantity {
     }
 }
 
+impl Quantity {
+    /// Returns the sum; the largest quantity if it is larger.
+    pub(crate) fn sum(quantities: impl IntoIterator<Item = Self>) -> Self {
+        Self(quantities.into_iter().fold(0, |sum, Self(nano)| sum.saturating_add(nano)))
+    }
+
+    /// Returns it in GiB, rounded up to a tenth: `510 GiB`, `1.5 GiB`.
+    pub(crate) fn in_gibibytes(self) -> String {
+        // As unsigned, since only those can be divided rounding up.
+        let tenths = self.0.max(0).unsigned_abs().div_ceil((NANO << 30).unsigned_abs() / 10);
+        match tenths % 10 {
+            0 => format!("{} GiB", tenths / 10),
+            tenth => format!("{}.{tenth} GiB", tenths / 10),
+        }
+    }
+}
+
 /// Returns the multiplier of a suffix: a factor, and a power of ten.
 fn scale(suffix: &str) -> Option<(i128, i32)> {
     let plain = |exponent| Some((1, exponent));
@@ -129,6 +146,20 @@ mod tests {
             [("1G", "1Gi"), ("999Mi", "1Gi"), ("3Gi", "10Gi"), ("1023Ki", "1Mi"), ("0", "1n"), ("-1", "0")]
         {
             assert!(Quantity::parse(less) < Quantity::parse(more), "{less} {more}");
+        }
+    }
+
+    #[test]
+    fn a_sum_is_shown_in_gibibytes() {
+        for (parts, sum) in [
+            (&["10Gi", "500Gi"][..], "510 GiB"),
+            (&["1Gi", "512Mi"], "1.5 GiB"),
+            (&["1G"], "1 GiB"),
+            (&["1"], "0.1 GiB"),
+            (&[], "0 GiB"),
+        ] {
+            let parts = parts.iter().map(|part| Quantity::parse(part).unwrap());
+            assert_eq!(Quantity::sum(parts).in_gibibytes(), sum);
         }
     }
 

@@ -169,7 +169,8 @@ impl Taken {
     }
 
     fn add(&mut self, name: &str, number: i128) {
-        *self.amounts.entry(name.to_owned()).or_default() += number;
+        let amount = self.amounts.entry(name.to_owned()).or_default();
+        *amount = amount.saturating_add(number);
     }
 }
 
@@ -260,7 +261,8 @@ impl Quota {
     pub fn room(&self, one: &Usage, goes: &Usage, comes: &Usage) -> Room {
         let amount = |usage: &Usage, bound: &Bound| usage.of(&bound.of, &self.scopes);
         let full = |bound: &&Bound, goes: i128| {
-            amount(one, bound) > 0 && bound.used.0 - goes + amount(comes, bound) > bound.hard.0
+            amount(one, bound) > 0
+                && bound.used.0.saturating_sub(goes).saturating_add(amount(comes, bound)) > bound.hard.0
         };
         let words = |bound: &Bound| format!("{}: {} of {} are used", bound.of, bound.used.1, bound.hard.1);
         if let Some(bound) = self.bounds.iter().find(|bound| full(bound, amount(goes, bound))) {

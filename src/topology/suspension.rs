@@ -165,4 +165,41 @@ pods: [{pods}]"
         let report = judge(&build(&read, &Layout::shipped().unwrap()));
         assert_eq!((report.health, report.suspended.len()), (Health::Unknown, 0));
     }
+
+    /// A target that is suspended has no pod to fail over, and is named as what it is: by its StatefulSet, by a pod that it
+    /// would have, or by its role. Nothing else is taken for it.
+    #[test]
+    fn a_target_that_is_suspended_is_named_as_such() {
+        use crate::topology::target::{TargetMatch, match_target};
+        let running = world([1, 0, 1], &format!("{PROXY}, {STAYS}"));
+        let wh1 = Some(format!("warehouse wh1 of account {NAMESPACE}"));
+        let none = || None;
+        for (name, expected) in [
+            ("wh1", wh1.clone()),
+            ("wh1-0", wh1.clone()),
+            ("wh1-12", wh1.clone()),
+            ("wh1-x", none()),
+            ("wh1x-0", none()),
+            ("wh10", none()),
+            ("wh3", none()),
+            // These have pods, or would be missing ones.
+            ("wh2-7", none()),
+            ("cloudberry-proxy-1", none()),
+        ] {
+            let found = match match_target(&running, None, name) {
+                TargetMatch::Suspended(all) => {
+                    Some(all.iter().map(super::Suspended::what).collect::<Vec<_>>().join("; "))
+                }
+                _ => None,
+            };
+            assert_eq!(found, expected, "{name}");
+        }
+        // Of a whole account it is the account, whichever part is meant.
+        let stopped = world([0, 0, 0], "");
+        for (name, parts) in [("wh1-0", 1), ("cloudberry-proxy", 1), ("warehouse-node", 2)] {
+            let TargetMatch::Suspended(all) = match_target(&stopped, None, name) else { panic!("{name}") };
+            assert_eq!(all.len(), parts, "{name}");
+            assert!(all.iter().all(|one| one.what() == format!("account {NAMESPACE}")), "{name}");
+        }
+    }
 }

@@ -3,8 +3,8 @@
 use super::health::{Health, judge};
 use super::target::{NamespaceMatch, TargetMatch, TargetName, match_namespace, match_target};
 use super::*;
-use crate::cluster::snapshot::Snapshot;
-use crate::testing::{ACCOUNT, snapshot, unreadable};
+use crate::cluster::snapshot::{Read, Snapshot};
+use crate::testing::{ACCOUNT, late, snapshot, unreadable};
 
 fn topology(snapshot: &Snapshot) -> Topology {
     build(snapshot, &Layout::shipped().unwrap())
@@ -368,4 +368,88 @@ claims: [{name: data-wh1-0, uid: c1, volume: pv-1}, {name: wh1-0-scratch, uid: c
     assert!(member.pod.is_none());
     let claims = member.claims.iter().map(|claim| (claim.name.as_str(), claim.ephemeral, claim.uid.as_deref()));
     assert_eq!(claims.collect::<Vec<_>>(), [("data-wh1-0", false, Some("c1")), ("wh1-0-scratch", true, Some("c2"))]);
+}
+
+/// Members are listed by the numbers of their pods, not by the letters of their names.
+#[test]
+fn members_are_in_the_order_of_their_ordinals() {
+    let pods: Vec<String> =
+        [10, 2, 0, 11, 1].map(|number| format!("{{name: wh1-{number}, set: wh1, ready: true}}")).into();
+    let yaml = format!(
+        "namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a\nsets: [{{name: wh1, replicas: 3}}]\npods: [{}]",
+        pods.join(", ")
+    );
+    let topology = topology(&snapshot(&[&yaml]));
+    let names: Vec<&str> = topology.members().map(|member| member.name.as_str()).collect();
+    assert_eq!(names, ["wh1-0", "wh1-1", "wh1-2", "wh1-10", "wh1-11"]);
+}
+
+/// The manifest that a record keeps of a claim is that claim's: of its namespace and its name, or none.
+#[test]
+fn the_manifest_of_a_claim_is_its_own() {
+    let other = ACCOUNT.replace("cloud007", "cloud008");
+    let mut read = snapshot(&[SYSTEM, ACCOUNT, &other]);
+    for objects in &mut read.namespaces {
+        let Read::Known(claims) = &mut objects.claims else { panic!("{:?}", objects.claims) };
+        for claim in claims {
+            let labels = [("of".to_owned(), objects.namespace.clone())];
+            claim.metadata.labels = Some(labels.into());
+        }
+    }
+    let account = "cloud008-513d75d5-3033-4649-b913-07f6115ec41a";
+    let manifest = manifest_of_claim(&read, account, "data-wh9527-1").unwrap();
+    assert_eq!(manifest["metadata"]["name"], "data-wh9527-1");
+    assert_eq!(manifest["metadata"]["labels"]["of"], account);
+    let claims = read.namespaces.iter().find(|objects| objects.namespace == account).unwrap().claims.items();
+    let claim = claims.iter().find(|claim| claim.metadata.name.as_deref() == Some("data-wh9527-1")).unwrap();
+    assert_eq!(manifest["spec"], serde_json::to_value(&claim.spec).unwrap());
+    // What the cluster added is not created again.
+    assert!(manifest["metadata"].get("uid").is_none() && manifest.get("status").is_none(), "{manifest}");
+    assert_eq!(manifest_of_claim(&read, "synxdb-system", "data-wh9527-1"), None);
+    assert_eq!(manifest_of_claim(&read, "elsewhere", "data-wh9527-1"), None);
+}
+
+/// A search of all namespaces that failed is a gap; one that is forbidden is known to be a search by names alone.
+#[test]
+fn a_search_of_all_namespaces_that_failed_is_a_gap() {
+    for (read, gaps, by_names) in [(unreadable("statefulsets", None), 0, true), (late("statefulsets", None), 1, false)]
+    {
+        let topology = topology(&Snapshot { stateful_sets_everywhere: read, ..snapshot(&[ACCOUNT]) });
+        assert_eq!((topology.gaps.len(), topology.by_names_alone), (gaps, by_names), "{:?}", topology.gaps);
+    }
+}
+
+/// An empty namespace belongs to SynxDB if its name does, or if the user named it; one that only may be an account's does
+/// not.
+#[test]
+fn an_empty_namespace_counts_by_its_name_alone() {
+    let empty = |name: &str| format!("namespace: {name}\nsets: []\npods: []");
+    for (name, ours) in [
+        ("synxdb-system", true),
+        ("cloud007-513d75d5-3033-4649-b913-07f6115ec41a", true),
+        ("any-name", true),
+        ("hashdata-fe-team-07e5674f", false),
+        ("dbaas", false),
+    ] {
+        assert_eq!(!topology(&snapshot(&[&empty(name)])).spaces.is_empty(), ours, "{name}");
+    }
+}
+
+/// A component is never queried only if the layout names no way at all.
+#[test]
+fn a_component_with_any_endpoint_is_queried() {
+    let topology = topology(&snapshot(&[
+        "namespace: synxdb-system\nsets: [{name: safekeeper, replicas: 1}, {name: cloudberry-proxy, replicas: 1}, {name: \
+         storage-broker, replicas: 1}]",
+        ACCOUNT,
+    ]));
+    let never: Vec<(&str, bool)> = topology
+        .spaces
+        .iter()
+        .flat_map(|space| &space.components)
+        .map(|component| (component.role.name(), component.is_never_asked()))
+        .collect();
+    for (role, expected) in never {
+        assert_eq!(expected, role == "storage-broker", "{role}");
+    }
 }

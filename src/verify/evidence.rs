@@ -467,4 +467,60 @@ mod tests {
         let compared = difference(&server, &empty());
         assert!(compared.missing.is_empty() && compared.unknown.len() == 1, "{compared:?}");
     }
+
+    /// The kind decides what a status endpoint's report is compared by; everything else is asked by SQL or not at all.
+    #[test]
+    fn safekeepers_and_pageservers_alone_are_storage() {
+        use crate::topology::layout::Role;
+        assert_eq!(storage_kind(Role::Safekeeper), Some(storage::StorageKind::Safekeeper));
+        assert_eq!(storage_kind(Role::Pageserver), Some(storage::StorageKind::Pageserver));
+        for role in [Role::StorageController, Role::StorageBroker, Role::WarehouseNode, Role::Coordinator] {
+            assert_eq!(storage_kind(role), None, "{role:?}");
+        }
+    }
+
+    /// With one database requested, only that one is compared: the others were not read.
+    #[test]
+    fn the_part_about_one_database_is_that_database_alone() {
+        let listing = || crate::probe::baseline::Listing::Unknown("why".to_owned());
+        let both = Evidence::Sql(baseline(vec![("a", listing()), ("b", listing())]));
+        let names = |evidence: Evidence| match evidence {
+            Evidence::Sql(baseline) => baseline.databases.into_iter().map(|database| database.name).collect::<Vec<_>>(),
+            Evidence::Page(_) => panic!("a page"),
+        };
+        assert_eq!(names(both.clone().of_database("b")), ["b"]);
+        assert!(names(both.of_database("c")).is_empty());
+        assert_eq!(safekeeper(9, 9).of_database("b"), safekeeper(9, 9));
+    }
+
+    /// How many tables had their rows counted is part of the proof: all, some or none.
+    #[test]
+    fn the_proof_says_of_how_many_tables_the_rows_were_counted() {
+        use crate::probe::baseline::examples::{table, tables};
+        let there = |rows: [Option<u64>; 2]| {
+            let listed = tables(vec![table("a", rows[0]), table("b", rows[1])]);
+            let server = Evidence::Sql(baseline(vec![("db", Listing::Known(listed))]));
+            difference(&server, &server).there
+        };
+        assert_eq!(there([Some(1), Some(2)]), "1 database, 2 tables (rows counted)");
+        assert_eq!(there([Some(1), None]), "1 database, 2 tables (rows of 1 counted)");
+        assert_eq!(there([None, None]), "1 database, 2 tables");
+    }
+
+    /// A server's contents say when they were read.
+    #[test]
+    fn only_a_servers_contents_say_when_they_were_read() {
+        let taken = Some("2026-01-01T00:00:00Z".to_owned());
+        let server = Evidence::Sql(Baseline { taken, ..baseline(Vec::new()) });
+        assert_eq!(server.taken(), Some("2026-01-01T00:00:00Z"));
+        assert_eq!(safekeeper(9, 9).taken(), None);
+    }
+
+    /// A summary names the kernel, because an MPP server's contents are on its segments.
+    #[test]
+    fn a_summary_names_an_mpp_server() {
+        let of = |kernel| Evidence::Sql(Baseline { kernel, ..baseline(vec![]) }).summary();
+        assert!(of(Kernel::Mpp).starts_with("PostgreSQL 14, MPP: 0 databases, 0 tables"), "{}", of(Kernel::Mpp));
+        assert!(of(Kernel::PostgreSql).starts_with("PostgreSQL 14: 0 databases, 0 tables"));
+    }
 }

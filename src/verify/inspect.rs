@@ -513,3 +513,7 @@ pub(crate) async fn read_bytes(
 #[cfg(unix)]
 #[path = "inspect_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "inspect_storage_tests.rs"]
+mod storage_tests;

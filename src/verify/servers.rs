@@ -577,4 +577,60 @@ mod tests {
         baseline.truncated = true;
         assert!(text_of(&baseline).iter().all(|(verdict, _)| *verdict != VerifyVerdict::Failed));
     }
+
+    /// The server is named with its kernel, and with whether it accepts writes.
+    #[test]
+    fn a_server_is_introduced_with_its_kernel_and_its_state() {
+        let who = |kernel, in_recovery| {
+            connection(&Answer::Yes(Introduction {
+                version: "PostgreSQL 14".into(),
+                version_number: Some(140_000),
+                kernel,
+                in_recovery,
+            }))
+            .reason
+        };
+        assert_eq!(who(Kernel::Mpp, false), "PostgreSQL 14, MPP, not in recovery");
+        assert_eq!(who(Kernel::PostgreSql, false), "PostgreSQL 14, not in recovery");
+        assert_eq!(who(Kernel::PostgreSql, true), "PostgreSQL 14, in recovery, read-only");
+    }
+
+    /// Segments are named with their warehouse where there are several, and a primary's own mode tells whether its mirror is
+    /// in sync.
+    #[test]
+    fn a_segment_is_named_with_its_warehouse_only_if_there_are_several() {
+        let lines = |text: &str| mirrors(Some(Answer::Yes(cluster(text))), &[]).lines.join("; ");
+        assert_eq!(lines("0/p/p/n/d/wh-1 1/p/p/n/u/wh-1"), "segment 0 on h is down");
+        assert_eq!(lines("0/p/p/n/d/wh-1 0/p/p/n/u/wh-2"), "segment 0 of warehouse wh-1 on h is down");
+        assert_eq!(lines("0/p/p/n/u 0/m/m/s/u"), "segment 0 is not in sync with its mirror");
+        assert_eq!(lines("0/m/m/s/u 0/p/p/n/u"), "segment 0 is not in sync with its mirror");
+        assert_eq!(lines("0/m/m/n/u 0/p/p/s/u"), "");
+    }
+
+    /// The first tables are named, and how many more there are; without a name there is nothing to add to.
+    #[test]
+    fn the_rest_of_the_tables_is_counted_after_the_named_ones() {
+        let judged = |names: &[&str], total: u64| {
+            let listed = tables_of(names.iter().map(|name| table(name, Some(1))).collect());
+            let listing = Listing::Known(crate::probe::baseline::Tables { total, ..listed });
+            contents_of(&Database { name: "db".to_owned(), tables: listing }).reason
+        };
+        assert_eq!(judged(&["a"], 1), "db: 1 table: a (1 row)");
+        assert_eq!(judged(&["a"], 3), "db: 3 tables: a (1 row), and 2 more");
+        assert_eq!(judged(&[], 3), "db: 3 tables");
+    }
+
+    /// A count that stopped at its limit, and an estimate, are shown as such; without either there is only the name.
+    #[test]
+    fn a_count_that_stopped_and_an_estimate_are_shown_as_such() {
+        let judged = |rows, at_least, estimated_rows| {
+            let table = Table { at_least, estimated_rows, ..table("a", rows) };
+            contents_of(&Database { name: "db".to_owned(), tables: Listing::Known(tables_of(vec![table])) }).reason
+        };
+        assert_eq!(judged(Some(5), false, 5.0), "db: 1 table: a (5 rows)");
+        assert_eq!(judged(Some(5), true, 5.0), "db: 1 table: a (at least 5 rows)");
+        assert_eq!(judged(None, false, 5.0), "db: 1 table: a (about 5 rows)");
+        assert_eq!(judged(None, false, 0.0), "db: 1 table: a");
+        assert_eq!(judged(None, false, -1.0), "db: 1 table: a");
+    }
 }

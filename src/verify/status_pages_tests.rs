@@ -284,3 +284,128 @@ fn other_bytes_of_the_same_wal_are_a_failure_and_unknown_ones_are_unknown() {
     assert_eq!((older.verdict, older.lines.len()), (Passed, 1));
     assert!(!older.reason.contains("everywhere"), "{older:?}");
 }
+
+/// An endpoint that refuses is a failure; one that may respond yet, or answers in another way, is unknown, and neither is a
+/// pass.
+#[test]
+fn a_page_that_does_not_come_is_a_failure_only_if_it_was_refused() {
+    for (kind, expected) in [(NoPageKind::Refused, Failed), (NoPageKind::NotYet, Unknown), (NoPageKind::Other, Unknown)]
+    {
+        let judged = page(&no(kind));
+        assert_eq!((judged.verdict, judged.reason.as_str()), (expected, "why"), "{kind:?}");
+    }
+    assert_eq!(page(&served(PageFacts::default())).verdict, Passed);
+}
+
+/// A safekeeper that lists a timeline without its position may have the committed WAL, or may not: no quorum is proven, and
+/// no loss.
+#[test]
+fn a_safekeeper_without_a_position_leaves_the_quorum_open() {
+    let mute = || level().forget("aa/11", |wal| wal.flush_lsn = None);
+    let behind = || level().timeline("aa/11", 4, 4, 1);
+    let line = "timeline aa/11: 1 of 3 have flushed 0/9; 2 are needed";
+    for (safekeepers, expected) in [
+        ([level(), mute(), behind()], Unknown),
+        ([level(), mute(), mute()], Unknown),
+        ([level(), behind(), behind()], Failed),
+        ([level(), level(), mute()], Passed),
+    ] {
+        let judged = wal(&world(safekeepers, None));
+        assert_eq!(judged.verdict, expected, "{judged:?}");
+        if expected != Passed {
+            assert!(judged.lines.contains(&line.to_owned()), "{judged:?}");
+        }
+    }
+}
+
+/// While a compute writes, one that has as many timelines as another is not known to have all of their WAL.
+#[test]
+fn one_that_does_not_list_an_idle_timeline_has_it_by_its_number_alone() {
+    let silent = |id: u64| sk(id).total(1);
+    let written = |computes: u64| level().total(1).computes("aa/11", computes);
+    for (computes, expected) in [(0, Passed), (1, Failed)] {
+        let judged = wal(&world([written(computes), silent(2), silent(3)], None));
+        assert_eq!(judged.verdict == Passed, expected == Passed, "{computes}: {judged:?}");
+    }
+}
+
+/// Whether there should be a timeline is known only if every component was read.
+#[test]
+fn without_a_timeline_nothing_is_judged_that_is_not_known() {
+    let nothing = |known: bool, pageserver: Option<Ps>| {
+        empty(
+            &Readings { pageservers: pageserver.map(Ps::reading).into_iter().collect(), ..Readings::default() },
+            known,
+        )
+        .verdict
+    };
+    let serving = || ps(1).change(|facts| facts.active_timelines = Some(2));
+    let idle = || ps(0).change(|facts| facts.active_timelines = Some(0));
+    assert_eq!(nothing(true, Some(serving())), Failed);
+    assert_eq!(nothing(true, Some(idle())), Skipped);
+    for (known, pageserver) in [(false, Some(serving())), (false, Some(idle())), (true, None), (false, None)] {
+        assert_eq!(nothing(known, pageserver), Unknown, "{known}");
+    }
+}
+
+/// A pageserver that has tenants to start will hold more later: what it lacks until then is unknown, and not lost.
+#[test]
+fn what_a_starting_pageserver_lacks_is_not_lost_yet() {
+    let starting = |scheduled: u64, complete: u64| {
+        move |one: Ps| {
+            one.change(|facts| {
+                (facts.startup_scheduled, facts.startup_complete) = (Some(scheduled), Some(complete));
+            })
+        }
+    };
+    let judged = |one: Ps| {
+        let readings = world([level(), level(), level()], None);
+        tenants(&one.reading(), &readings, Some(true)).verdict
+    };
+    assert_eq!(judged(starting(2, 1)(ps(0))), Unknown);
+    assert_eq!(judged(starting(2, 2)(ps(0))), Failed);
+    assert_eq!(judged(starting(0, 0)(ps(0))), Failed);
+    // It serves a tenant, and not the timeline that the safekeepers have.
+    let other = || ps(1).timeline("bb/22", 9, 9).change(|facts| facts.active_timelines = Some(1));
+    assert_eq!(judged(starting(2, 1)(other())), Unknown);
+    assert_eq!(judged(starting(2, 2)(other())), Failed);
+}
+
+/// Timelines that were not checked are no proof that everything is served.
+#[test]
+fn timelines_that_were_not_checked_are_unknown() {
+    let served = |left_out: u64| {
+        let one = ps(1).timeline("aa/11", 9, 9).change(|facts| {
+            facts.active_timelines = Some(1);
+            facts.left_out = left_out;
+        });
+        tenants(&one.reading(), &world([level(), level(), level()], None), Some(true))
+    };
+    assert_eq!(served(0).verdict, Passed, "{:?}", served(0));
+    assert_eq!(served(2).verdict, Unknown);
+    assert_eq!(served(2).lines, ["2 timelines were not checked: too many"]);
+}
+
+/// With more safekeepers than a timeline has members, a quorum is one of those that list it.
+#[test]
+fn a_quorum_is_one_of_those_that_list_the_timeline() {
+    let behind = || level().timeline("aa/11", 4, 4, 1);
+    let wal_of = |of: Vec<Sk>| wal(&readings(of)).verdict;
+    assert_eq!(wal_of(vec![level(), level(), level(), behind(), behind()]), Passed);
+    assert_eq!(wal_of(vec![level(), level(), behind(), behind(), behind()]), Failed);
+}
+
+/// Of three safekeepers each has every timeline; of more, each has its own, and none at all is too few.
+#[test]
+fn fewer_timelines_than_another_has_are_reported_where_all_should_have_the_same() {
+    let lines = |totals: &[u64]| {
+        let all = readings(totals.iter().zip(1..).map(|(total, id)| sk(id).total(*total)));
+        let all: Vec<&Reading> = all.safekeepers.iter().collect();
+        let most = totals.iter().max().map(|most| (*most, "safekeeper-0"));
+        fewer(&all, &all, most)
+    };
+    let line = |pod: u64, has: u64| format!("safekeeper-{pod} has {has} of 2 timelines, by what safekeeper-0 has");
+    assert_eq!(lines(&[2, 2, 2]), Vec::<String>::new());
+    assert_eq!(lines(&[2, 1, 0]), [line(1, 1), line(2, 0)]);
+    assert_eq!(lines(&[2, 1, 0, 2]), [line(2, 0)]);
+}

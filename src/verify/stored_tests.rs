@@ -218,3 +218,101 @@ fn what_a_page_lacks_is_accepted_by_its_name() {
     let found = difference(&before, &Evidence::Page(sk(1).page()));
     assert_eq!(names(&accepted(&found, &[])), ["timelines", "timeline/t%1B"]);
 }
+
+/// A report that is cut counts the timelines that it leaves out, with those that were left out before.
+#[test]
+fn a_report_that_is_cut_counts_the_timelines_that_it_leaves_out() {
+    let id = |number: usize| format!("{:064x}/{:064x}", number % 7, number);
+    let count = 3_000;
+    let safekeeper = (0..count).fold(sk(1).left_out(5), |sk, number| sk.timeline(&id(number), 9, 7, 1));
+    let pageserver =
+        (0..count).fold(ps(3), |ps, number| ps.timeline(&id(number), 9, 9)).change(|facts| facts.left_out = 5);
+    for content in [safekeeper.page(), pageserver.page()] {
+        let text = stored(Evidence::Page(content)).to_text().unwrap();
+        assert!(text.len() <= LARGEST);
+        let Evidence::Page(page) = read(&text).unwrap().content else { panic!("no page") };
+        let (listed, left_out) = match page.metrics.unwrap() {
+            Metrics::Safekeeper(facts) => (facts.timelines.len(), facts.left_out),
+            Metrics::Pageserver(facts) => (facts.timelines.len(), facts.left_out),
+        };
+        assert!(listed > 100 && listed < count, "{listed}");
+        assert_eq!(left_out, (count - listed) as u64 + 5);
+    }
+}
+
+/// A name is cut between characters, also where the limit lies within one.
+#[test]
+fn a_long_name_is_cut_between_characters() {
+    for shift in 0..4 {
+        let name = config_map(&format!("{}{}", "a".repeat(shift), "\u{1f680}".repeat(80)));
+        assert!(name.len() <= LONGEST_NAME && name.len() > LONGEST_NAME - 4, "{}", name.len());
+    }
+}
+
+/// Each limit includes its own value: the largest document, and the largest difference between two clocks.
+#[test]
+fn what_meets_a_limit_exactly_is_read() {
+    let document = serde_json::to_value(stored(server(vec![database("test_db", 1)]))).unwrap();
+    let of_length = |length: usize| {
+        let mut padded = document.clone();
+        padded["context"] = "".into();
+        padded["context"] = "x".repeat(length - padded.to_string().len()).into();
+        assert_eq!(padded.to_string().len(), length);
+        padded.to_string()
+    };
+    assert!(read(&of_length(LARGEST)).is_ok());
+    assert_eq!(read(&of_length(LARGEST + 1)), Err(Unusable::TooLarge));
+    let at = |taken: &str| {
+        let mut document = document.clone();
+        document["taken"] = taken.into();
+        read(&document.to_string()).map(|read| read.taken)
+    };
+    assert_eq!(at("2026-11-27T21:20:00Z"), Ok("2026-11-27T21:20:00Z".to_owned()));
+    assert!(at("2026-11-27T21:20:01Z").is_err());
+    // In whichever zone it was written.
+    assert_eq!(at("2026-11-27T22:15:00+01:00"), Ok("2026-11-27T21:15:00Z".to_owned()));
+}
+
+/// A list that is shorter than what there was says so, and one that is complete does not.
+#[test]
+fn only_a_list_that_is_cut_is_marked_as_cut() {
+    let Evidence::Sql(all) = server(vec![database("a", 2), database("b", 3)]) else { panic!() };
+    for (databases, tables, expected) in [
+        (2, 3, (false, vec![false, false])),
+        (3, 4, (false, vec![false, false])),
+        (2, 2, (false, vec![false, true])),
+        (2, 0, (false, vec![true, true])),
+        (1, 2, (true, vec![false])),
+        (0, 0, (true, vec![])),
+    ] {
+        let cut = shortened(&all, databases, tables);
+        let truncated = cut.databases.iter().map(|database| database.known().unwrap().truncated).collect::<Vec<_>>();
+        assert_eq!((cut.truncated, truncated), expected, "{databases} {tables}");
+    }
+    // What was cut before stays cut.
+    let cut = shortened(&shortened(&all, 1, 1), 1, 1);
+    assert!(cut.truncated && cut.databases[0].known().unwrap().truncated);
+}
+
+/// The name for a member never changes: a later version must find what this one stored.
+#[test]
+fn the_name_of_a_long_members_baseline_never_changes() {
+    let name = config_map(&"a".repeat(300));
+    assert!(name.ends_with("-ee7717eba7a17e21"), "{name}");
+    assert_eq!(name.len(), LONGEST_NAME);
+}
+
+/// Each reason not to use a stored baseline has its words.
+#[test]
+fn each_reason_not_to_use_one_has_words() {
+    for (why, words) in [
+        (Unusable::TooLarge, "it is larger than 512 KiB"),
+        (Unusable::NotOne("no JSON".into()), "this version cannot read it: no JSON"),
+        (Unusable::OfAnother("a/b".into()), "it belongs to a/b"),
+        (Unusable::FromTheFuture("2030-01-01T00:00:00Z".into()), "its time, 2030-01-01T00:00:00Z, is in the future"),
+        (Unusable::Impossible, "it has impossible numbers"),
+        (Unusable::NamesNothing, "it contains nothing to compare"),
+    ] {
+        assert_eq!(why.to_string(), words);
+    }
+}

@@ -208,7 +208,7 @@ fn a_taken_port_is_skipped_unless_it_was_requested() {
     assert_eq!(forward.answers(&world, "select 2"), "2");
     let port = forward.port.to_string();
     let refused = account.run(&["forward", PROXY, "--port", &port]).exits(1).silent();
-    refused.warns(&[&format!("local port {port} of localhost is in use"), "next: --port 0"]).error();
+    refused.warns(&[&format!("local port {port} of localhost is in use"), "hint: --port 0"]).error();
     let ran = forward.end().exits(0);
     ran.warns(&[&format!("local port 15432 is in use; using {port}")]);
 }

@@ -104,7 +104,7 @@ fn tls_is_verified_as_the_mode_requires() {
 
     // Without the file, nothing can be verified: reported before the prompt.
     let ran = run(&account, &["failover", "wh9527-0", "--yes", "--sslmode", "verify-full"], &[GIVEN]).exits(2).silent();
-    ran.warns(&["there is no file", ".postgresql/root.crt", "next: --sslmode require does without"]);
+    ran.warns(&["there is no file", ".postgresql/root.crt", "hint: --sslmode require does without"]);
 }
 
 /// The whole failover uses the same login, and a replaced proxy still requires it.

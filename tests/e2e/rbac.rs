@@ -254,7 +254,7 @@ fn commands_that_change_the_cluster() {
     let id = acts.iter().find(|act| act["operation"] != "failover").unwrap_or_else(|| panic!("{acts:#?}"))["id"]
         .as_str()
         .unwrap();
-    let release = ["history", "release", id, "--confirm", "wh9527-0"];
+    let release = ["release", id, "--confirm", "wh9527-0"];
     one_by_one(&history, RbacFor::History, releases, |_| history.run(&release));
     history.run(&release).exits(0);
 }

@@ -96,7 +96,7 @@ fn data_on_the_replaced_disk_is_missing_and_restored() {
         "recovered",
     ]);
 
-    let release = |id: &str| account.run(&["history", "release", id, "--confirm", pod]);
+    let release = |id: &str| account.run(&["release", id, "--confirm", pod]);
     release(&failover).exits(4).silent().warns(&[&format!("volume {first} is in use: claim {claim} is bound to it")]);
     release(undo)
         .exits(0)
@@ -145,7 +145,7 @@ fn a_settled_failover_stays_settled_after_a_release() {
     let id = |at: usize| acts[at]["id"].as_str().unwrap();
     assert_eq!((&acts[1]["outcome"], &acts[1]["supersededBy"]), (&json!("unfinished"), &json!(id(0))), "{acts:#?}");
     let released = newer.claims.values().next().unwrap().volume.clone();
-    account.run(&["history", "release", id(0), "--confirm", "wh9527-0"]).exits(0);
+    account.run(&["release", id(0), "--confirm", "wh9527-0"]).exits(0);
     is_gone(&world, &released);
 
     account.run(&["status"]).exits(0).says(&["healthy"]);
@@ -154,5 +154,5 @@ fn a_settled_failover_stays_settled_after_a_release() {
     // It is not resumed, and its disk can be released as well.
     let plan = account.run(&["failover", "wh9527-0", "--dry-run=client", "-o", "json"]).exits(0).json();
     assert_eq!(plan["resumes"], Value::Null, "{plan:#}");
-    account.run(&["history", "release", id(1), "--confirm", "wh9527-0"]).exits(0);
+    account.run(&["release", id(1), "--confirm", "wh9527-0"]).exits(0);
 }

@@ -251,7 +251,11 @@ fn a_denied_permission_is_reported_before_the_prompt() {
         // Without --yes, it is refused before the prompt.
         let ran = cluster.run(&["failover", "safekeeper-0"]).exits(4).silent();
         let error = &ran.err[ran.err.find("error: ").unwrap()..];
-        assert!(error.contains(words) && error.contains("next: "), "{words}\n{}", ran.shown());
+        assert!(
+            error.contains(words) && (error.contains("next: ") || error.contains("hint: ")),
+            "{words}\n{}",
+            ran.shown()
+        );
         assert!(!error.contains("no terminal"), "{}", ran.shown());
         assert_eq!(cluster.versions(), before);
         assert_eq!(cluster.writes(), Vec::<String>::new());

@@ -392,7 +392,7 @@ fn past_failovers_are_offered_for_undo() {
     assert!(about.starts_with("failover of cloud007-513d75…/wh9527-0, "), "{about}");
     assert!(about.ends_with("s ago, recovered"), "{about}");
     assert!(lines[1].starts_with("wh9527-0\tlast: failover of "), "{answer}");
-    assert_eq!(user.offered("history release "), [id]);
+    assert_eq!(user.offered("release "), [id]);
 }
 
 /// Returns a kubeconfig with this server address and user.
@@ -425,7 +425,7 @@ fn without_a_cluster_nothing_is_offered_or_printed() {
         ("what is no kubeconfig", Some("{".to_owned())),
     ] {
         let path = kubeconfig.map(|text| user.write("kubeconfig", &text));
-        for words in ["failover ", "status -n ", "undo ", "verify -d ", "history release "] {
+        for words in ["failover ", "status -n ", "undo ", "verify -d ", "release "] {
             let mut command = user.command(PLUGIN);
             command.env("KUBECONFIG", path.as_deref().unwrap_or(Path::new("/nowhere")));
             command.env_remove("KUBECTL_SYNXDB_COMPLETION_TIMEOUT").arg("__complete").args(words.split(' '));
@@ -439,9 +439,12 @@ fn without_a_cluster_nothing_is_offered_or_printed() {
 #[test]
 fn a_credential_plugin_cannot_prompt() {
     let user = User::of(Path::new("/nowhere"));
-    let asks = user.write("asks", "#!/bin/sh\necho ran >>\"$HOME/ran\"\n{ echo Password: >/dev/tty && echo asked >>\"$HOME/ran\"; } 2>/dev/null\n");
+    let asks = user.write("asks", "#!/bin/sh\necho ran >>\"$HOME/ran\"\necho please log in >&2\n{ echo Password: >/dev/tty && echo asked >>\"$HOME/ran\"; } 2>/dev/null\n");
     std::fs::set_permissions(&asks, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let exec = format!("{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: {}}}}}", asks.display());
+    let exec = format!(
+        "{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: {}, interactiveMode: Never}}}}",
+        asks.display()
+    );
     let path = user.write("kubeconfig", &kubeconfig("https://127.0.0.1:1", &exec));
     let mut shell = user.command("sh");
     shell.args(["-c", &format!("'{PLUGIN}' __complete failover ''; echo ended")]).env("KUBECONFIG", path);

@@ -24,7 +24,7 @@ fn made(kind: Kind, cluster: &Cluster) -> Vec<Value> {
         Kind::Release => {
             let history = cluster.run(&["history", "pageserver-0", "-o", "json"]).exits(0).json();
             let id = history["operations"][0]["id"].as_str().unwrap();
-            run(&["history", "release", id, "--confirm", "pageserver-0"], 0)
+            run(&["release", id, "--confirm", "pageserver-0"], 0)
         }
         Kind::Verification => run(&["verify"], 0),
         Kind::Forward => {

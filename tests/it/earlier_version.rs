@@ -97,7 +97,7 @@ fn a_failover_is_undone() {
     }
     // And its volumes can be released: those that the undo retained, too.
     let undo = history(&cluster, &["id"])[0][0].as_str().unwrap().to_owned();
-    cluster.run(&["history", "release", &undo, "--confirm", "pageserver-0"]).exits(0);
+    cluster.run(&["release", &undo, "--confirm", "pageserver-0"]).exits(0);
 }
 
 /// An interrupted failover, and its record as v1alpha1 would have left it.

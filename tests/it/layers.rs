@@ -5,13 +5,14 @@
 use crate::circles::Crate;
 use std::path::{Path, PathBuf};
 
-/// What every module may import: words that all of them need.
-const BASE: [&str; 2] = ["duration", "text"];
+/// What every module may import: words that all of them need. Each may import those before it.
+const BASE: [&str; 3] = ["duration", "text", "suggestion"];
 
 /// Each module, and the modules of this crate that it may import besides [`BASE`].
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("duration", &[]),
     ("text", &[]),
+    ("suggestion", &[]),
     ("error", &[]),
     ("outcome", &["error"]),
     ("api_version", &[]),
@@ -96,7 +97,7 @@ fn modules_import_to_their_left_only() {
     let mut wrong = Vec::new();
     for file in files {
         let module = file.strip_prefix(&src).unwrap().iter().next().unwrap().to_string_lossy();
-        let module = module.trim_end_matches(".rs");
+        let module = module.trim_end_matches(".rs").trim_end_matches("_tests");
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
             assert!(["lib", "main", "testing"].contains(&module), "{module} has no place in the order");
             continue;
@@ -107,7 +108,8 @@ fn modules_import_to_their_left_only() {
         for (number, line) in text.lines().enumerate() {
             for import in line.split("crate::").skip(1) {
                 let name: String = import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                let base = BASE.contains(&name.as_str()) && !BASE.contains(&module);
+                let place = |name: &str| BASE.iter().position(|base| *base == name);
+                let base = place(&name).is_some_and(|at| place(module).is_none_or(|own| at < own));
                 if name != module && name != "testing" && !base && !allowed.contains(&name.as_str()) {
                     wrong.push(format!("{}:{}: {module} imports {name}", file.display(), number + 1));
                 }
@@ -135,6 +137,49 @@ fn clients_and_printing_stay_in_their_modules() {
             }
         }
     }
+}
+
+/// A command that output suggests acts on the cluster that this one was run on: it is a `SuggestedCommand`, which carries the
+/// connection flags and quotes its words. No text in the source contains one.
+#[test]
+fn suggested_commands_are_written_in_one_way() {
+    // Text about kubectl that is not a command, or a command that needs no cluster.
+    let known = [
+        "made by: kubectl synxdb completion install",
+        "of kubectl synxdb for",
+        "Proposed by kubectl synxdb layout learn",
+        "this build of kubectl synxdb",
+        "through kubectl is not available",
+        "Then run kubectl synxdb status",
+        "kubectl completion ",
+        "kubectl would find neither",
+        "see kubectl completion --help",
+        "`kubectl synxdb`",
+        "`kubectl get`",
+        "export PATH=~/.local/bin:$PATH; kubectl synxdb completion install",
+    ];
+    let command = regex::Regex::new(r"\bkubectl [a-z{]").unwrap();
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for file in files {
+        let name = file.strip_prefix(&src).unwrap().to_string_lossy().replace('\\', "/");
+        // Help texts show what users type; tests compare with what is printed.
+        if name.starts_with("cli/") || name.contains("tests") || name.contains("testing") || name == "suggestion.rs" {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        seen += text.matches("plugin(\"").count() + text.matches("kubectl(\"").count();
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            if command.is_match(line) && line.contains('"') && !known.iter().any(|known| line.contains(known)) {
+                wrong.push(format!("{name}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "write these with crate::suggestion:\n{}", wrong.join("\n"));
+    assert!(seen > 40, "{seen} suggested commands: this test does not see them");
 }
 
 /// SQL is written in one list only, which the attacks of `probe/statements_tests.rs` cover, and only one file sends it.

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod as_kubectl;
 mod availability;
 mod bad_input;
 mod checks;
@@ -25,6 +26,8 @@ mod forward;
 mod generated;
 mod glossary;
 #[cfg(target_os = "linux")]
+mod hostile_api;
+#[cfg(target_os = "linux")]
 mod hostile_memory;
 mod killed;
 mod layers;
@@ -34,10 +37,12 @@ mod local_users;
 mod output_page;
 mod prompts;
 mod reservations;
+mod same_cluster;
 #[cfg(target_os = "linux")]
 mod sandbox_command;
 mod security_page;
 mod setup;
+mod sick_api;
 mod status;
 mod stored_baseline;
 mod undo;

@@ -1,4 +1,4 @@
-//! `undo`, `history` and `history release` through the real binary: what a failover retained is restored, any number of
+//! `undo`, `history` and `release` through the real binary: what a failover retained is restored, any number of
 //! times and after any interruption; and the journal has what no volume can carry.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -92,7 +92,7 @@ fn data_that_a_failover_lost_is_restored() {
     let second = disks(&cluster, ACCOUNT, pod);
 
     // A volume that may still be needed is not released.
-    let release = |id: &str, more: &[&str]| cluster.run(&[&["history", "release", id], more].concat());
+    let release = |id: &str, more: &[&str]| cluster.run(&[&["release", id], more].concat());
     let before = cluster.versions();
     let ran = release(&failover, &["--confirm", pod]).exits(4).silent();
     ran.warns(&[&format!("{ACCOUNT}/{pod} has not recovered: {failover} ended with data missing"), "next: "]);
@@ -157,7 +157,7 @@ fn data_that_a_failover_lost_is_restored() {
     release(&undone, &["--confirm", "wh9527-0"]).exits(4).silent().warns(&["nothing was changed"]);
     let question = "Type cloudberry-proxy-0 to continue";
     for (keys, code) in [("cloudberry-proxy\r", 5), (key::CTRL_C, 130)] {
-        let mut terminal = Terminal::start(cluster.plugin(&["history", "release", &undone]));
+        let mut terminal = Terminal::start(cluster.plugin(&["release", &undone]));
         terminal.expect(question);
         terminal.send(keys);
         let left = terminal.end();
@@ -201,7 +201,7 @@ fn the_undo_command_names_the_failovers_context() {
 
     let private = ["--sandbox", "--scenario", "local-disk"];
     let ran = cluster.run(&[&private[..], &failover].concat()).exits(7);
-    ran.says(&["next: the temporary practice cluster ended with this command"]);
+    ran.says(&["hint: the temporary practice cluster ended with this command"]);
 }
 
 #[test]
@@ -313,12 +313,74 @@ fn an_undo_of_an_undo() {
         acts.iter().map(|act| act["operation"].as_str().unwrap()).collect::<Vec<_>>(),
         ["undo", "undo", "failover"]
     );
-    let ran = cluster.run(&["history", "release", &failover, "--confirm", pod, "-o", "json"]).exits(0);
+    let ran = cluster.run(&["release", &failover, "--confirm", pod, "-o", "json"]).exits(0);
     let released = ran.json();
-    assert_eq!((&released["kind"], released["volumes"].as_array().unwrap().len()), (&json!("Release"), 2));
+    assert_eq!(
+        (&released["kind"], released["operations"][0]["volumes"].as_array().unwrap().len()),
+        (&json!("Release"), 2)
+    );
     cluster
         .until("Kubernetes removes both", |_| first.values().all(|volume| cluster.get(VOLUMES, "", volume).is_none()));
     are_in_use(&cluster, &second);
+}
+
+/// Several operations are released at once, all or none, after their number of volumes was typed; or all of some age.
+#[test]
+fn several_operations_are_released_at_once() {
+    let cluster = Cluster::start(bare("healthy"));
+    let failed_over = ["pageserver-0", "safekeeper-1"].map(|pod| {
+        let volumes: Vec<String> = disks(&cluster, SYSTEM, pod).into_values().collect();
+        let ran = cluster.run(&["failover", pod, "--yes", "-o", "json"]).exits(0);
+        (id_of(&ran), volumes)
+    });
+    let [(first, two), (second, one)] = &failed_over;
+    assert_eq!((two.len(), one.len()), (2, 1));
+    let kept = || two.iter().chain(one).filter(|volume| state(&cluster, volume).0 == "Retain").count();
+    assert_eq!(kept(), 3);
+
+    // Where release was before, it is not taken for a pod.
+    for words in [&["history", "release", first][..], &["history", "-n", SYSTEM, "release", first]] {
+        cluster.run(words).exits(2).silent().warns(&[&format!("next: kubectl synxdb release {first}")]);
+    }
+    // All or none.
+    let ran = cluster.run(&["release", first, "0a1b2c3d", "--confirm", "3"]).exits(1).silent();
+    ran.warns(&["no failover or undo with ID 0a1b2c3d"]);
+    // The name of one pod is not the answer for two.
+    let ran = cluster.run(&["release", first, second, "--confirm", "pageserver-0"]).exits(4).silent();
+    ran.warns(&["In total: 3 volumes (", "nothing was changed", "hint: --confirm 3"]);
+    // None is that old.
+    let ran = cluster.run(&["release", "--older-than", "7d", "--confirm", "3"]).exits(0);
+    ran.warns(&["no operation that ended 7d ago or earlier has volumes to release"]);
+    assert_eq!(kept(), 3);
+
+    let released = cluster.run(&["release", first, second, "--confirm", "3", "-o", "json"]).exits(0).json();
+    let operations = released["operations"].as_array().unwrap();
+    let ids: Vec<&str> = operations.iter().map(|operation| operation["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [first, second]);
+    cluster.until("Kubernetes removes all", |_| {
+        two.iter().chain(one).all(|volume| cluster.get(VOLUMES, "", volume).is_none())
+    });
+}
+
+/// `--older-than` releases what is old enough in the namespaces that were read, and skips what must not be released.
+#[test]
+fn operations_of_some_age_are_released() {
+    let cluster = Cluster::start(bare("healthy"));
+    let first = disks(&cluster, SYSTEM, "pageserver-0");
+    cluster.run(&["failover", "pageserver-0", "--yes"]).exits(0);
+    let node = disks(&cluster, ACCOUNT, "wh9527-0");
+    // It was not verified, and so has not recovered.
+    let skipped = id_of(&cluster.run(&["failover", "wh9527-0", "--yes", "--no-verify", "-o", "json"]).exits(0));
+    let elsewhere = cluster.run(&["release", "--older-than", "0s", "-n", ACCOUNT, "--confirm", "0"]).exits(0);
+    elsewhere.warns(&[&format!("{skipped} is skipped: "), "has volumes to release"]);
+    are_kept(&cluster, &first);
+    let ran = cluster.run(&["release", "--older-than", "0s", "-A", "--confirm", "pageserver-0"]).exits(0);
+    ran.says(&["Released: 2 volumes of pageserver-0"]).warns(&[&format!("{skipped} is skipped: ")]);
+    cluster
+        .until("Kubernetes removes both", |_| first.values().all(|volume| cluster.get(VOLUMES, "", volume).is_none()));
+    are_kept(&cluster, &node);
+    // Unreadable volumes may hide some: nothing is released then.
+    cluster.run(&["release"]).exits(2).silent();
 }
 
 /// Records are on volumes: while these cannot be read, IDs and possible undos are unknown.
@@ -381,7 +443,7 @@ fn nothing_to_undo_unknown_and_unnamed() {
     refused(2, &["undo", "--yes"], &["ID or TARGET is required without a terminal", "next: kubectl synxdb history"]);
     refused(
         1,
-        &["history", "release", "0a1b2c3d", "--confirm", "x"],
+        &["release", "0a1b2c3d", "--confirm", "x"],
         &["no failover or undo with ID 0a1b2c3d", "next: kubectl synxdb history -A"],
     );
     let lines = cluster.run(&["undo", "pageserver-0", "--yes", "-o", "json"]).exits(4).json_lines();
@@ -544,9 +606,7 @@ fn records_that_no_volume_carries_are_in_the_journal() {
     run(&["history"]).exits(0).says(&["1 operation, 0 can be undone", &id, "recovered"]);
     run(&["undo", &id, "--yes"]).exits(4).silent().warns(&[&format!("{id} retained no volume: it kept its claims")]);
     run(&["undo", "safekeeper-1", "--yes"]).exits(4).silent().warns(&["nothing to undo"]);
-    run(&["history", "release", &id, "--confirm", "safekeeper-1"])
-        .exits(4)
-        .warns(&[&format!("{id} retained no volume")]);
+    run(&["release", &id, "--confirm", "safekeeper-1"]).exits(4).warns(&[&format!("{id} retained no volume")]);
 }
 
 /// The old volume cannot be retained, and cannot carry the record: it is written here before anything is deleted.

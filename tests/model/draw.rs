@@ -4,7 +4,7 @@ use super::case::{
     Allow, Befalls, Case, Command, Denied, How, Kill, Knobs, Other, Refused, SYSTEM, Second, Storage, Topology, Trouble,
 };
 use super::scenario::account_name;
-use practice_cluster::api::faults::Fault;
+use practice_cluster::api::faults::{Fault, WatchEnd};
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -165,6 +165,7 @@ fn of_watches() -> BoxedStrategy<Fault> {
         (0_usize..6).prop_map(|after| Fault::CutWatch { after }),
         (0_u64..200).prop_map(|ms| Fault::Lag(Duration::from_millis(ms))),
         Just(Fault::Reorder),
+        select(vec![WatchEnd::Empty, WatchEnd::NoContent, WatchEnd::Truncated]).prop_map(Fault::EndWatch),
         Just(Fault::Drop),
         select(vec![429, 500, 503]).prop_map(|code| Fault::Refuse { code, retry_after: None }),
     ]

@@ -6,6 +6,7 @@ mod cluster;
 pub mod machine;
 pub mod practice;
 pub mod process;
+pub mod relay;
 mod run;
 pub mod schemas;
 pub mod terminal;

@@ -96,9 +96,10 @@ impl Ran {
         let at = self.err.find("error: ").unwrap_or_else(|| panic!("no error\n{}", self.shown()));
         assert!(self.err[..at].is_empty() || self.err[..at].ends_with('\n'), "{}", self.shown());
         let error = &self.err[at..];
-        let lines = error.lines().filter(|line| !line.starts_with("next: ")).count();
+        let is_next = |line: &&str| line.starts_with("next: ") || line.starts_with("hint: ");
+        let lines = error.lines().filter(|line| !is_next(line)).count();
         assert!(lines <= 3, "more than three lines\n{}", self.shown());
-        assert!(error.contains("next: "), "no next command\n{}", self.shown());
+        assert!(error.lines().any(|line| is_next(&line)), "nothing to do next\n{}", self.shown());
         for word in ["{\"", "Err(", "Some(", "\\\"", "ApiError", "hyper"] {
             assert!(!error.contains(word), "the error has {word:?}\n{}", self.shown());
         }

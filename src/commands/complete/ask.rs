@@ -200,7 +200,8 @@ fn found<'t>(target: TargetMatch<'t>) -> Vec<&'t Member> {
 /// Returns the process' environment without prompts: not on standard input, and for credential plugins not on the terminal
 /// either. If this process cannot leave the terminal, no plugin is run.
 fn environment() -> Environment {
-    Environment { stdin_is_terminal: false, no_plugins: !leave_terminal(), ..Environment::of_process() }
+    let no_plugins = !leave_terminal();
+    Environment { stdin_is_terminal: false, plugins_are_silent: true, no_plugins, ..Environment::of_process() }
 }
 
 #[cfg(unix)]

@@ -11,6 +11,7 @@ use crate::probe::Login;
 use crate::probe::login::Environment;
 use crate::render::forward::At;
 use crate::render::prompt::Lent;
+use crate::suggestion::plugin;
 use crate::topology::layout::SqlEndpoint;
 use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
@@ -44,7 +45,7 @@ fn find() -> Result<PathBuf> {
         Error::failure("psql is not installed")
             .because("it is not on PATH")
             .hint("apt-get install postgresql-client")
-            .hint("kubectl synxdb forward    (without --psql, for another client)")
+            .hint(plugin("forward").note("without --psql, for another client"))
     })
 }
 

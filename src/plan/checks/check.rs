@@ -1,6 +1,7 @@
 //! One check: what it looks at, and what it comes to.
 
 use crate::cli::Allow;
+use crate::suggestion::{SuggestedCommand, Suggestion};
 use crate::topology::Gap;
 use serde::Serialize;
 use std::fmt;
@@ -91,8 +92,10 @@ pub enum Resolution {
     Override(Allow),
     /// The same command once more: what could not be read this time may well be read then.
     Retry,
+    /// Another command.
+    Command(SuggestedCommand),
     /// Something else, in words.
-    Words(String),
+    Advice(String),
 }
 
 impl Resolution {
@@ -111,7 +114,19 @@ impl fmt::Display for Resolution {
             }
             Self::Override(allow) => write!(f, "--allow {} overrides this check", allow.flag()),
             Self::Retry => f.write_str("rerun the command: it reads the cluster again"),
-            Self::Words(words) => f.write_str(words),
+            Self::Command(command) => command.fmt(f),
+            Self::Advice(words) => f.write_str(words),
+        }
+    }
+}
+
+impl Resolution {
+    /// Returns it as a suggestion; `again` is the command to retry.
+    pub fn suggestion(&self, again: &Suggestion) -> Suggestion {
+        match self {
+            Self::Retry => again.clone(),
+            Self::Command(command) => command.clone().into(),
+            words => words.to_string().into(),
         }
     }
 }
@@ -122,15 +137,21 @@ impl Serialize for Resolution {
     }
 }
 
+impl From<SuggestedCommand> for Resolution {
+    fn from(command: SuggestedCommand) -> Self {
+        Self::Command(command)
+    }
+}
+
 impl From<String> for Resolution {
     fn from(words: String) -> Self {
-        Self::Words(words)
+        Self::Advice(words)
     }
 }
 
 impl From<&str> for Resolution {
     fn from(words: &str) -> Self {
-        Self::Words(words.to_owned())
+        Self::Advice(words.to_owned())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Which controller recreates the pod and its claims, when, and from which template.
 
 use super::{CheckContext, PlanCheck, PlanCheckId, Resolution, block, overridable, pass, warn};
-use crate::cli::{Allow, quoted};
+use crate::cli::Allow;
+use crate::suggestion::plugin;
 use crate::topology::health::minds_its_order;
 use crate::topology::{Known, Owner, Workload};
 
@@ -101,7 +102,7 @@ fn idle(context: &CheckContext<'_>, name: &str, set: &Workload) -> Option<String
     if set.covers(ordinal) {
         return None;
     }
-    let (first, last) = (set.first, set.first.saturating_add(set.replicas) - 1);
+    let (first, last) = (set.first, set.first.saturating_add(set.replicas).saturating_sub(1));
     let wants = match set.replicas {
         ..=0 => format!("StatefulSet {name} is scaled to 0"),
         1 => format!("StatefulSet {name} has 1 replica, {name}-{first}"),
@@ -132,7 +133,7 @@ pub(super) fn order(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
         block(
             PlanCheckId::Order,
             format!("{why}: the pod would not be recreated until then"),
-            format!("kubectl synxdb failover {}", quoted(&lower.path())),
+            plugin("failover").word(lower.path()),
         )
     } else {
         warn(PlanCheckId::Order, format!("{why}: the pod will not be recreated until then"))

@@ -19,8 +19,8 @@ pub(super) fn pod(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
     if let Some(due) = pod.terminating {
         // The deletion timestamp is when the grace period ends.
         let grace = pod.grace_seconds.unwrap_or(0);
-        let over = context.now.as_second() - due.as_second();
-        let (since, grace) = (format_seconds(over + grace), format_seconds(grace));
+        let over = context.now.as_second().saturating_sub(due.as_second());
+        let (since, grace) = (format_seconds(over.saturating_add(grace)), format_seconds(grace));
         let why = if over > 0 {
             format!(
                 "the pod has been Terminating for {since}, {} longer than its grace period of {grace}",

@@ -212,7 +212,7 @@ claims:
         assert_eq!(said(&planned(&read, pod, &[], true), PlanCheckId::Controller), [kept]);
         let plan = planned(&read, pod, &[], false);
         assert_eq!(said(&plan, PlanCheckId::Controller), [replaced]);
-        assert!(plan.refusal().unwrap().hints.contains(&keep.to_owned()));
+        assert!(plan.refusal().unwrap().hints.contains(&keep.into()));
     }
 }
 
@@ -352,9 +352,9 @@ fn what_was_not_read_in_time_is_read_again_before_anything_is_overridden() {
     let yaml = account(true, true, true);
     let namespace = "synxdb-513d75d5-3033-4649-b913-07f6115ec41a";
     let next = |read: &crate::cluster::snapshot::Snapshot| {
-        planned(read, "wh1-1", &[], false).refused("kubectl synxdb failover wh1-1").unwrap().hints
+        planned(read, "wh1-1", &[], false).refused(&"again".into()).unwrap().hints
     };
-    let (again, allow) = ("kubectl synxdb failover wh1-1", "--allow unretained-volume overrides this check");
+    let (again, allow) = ("again", "--allow unretained-volume overrides this check");
     let keep = "--keep-pvc replaces the pod and keeps its claims";
     let mut read = snapshot(&[&yaml]);
     read.volumes = late("persistentvolumes", None);
@@ -375,4 +375,31 @@ fn what_was_not_read_in_time_is_read_again_before_anything_is_overridden() {
     assert_eq!(next(&read), [again]);
     read.namespaces[0].claims = unreadable("persistentvolumeclaims", Some(namespace));
     assert_eq!(next(&read), [keep]);
+}
+
+/// A set's installation takes its time, and a pod that is created within it is no replacement: up to a minute each, for an
+/// ordered set one after the other.
+#[test]
+fn a_pod_arrived_later_if_it_came_after_its_sets_installation() {
+    use crate::topology::build;
+    for (parallel, pod, seconds, later) in [
+        (true, "wh1-0", 60, false),
+        (true, "wh1-0", 61, true),
+        (true, "wh1-1", 61, true),
+        (false, "wh1-0", 60, false),
+        (false, "wh1-0", 61, true),
+        (false, "wh1-1", 120, false),
+        (false, "wh1-1", 121, true),
+    ] {
+        let yaml = format!(
+            "namespace: a\nsets: [{{name: wh1, replicas: 2, parallel: {parallel}, age: 500}}]\npods: [{{name: {pod}, set: wh1, \
+             ready: true, age: {}}}]",
+            500 - seconds
+        );
+        let topology = build(&snapshot(&[&yaml]), &Layout::shipped().unwrap());
+        let member = topology.member("a", pod).unwrap();
+        let component = topology.component_of(member).unwrap();
+        let created = member.pod.as_ref().unwrap().created;
+        assert_eq!(quorum::arrived_later(component, member, created), later, "{parallel} {pod} {seconds}");
+    }
 }

@@ -152,7 +152,7 @@ pub(super) fn arrived_later(component: &Component, member: &Member, created: Opt
     let Some(began) = set.created else { return false };
     let before = member.ordinal().map_or(0, |ordinal| ordinal.saturating_sub(i64::from(set.first)));
     let steps = if set.ordered { i32::try_from(before).unwrap_or(i32::MAX).saturating_add(1) } else { 1 };
-    created.duration_since(began) > INSTALLATION * steps
+    created.duration_since(began) > INSTALLATION.saturating_mul(steps)
 }
 
 /// Returns the newest recorded operation on a pod.

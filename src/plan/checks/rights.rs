@@ -1,9 +1,9 @@
 //! Missing permissions, and what is unknown because it cannot be read.
 
 use super::{CheckContext, PlanCheck, PlanCheckId, block, pass, warn};
-use crate::cli::quoted;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::plan::rights::goes_on_without;
+use crate::suggestion::{SuggestedCommand, kubectl};
 use crate::topology::Known;
 
 pub(super) fn permissions(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck>) {
@@ -57,12 +57,9 @@ pub(super) fn permissions(context: &CheckContext<'_>, checks: &mut Vec<PlanCheck
     }
 }
 
-fn can_i(permission: &Permission) -> String {
-    let namespace = permission.namespace.as_ref().map(|name| format!(" -n {}", quoted(name))).unwrap_or_default();
-    format!(
-        "kubectl auth can-i {} {}{namespace}    (to check; request that permission)",
-        permission.verb, permission.resource
-    )
+fn can_i(permission: &Permission) -> SuggestedCommand {
+    let command = kubectl("auth can-i").word(&permission.verb).word(&permission.resource);
+    command.optional("-n", permission.namespace.as_ref()).note("to check; request that permission")
 }
 
 /// Warns about what could not be read, and what is unknown as a result, in one line.

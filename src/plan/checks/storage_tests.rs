@@ -176,6 +176,25 @@ fn never_two_storage_components_at_once() {
     assert_eq!(said(&plan, PlanCheckId::Storage), [unknown]);
 }
 
+/// A proxy has no data that a storage component could lack: it is replaced whatever the storage is like.
+#[test]
+fn a_proxy_does_not_wait_for_the_storage() {
+    let proxy = |yaml: &str| {
+        yaml.replace("sets:\n", "sets:\n- {name: cloudberry-proxy, replicas: 1, templates: [data]}\n")
+            .replace(
+                "pods:\n",
+                "pods:\n- {name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true, claims: [data-cloudberry-proxy-0]}\n",
+            )
+            .replace("claims:\n", "claims:\n- {name: data-cloudberry-proxy-0, volume: pv-0}\n")
+    };
+    for yaml in
+        [world(&["pageserver-0"], ""), world(&["safekeeper-1"], ""), world(&[], &record("pageserver-0", "unfinished"))]
+    {
+        let plan = beside(&proxy(&yaml), "cloudberry-proxy-0", false, &three());
+        assert!(said(&plan, PlanCheckId::Storage).is_empty(), "{yaml}");
+    }
+}
+
 /// An old disk lacks the votes since it was retained.
 #[test]
 fn a_safekeepers_old_disk_comes_back_only_if_it_could_not_vote_twice() {

@@ -3,7 +3,7 @@
 //! delay verification.
 
 use super::state::Executor;
-use crate::duration;
+use crate::duration::{self, after};
 use crate::plan::settle_time;
 use crate::recovery::events::{Ending, Event, Phase, PhaseEnd};
 use crate::recovery::goal::{self, Progress};
@@ -130,7 +130,7 @@ impl Executor<'_, '_> {
     ) -> Result<(), Ending> {
         let phase = Phase::Verify;
         let settling = wake.is_some();
-        let wake = wake.unwrap_or_else(|| Instant::now() + *pause);
+        let wake = wake.unwrap_or_else(|| after(Instant::now(), *pause));
         tokio::select! {
             biased;
             () = self.run.interrupt.cancelled() => Err(self.failed(phase, "interrupted".into(), Ending::Interrupted)),
@@ -143,7 +143,7 @@ impl Executor<'_, '_> {
                 if !settling {
                     // Days, if there is much to fetch.
                     let longest = if self.catching_up.is_some() { CATCHING_UP_PAUSE } else { LONGEST_PAUSE };
-                    *pause = (*pause * 2).min(longest);
+                    *pause = pause.saturating_mul(2).min(longest);
                 }
                 Ok(())
             }
@@ -167,11 +167,8 @@ impl Executor<'_, '_> {
             Progress::Trapped(trap) => return PodState::Not(format!("its pod is waiting for claim {}", trap.claim)),
         }
         // The last observation may be outdated.
-        if let Some(since) = self.watch.silent_since() {
-            return PodState::Not(format!(
-                "no response from the API server for {}",
-                duration::format(Duration::from_secs(since.elapsed().as_secs()))
-            ));
+        if let Some(outage) = self.watch.outage() {
+            return PodState::Not(outage.to_string());
         }
         let Some((member, pod)) = goal::successor(plan, topology) else {
             return PodState::Not("the new pod is gone".into());

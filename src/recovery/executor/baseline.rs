@@ -35,7 +35,7 @@ impl Executor<'_, '_> {
             return;
         };
         let left = self.deadline.saturating_duration_since(Instant::now());
-        match self.run.prover.collect_evidence(Some(&before), QUESTION.min(left)).await {
+        match self.run.prover.collect_evidence(Some(&before), self.run.cluster.lengthened(QUESTION).min(left)).await {
             Ok(now) => {
                 let gone = difference(&before, &now).missing;
                 if !gone.is_empty() {

@@ -6,6 +6,7 @@ use crate::cluster::annotations::{Annotated, Target};
 use crate::error::Error;
 use crate::plan::budget::{self, Fit, fit};
 use crate::plan::{Record, annotation, settled};
+use crate::suggestion::kubectl;
 use std::collections::BTreeMap;
 
 impl Executor<'_, '_> {
@@ -84,5 +85,5 @@ impl Executor<'_, '_> {
 fn no_room(volume: &str, full: budget::Full) -> Error {
     Error::refused(format!("volume {volume} has no room for the record"))
         .because(format!("its annotations would have {} bytes; the limit is {}", full.bytes, budget::MOST))
-        .hint(format!("kubectl get pv {} -o yaml shows them", crate::cli::quoted(volume)))
+        .hint(kubectl("get pv").word(volume).flag("-o", "yaml").note("to see them"))
 }

@@ -3,6 +3,7 @@
 
 use super::state::{Executor, Run};
 use crate::cluster::Watch;
+use crate::duration::after;
 use crate::plan::Step;
 use crate::recovery::events::{Ending, Event, Phase, PhaseEnd, RunResult};
 use crate::recovery::explain::SeenEvents;
@@ -15,7 +16,7 @@ pub(crate) async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(E
     let started = Instant::now();
     let known = watch.snapshot().namespaces.first().map(SeenEvents::of).unwrap_or_default();
     let mut executor = Executor {
-        deadline: started + run.timeout,
+        deadline: after(started, run.timeout),
         run,
         watch,
         tell,

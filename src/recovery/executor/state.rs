@@ -1,7 +1,6 @@
 //! The inputs of a run, and its state.
 
 use crate::cluster::{Cluster, LeaseGuard, Watch};
-use crate::duration;
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::plan::{Plan, Record};
@@ -125,14 +124,10 @@ impl Executor<'_, '_> {
     pub(super) fn late(&self, waits: &str) -> String {
         let restarted = self.settling.restarted().filter(|how| !waits.contains(how));
         let restarted = restarted.map(|how| format!("; {how}")).unwrap_or_default();
-        match self.watch.silent_since() {
-            Some(since) => {
-                format!(
-                    "{waits}{restarted}; no response from the API server for {}",
-                    duration::format(Duration::from_secs(since.elapsed().as_secs()))
-                )
-            }
-            None => format!("{waits}{restarted}"),
+        match self.watch.outage() {
+            // It may be what is waited for.
+            Some(outage) if !waits.contains(&outage.to_string()) => format!("{waits}{restarted}; {outage}"),
+            _ => format!("{waits}{restarted}"),
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::plan::{Action, PlanCheckId, Step};
 use crate::recovery::events::{Ending, Event, Phase, PhaseEnd};
 use crate::recovery::goal;
+use std::pin::pin;
 use tokio::time::Instant;
 
 /// Returns what was done to several objects in a phase.
@@ -42,7 +43,7 @@ impl Executor<'_, '_> {
             if let Err(ending) = self.still_alone().await {
                 return Err(self.failed(phase, "another failover may be in progress".into(), ending));
             }
-            match self.step(step).await {
+            match self.step(phase, step).await {
                 Ok(detail) => details.push(detail),
                 Err(ending) => {
                     let why = match &ending {
@@ -72,7 +73,7 @@ impl Executor<'_, '_> {
         self.end_phase(phase, end);
     }
 
-    async fn step(&mut self, step: &Step) -> Result<String, Ending> {
+    async fn step(&mut self, phase: Phase, step: &Step) -> Result<String, Ending> {
         let namespace = &self.run.plan.target.namespace;
         let cluster = self.run.cluster;
         let (what, written) = match step {
@@ -83,24 +84,28 @@ impl Executor<'_, '_> {
             }
             Step::Unreserve { volume, uid, claim, released_by } => {
                 let reservation = Reservation { volume, uid, namespace, claim, released_by };
-                (format!("volume {volume}"), cluster.unreserve_volume(&reservation, false).await)
+                let written = self.reporting(phase, cluster.unreserve_volume(&reservation, false)).await;
+                (format!("volume {volume}"), written)
             }
             Step::Reserve { volume, uid, claim, released_by } => {
                 let written = self.write_record(volume, uid, None).await;
                 self.carries(volume, uid, &written);
                 let reservation = Reservation { volume, uid, namespace, claim, released_by };
                 let written = match written {
-                    Ok(Written::Done { .. }) => cluster.reserve_volume(&reservation, false).await,
+                    Ok(Written::Done { .. }) => {
+                        self.reporting(phase, cluster.reserve_volume(&reservation, false)).await
+                    }
                     other => other,
                 };
                 (format!("volume {volume}"), written)
             }
             Step::DeleteClaim { claim, uid } => {
                 let written = if self.keeps_volume_of(claim) {
-                    cluster.delete_claim(namespace, claim, uid, false).await
+                    self.reporting(phase, cluster.delete_claim(namespace, claim, uid, false)).await
                 } else {
                     let not_its = self.not_its(claim);
-                    cluster.delete_unbound_claim(namespace, claim, uid, not_its.as_deref(), false).await
+                    let deleted = cluster.delete_unbound_claim(namespace, claim, uid, not_its.as_deref(), false);
+                    self.reporting(phase, deleted).await
                 };
                 (format!("claim {claim}"), written)
             }
@@ -130,6 +135,19 @@ impl Executor<'_, '_> {
         }
     }
 
+    /// Waits for a change, and reports an API server that does not respond in the meantime.
+    async fn reporting<T>(&mut self, phase: Phase, change: impl Future<Output = T>) -> T {
+        let mut change = pin!(change);
+        let mut outages = self.watch.outages();
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut change => return done,
+                Some(outage) = outages.next() => (self.tell)(Event::Detail(phase, outage.to_string())),
+            }
+        }
+    }
+
     /// Deletes the pod, based on the current state: a claim that is deleted with it may have been bound to a volume
     /// since the plan was made, and would take that along. While a claim has no volume, the pod is deleted only in the
     /// version that was seen.
@@ -141,9 +159,10 @@ impl Executor<'_, '_> {
             let topology = self.topology();
             goal::nothing_else_goes(plan, &topology).map_err(Ending::ClusterChanged)?;
             let Some(version) = goal::may_get_a_volume(plan, &topology) else {
-                return Ok(cluster.delete_pod(namespace, pod, uid, false).await);
+                return Ok(self.reporting(Phase::Pod, cluster.delete_pod(namespace, pod, uid, false)).await);
             };
-            let written = cluster.delete_pod_of_version(namespace, pod, uid, &version).await;
+            let deleted = cluster.delete_pod_of_version(namespace, pod, uid, &version);
+            let written = self.reporting(Phase::Pod, deleted).await;
             match &written {
                 // The same pod, changed: it is read again once the change has arrived.
                 Ok(Written::Changed { now: Some(now), .. }) if now == uid => {}

@@ -2,6 +2,7 @@
 
 use super::state::Executor;
 use crate::cluster::write::Written;
+use crate::duration::after;
 use crate::recovery::events::{Ending, Event, Phase};
 use crate::recovery::explain::{CLAIM, POD, STATEFUL_SET, SeenEvents, Wait, WaitTarget, explanation, repeats};
 use crate::recovery::goal::{self, Goal, Progress, Trap};
@@ -32,6 +33,11 @@ impl Executor<'_, '_> {
                 Progress::Trapped(trap) => self.delete_trapped(trap).await?,
             };
             let detail = self.explained(&waits);
+            // What is waited for may have come already.
+            let detail = match self.watch.outage() {
+                Some(outage) => format!("{outage}; last seen: {detail}"),
+                None => detail,
+            };
             (self.tell)(Event::Detail(phase, detail));
             self.next_change(phase, &waits).await?;
         }
@@ -77,7 +83,7 @@ impl Executor<'_, '_> {
 
     /// Waits for the next event that can change the result.
     pub(super) async fn next_change(&mut self, phase: Phase, waits: &str) -> Result<(), Ending> {
-        let sprung = self.trapped.as_ref().map(|(_, since)| *since + TRAP_GRACE);
+        let sprung = self.trapped.as_ref().map(|(_, since)| after(*since, TRAP_GRACE));
         let ripe = sprung.into_iter().chain(self.wait.as_ref().and_then(Wait::turns_long)).min();
         let wake = async {
             match ripe {

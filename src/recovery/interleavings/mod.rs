@@ -27,7 +27,7 @@
 //! - Every run reads the journal.
 //! - An operation other than the unfinished one begins only when the controllers have nothing left to do. The command
 //!   that an ending suggests runs at any moment.
-//! - `--keep-pvc`, `--allow` and `history release` are never used, and volumes are not edited by hand.
+//! - `--keep-pvc`, `--allow` and `release` are never used, and volumes are not edited by hand.
 
 mod facts;
 mod kubernetes;

@@ -1,8 +1,8 @@
-//! `history`, and `history release`.
+//! `history` and `release`.
 
 use super::Unknown;
 use crate::plan::history::{self, Entry, RetainedState};
-use crate::plan::{Action, Record, RecordedOutcome};
+use crate::plan::{Action, RecordedOutcome};
 use crate::topology::Gap;
 use serde::Serialize;
 
@@ -94,6 +94,14 @@ pub enum VolumeState {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Release<'a> {
+    /// The operations whose volumes were released. None if `--older-than` found none.
+    pub operations: Vec<ReleasedOperation<'a>>,
+}
+
+/// An operation whose volumes were released.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ReleasedOperation<'a> {
     /// Name of the failover or undo that retained them.
     pub id: &'a str,
     /// Namespace of its pod.
@@ -111,6 +119,8 @@ pub struct Release<'a> {
 pub struct Released<'a> {
     /// Its name.
     pub name: &'a str,
+    /// Its size, as a Kubernetes quantity. Null if it is unknown.
+    pub size: Option<&'a str>,
     /// The reclaim policy that it has again.
     pub reclaim_policy: &'a str,
 }
@@ -168,9 +178,19 @@ impl<'a> From<&'a history::RetainedVolume> for RetainedVolume<'a> {
 }
 
 impl<'a> Release<'a> {
-    /// Of an operation, and of the volumes with the reclaim policy that each has again.
-    pub fn new(record: &'a Record, volumes: &'a [(String, String)]) -> Self {
-        let volumes = volumes.iter().map(|(name, reclaim_policy)| Released { name, reclaim_policy }).collect();
-        Self { id: &record.id, namespace: &record.namespace, pod: &record.pod, volumes }
+    /// Of operations, and of their volumes with the reclaim policy that each has again.
+    pub fn new(released: &'a [(&'a Entry, Vec<(String, String)>)]) -> Self {
+        let operation = |(entry, volumes): &'a (&'a Entry, Vec<(String, String)>)| {
+            let size = |name: &str| {
+                let retained = entry.retained.iter().find(|retained| retained.volume == name)?;
+                retained.size.as_deref()
+            };
+            let volume =
+                |(name, reclaim_policy): &'a (String, String)| Released { name, size: size(name), reclaim_policy };
+            let record = &entry.record;
+            let volumes = volumes.iter().map(volume).collect();
+            ReleasedOperation { id: &record.id, namespace: &record.namespace, pod: &record.pod, volumes }
+        };
+        Self { operations: released.iter().map(operation).collect() }
     }
 }

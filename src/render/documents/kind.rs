@@ -60,7 +60,7 @@ kinds! {
     UndoEvent, "undo, while it runs", "Something that happened in an undo.";
     UndoResult, "undo, last", "How an undo ended.";
     History, "history", "The failovers and undos on record, and the volumes they retained.";
-    Release, "history release", "The volumes that were released, so that Kubernetes may remove them.";
+    Release, "release", "The volumes that were released, so that Kubernetes may remove them.";
     Verification, "verify", "Whether each component responds and its data is intact.";
     Forward, "forward", "A local port that is open, and where it leads.";
     LayoutCheck, "layout check", "Which pods the layout recognizes, and which fit no rule.";
@@ -68,7 +68,7 @@ kinds! {
     Scenarios, "sandbox --list", "The scenarios of the practice cluster.";
     Version, "version", "The plugin's version.";
     SchemaList, "schema", "Every kind of document, with its JSON Schema.";
-    Error, "failover, undo, history release or forward, last, where it fails",
+    Error, "failover, undo, release or forward, last, where it fails",
         "Why a command failed, and what to do next.";
     Baseline, "verify --save FILE, into that file", "What an installation held at one moment, to be compared with later.";
     StoredBaseline, "verify, failover or undo, in a ConfigMap of each member",

@@ -5,6 +5,7 @@ use super::millis;
 use crate::outcome::Outcome;
 use crate::plan::{ComparedWith, Plan};
 use crate::recovery::{ClaimChange, Event as Happened, Phase, PhaseEnd, RunResult};
+use crate::suggestion::{SuggestedCommand, Suggestion};
 use crate::topology::Role;
 use serde::Serialize;
 
@@ -111,14 +112,14 @@ pub struct OperationResult<'a> {
     pub availability: Vec<Availability<'a>>,
     /// The command that resumes what is unfinished, or waits until a safekeeper has the WAL that it lacks. Null if there is
     /// nothing to wait for.
-    pub resume: Option<&'a str>,
+    pub resume: Option<String>,
     /// The command that accepts what is missing since a stored baseline, and verifies the rest. Absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub accept: Option<&'a str>,
+    pub accept: Option<String>,
     /// The command that restores the retained volumes, if the new pod does not become Ready on what it has now, or lacks data
     /// that may be on them. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub undo: Option<&'a str>,
+    pub undo: Option<String>,
 }
 
 /// How a phase ended.
@@ -200,7 +201,7 @@ impl<'a> PhaseResult<'a> {
 
 impl<'a> OperationResult<'a> {
     /// Of a plan and how it ended. `resume` is the command that resumes it, if there is anything to resume.
-    pub fn new(plan: &'a Plan, outcome: &'a RunResult, reasons: &'a [String], resume: Option<&'a str>) -> Self {
+    pub fn new(plan: &'a Plan, outcome: &'a RunResult, reasons: &'a [String], resume: Option<&Suggestion>) -> Self {
         Self {
             id: &plan.id,
             outcome: outcome.ending.kind(),
@@ -222,9 +223,9 @@ impl<'a> OperationResult<'a> {
             notices: &outcome.notices,
             phases: outcome.phases.iter().map(|(phase, end)| PhaseResult::of(*phase, end)).collect(),
             availability: outcome.reachability.iter().map(Availability::from).collect(),
-            resume,
-            accept: outcome.accept.as_deref(),
-            undo: outcome.undo.as_deref(),
+            resume: resume.map(Suggestion::to_string),
+            accept: outcome.accept.as_ref().map(SuggestedCommand::to_string),
+            undo: outcome.undo.as_ref().map(SuggestedCommand::to_string),
         }
     }
 }

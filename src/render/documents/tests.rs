@@ -12,6 +12,7 @@ use crate::render::tests::{ended, planned, reached};
 use crate::render::{sandbox_documents, structured};
 use crate::storage::PageFacts;
 use crate::storage::examples::{ps, sk};
+use crate::suggestion::plugin;
 use crate::testing::{ACCOUNT, snapshot, unreadable};
 use crate::topology::fit::fittings;
 use crate::topology::forward_target::ForwardState;
@@ -173,8 +174,8 @@ fn operations() -> Vec<Value> {
             outcome.phases = ends.iter().cloned().map(|end| (Phase::Pod, end)).collect();
             outcome.reachability = reached();
             outcome.claims[0].returned_volume = Some("pv".into());
-            outcome.accept = Some("kubectl synxdb".into());
-            all.push(structured::outcome(plan, &outcome, &["why".into()], Some("kubectl synxdb")));
+            outcome.accept = Some(plugin("failover"));
+            all.push(structured::outcome(plan, &outcome, &["why".into()], Some(&plugin("failover").into())));
         }
     }
     all
@@ -228,8 +229,7 @@ fn past() -> Vec<Value> {
         }
     });
     let gaps = [Gap { part: Part::Volumes, why: "why".into(), transient: false }];
-    let record = &entries[0].record;
-    let released = structured::released(record, &[("pv".into(), "Delete".into())]);
+    let released = structured::released(&[(&entries[0], vec![("pv".into(), "Delete".into())])]);
     let mut all = vec![structured::history(&entries, &gaps), released];
     all.extend(entries.iter().map(|entry| serde_json::to_value(&entry.record).unwrap()));
     all

@@ -3,7 +3,7 @@
 use crate::support::Server;
 use futures::{AsyncBufReadExt, TryStreamExt};
 use kube::Client;
-use practice_cluster::api::faults::{Applied, Fault, Rule};
+use practice_cluster::api::faults::{Applied, Fault, Rule, WatchEnd};
 use practice_cluster::store::Key;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -157,6 +157,9 @@ async fn each_fault_of_a_watch_as_a_client_meets_it() {
         (Fault::Expire { after: 1 }, "1 410 end"),
         (Fault::CutWatch { after: 2 }, "1 2 broken"),
         (Fault::Silence { after: 3 }, "1 2 3 open"),
+        (Fault::EndWatch(WatchEnd::Empty), "end"),
+        (Fault::EndWatch(WatchEnd::NoContent), "end"),
+        (Fault::EndWatch(WatchEnd::Truncated), "half end"),
         (Fault::Reorder, "2 1 3 4 5 end"),
         (Fault::Lag(Duration::from_millis(20)), "1 2 3 4 5 end"),
         // For lists and changes only.

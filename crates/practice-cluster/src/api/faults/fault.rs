@@ -2,6 +2,17 @@
 
 use std::time::Duration;
 
+/// How a watch ends that brings nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchEnd {
+    /// 200 with an empty body.
+    Empty,
+    /// 204.
+    NoContent,
+    /// 200 with the beginning of an event, and a proper end of the body.
+    Truncated,
+}
+
 /// What happens to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -37,6 +48,8 @@ pub enum Fault {
         /// Events that are sent first.
         after: usize,
     },
+    /// A watch is accepted and ends at once, as behind a proxy that does not know watches.
+    EndWatch(WatchEnd),
     /// A watch stays open and sends nothing more, like a connection that died unnoticed.
     Silence {
         /// Events that are sent first.

@@ -11,7 +11,7 @@ mod report;
 mod rule;
 mod watch_faults;
 
-pub use fault::Fault;
+pub use fault::{Fault, WatchEnd};
 pub(super) use perform::{is_dry_run, perform};
 pub use registry::Faults;
 pub use report::{Applied, Mutation, Processed};

@@ -54,6 +54,7 @@ where
             Fault::LoseAnswer => return None,
             Fault::Deny { code } => refusal(code, None),
             Fault::CutAnswer => cut(response).await,
+            Fault::EndWatch(how) if response.status() == StatusCode::OK => watch_faults::ended(how),
             // An answer that is no stream of events (a 403) is sent unchanged.
             Fault::Expire { .. } | Fault::CutWatch { .. } | Fault::Silence { .. } | Fault::Lag(_) | Fault::Reorder
                 if response.status() == StatusCode::OK =>

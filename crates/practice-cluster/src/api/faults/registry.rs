@@ -99,7 +99,7 @@ impl Faults {
 fn applies(fault: &Fault, asked: &Attributes, query: &Query) -> bool {
     let watches = asked.verb == "watch";
     match fault {
-        Fault::CutWatch { .. } | Fault::Silence { .. } | Fault::Lag(_) | Fault::Reorder => watches,
+        Fault::CutWatch { .. } | Fault::EndWatch(_) | Fault::Silence { .. } | Fault::Lag(_) | Fault::Reorder => watches,
         Fault::Expire { .. } => {
             let past = query.get("resourceVersion").is_some_and(|version| version != "0");
             watches || (asked.verb == "list" && (past || query.has("continue")))

@@ -1,9 +1,10 @@
 //! Faults in the events of a watch, one event per line.
 
-use super::fault::Fault;
+use super::fault::{Fault, WatchEnd};
 use crate::api::representation;
 use crate::api::status::ApiError;
 use axum::body::{Body, Bytes};
+use axum::http::{Response, StatusCode};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _};
 use serde_json::Value;
@@ -31,6 +32,19 @@ pub(super) fn apply(body: Body, fault: Fault) -> Body {
         Fault::Reorder => reordered(lines),
         _ => lines,
     })
+}
+
+/// A watch that ends at once.
+pub(super) fn ended(how: WatchEnd) -> Response<Body> {
+    let body = match how {
+        WatchEnd::Empty | WatchEnd::NoContent => Body::empty(),
+        WatchEnd::Truncated => Body::from(r#"{"type":"MODIFIED","object":{"kind":"Pod","apiVer"#),
+    };
+    let mut response = Response::new(body);
+    if how == WatchEnd::NoContent {
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
+    response
 }
 
 /// A broken connection.
