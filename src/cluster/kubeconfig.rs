@@ -113,7 +113,7 @@ fn read(file: &Path, must_exist: bool) -> Result<Option<Kubeconfig>> {
 fn cannot_read(file: &Path, reason: &str) -> Error {
     Error::failure(format!("cannot read kubeconfig {}", file.display()))
         .because(reason)
-        .hint(kubectl("config get-contexts").of_kubeconfig())
+        .hint(kubectl("config get-contexts").of_no_cluster())
 }
 
 /// Returns why there is no server to talk to. kubectl would try `http://localhost:8080`, which is hardly what is meant.
@@ -157,7 +157,6 @@ fn none_found(files: &[PathBuf], options: &ConnectOptions, environment: &Environ
     };
     Error::failure("no kubeconfig found")
         .because(why)
-        .hint(kubectl("config get-contexts").of_kubeconfig())
         .hint(plugin("status --kubeconfig FILE").of_no_cluster())
         .hint(plugin("status --sandbox").of_no_cluster().note("a practice cluster, no Kubernetes needed"))
 }

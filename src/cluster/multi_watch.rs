@@ -93,8 +93,8 @@ impl Survey {
 
     /// Waits until each part was listed or has failed, at most this long: what is late or forbidden is Unknown.
     pub async fn opened(&mut self, deadline: Duration) {
-        // A part that may not be read is part of the result.
-        let inside = join_all(self.watches.iter_mut().map(|watch| watch.opened(deadline).map(|_| ())));
+        // A part that may not be read is part of the result: the others are waited for.
+        let inside = join_all(self.watches.iter_mut().map(|watch| watch.listed(deadline)));
         let outside = tokio::time::timeout(self.cluster.limit(deadline), self.outside.opened());
         let _ = futures::join!(inside, outside);
     }

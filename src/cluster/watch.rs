@@ -139,23 +139,32 @@ impl Watch {
     /// Pods, claims or StatefulSets may not be read, or were not read within `deadline`.
     pub async fn opened(&mut self, deadline: Duration) -> Result<()> {
         let deadline = self.cluster.limit(deadline);
-        let complete = async {
-            while !self.is_complete() {
-                let Some(change) = self.changes.recv().await else { break };
-                self.apply(change);
-                if self.refused().is_some() {
-                    break;
-                }
-            }
-        };
-        let in_time = tokio::time::timeout(deadline, complete).await.is_ok();
-        self.drain();
-        self.publish();
+        let in_time = self.open(deadline, |watch| watch.is_complete() || watch.refused().is_some()).await;
         match self.refused() {
             Some(error) => Err(error),
             None if in_time || self.essentials_are_complete() => Ok(()),
             None => Err(self.late(deadline)),
         }
+    }
+
+    /// Waits until each part was listed or was refused, at most this long.
+    pub(super) async fn listed(&mut self, deadline: Duration) {
+        let deadline = self.cluster.limit(deadline);
+        self.open(deadline, Self::is_complete).await;
+    }
+
+    /// Returns whether that was so within the deadline.
+    async fn open(&mut self, deadline: Duration, is_open: impl Fn(&Self) -> bool) -> bool {
+        let opened = async {
+            while !is_open(self) {
+                let Some(change) = self.changes.recv().await else { break };
+                self.apply(change);
+            }
+        };
+        let in_time = tokio::time::timeout(deadline, opened).await.is_ok();
+        self.drain();
+        self.publish();
+        in_time
     }
 
     /// Waits for the next change and returns everything as it is then; combines changes that have already arrived.

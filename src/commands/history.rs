@@ -11,7 +11,7 @@ use crate::plan::history::{Entry, history as entries};
 use crate::render::{history as words, structured};
 use crate::suggestion::plugin;
 use crate::topology::target::{TargetName, without_mark};
-use crate::topology::{Gap, Part, Topology, build};
+use crate::topology::{Gap, Part, Topology, build, unread_pods_and_claims};
 use jiff::Timestamp;
 
 /// The topology, all recorded operations, and what could not be read.
@@ -24,9 +24,12 @@ pub(super) struct Past {
 pub(super) async fn read(context: &Context, cluster: &Cluster, namespace: Option<&str>, all: bool) -> Result<Past> {
     let scope = scope(context, cluster, namespace, all, DEADLINE).await?;
     let besides = ReadRequest { volumes: true, ..ReadRequest::default() };
-    let topology = build(&scope.read(cluster, besides).await?, context.layout());
+    let snapshot = scope.read(cluster, besides).await?;
+    let topology = build(&snapshot, context.layout());
     let (journal, unread) = context.journal.records();
     let mut gaps: Vec<Gap> = topology.unread_volumes().cloned().into_iter().collect();
+    // Without them it is unknown which operations can be undone, and which volumes are in use.
+    gaps.extend(unread_pods_and_claims(&snapshot));
     gaps.extend(unread.into_iter().map(|why| Gap {
         part: Part::Other("a record of the local journal".into()),
         why,

@@ -138,11 +138,14 @@ async fn selected(context: &Context, cluster: &Cluster, args: &ReleaseArgs) -> R
 fn find(past: &Arc<Past>, id: &str) -> Result<Selected> {
     match history(&past.topology, &past.records).into_iter().find(|entry| entry.record.id == id) {
         Some(entry) => Ok(Selected { past: past.clone(), entry }),
-        None => {
-            let error = Error::failure(format!("no failover or undo with ID {id}"));
-            let why = past.gaps.first().map(|gap| format!("{} cannot be read: {}", gap.part, gap.why));
-            Err(error.because(why.unwrap_or_default()).hint(plugin("history -A").note("to list them")))
+        // Unread volumes may carry its record.
+        None => Err(match past.gaps.first() {
+            Some(gap) => Error::refused(format!("unknown whether there is a failover or undo with ID {id}"))
+                .because(format!("{} cannot be read: {}", gap.part, gap.why))
+                .because("nothing was changed"),
+            None => Error::failure(format!("no failover or undo with ID {id}")),
         }
+        .hint(plugin("history -A").note("to list them"))),
     }
 }
 

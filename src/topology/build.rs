@@ -82,6 +82,16 @@ fn known<T, F>(read: &Read<Vec<T>>, facts: impl FnOnce(&[T]) -> F) -> Known<F> {
     }
 }
 
+/// Returns which pods and claims could not be read.
+pub(crate) fn unread_pods_and_claims(snapshot: &Snapshot) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    for objects in &snapshot.namespaces {
+        gap(&mut gaps, &objects.pods);
+        gap(&mut gaps, &objects.claims);
+    }
+    gaps
+}
+
 fn gap<T>(gaps: &mut Vec<Gap>, read: &Read<T>) {
     if let Read::Unknown(unreadable) = read {
         let transient = unreadable.cause.is_transient();

@@ -33,6 +33,7 @@ mod tests;
 pub(crate) mod workload;
 
 pub use annotations::{RECORD_ANNOTATION, SQL_SKIPPED_ANNOTATION};
+pub(crate) use build::unread_pods_and_claims;
 pub use build::{build, manifest_of_claim};
 #[cfg(test)]
 pub(crate) use claim_spec::claim_spec;

@@ -150,7 +150,7 @@ fn a_resumed_run_compares_with_the_same_baseline() {
     running.signal(Signal::INT);
     let ran = running.end().exits(130);
     cluster.replaced_pods(ReplacedPods::BecomeReady);
-    assert!(ran.resume().join(" ").contains(" --accept-missing test_db "), "{}", ran.shown());
+    assert!(ran.resume().join(" ").contains(" --accept-missing test_db"), "{}", ran.shown());
     // Another user's verify, after the pod was replaced, knows nothing about the data before.
     forge(&cluster, PROXY, |document| {
         document["taken"] = jiff::Timestamp::now().to_string().into();
