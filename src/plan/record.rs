@@ -377,20 +377,10 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::record_validation::tests::whole;
     use serde_json::{Value, json};
 
-    fn whole() -> Value {
-        json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "id": "a1b2c3d4", "started": "2026-01-01T00:00:00Z",
-            "finished": "2026-01-01T00:01:00Z", "outcome": "recovered", "operation": "undo", "undoes": "b1b2c3d4", "user": "alice",
-            "context": "a context; touch x", "namespace": "synxdb-system", "pod": "safekeeper-0", "podUid": "uid-1",
-            "owner": {"kind": "StatefulSet", "name": "safekeeper", "uid": "uid-2"}, "keepClaims": false,
-            "claims": [{"name": "data-safekeeper-0", "uid": "uid-3", "volume": "pv-1", "reclaimPolicy": "Delete",
-                "restores": {"volume": "pv-0", "uid": "uid-4", "reclaimPolicy": "Delete"}}],
-            "canary": "kubectl_synxdb_a1b2c3d4", "storedBaselineTaken": "2026-01-01T00:00:00Z",
-            "inherited": {"from": "c1b2c3d4", "taken": "2026-01-01T00:00:00Z"}, "supersededBy": "d1b2c3d4"})
-    }
-
-    /// Whoever may annotate one volume speaks of that one alone.
+    /// A user who can annotate one volume can record operations of that one only.
     #[test]
     fn what_a_volume_says_of_others_is_not_read() {
         use crate::testing::snapshot;

@@ -94,11 +94,12 @@ impl Record {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn whole() -> Value {
+    /// Returns a valid record with every field.
+    pub(crate) fn whole() -> Value {
         json!({"apiVersion": API_VERSION, "kind": RECORD_KIND, "id": "a1b2c3d4", "started": "2026-01-01T00:00:00Z",
             "finished": "2026-01-01T00:01:00Z", "outcome": "recovered", "operation": "undo", "undoes": "b1b2c3d4", "user": "alice",
             "context": "a context; touch x", "namespace": "synxdb-system", "pod": "safekeeper-0", "podUid": "uid-1",
