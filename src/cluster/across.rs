@@ -8,11 +8,13 @@ use futures::future::join_all;
 use k8s_openapi::NamespaceResourceScope;
 use kube::Resource;
 use kube::api::{Api, ListParams};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::failure::Failure;
 use super::lean::Lean;
-use super::snapshot::{Cause, NamespaceObjects, Read};
+use super::packed::{OfNamespace, Packed};
+use super::snapshot::{Cause, PackedNamespace, Read};
 use super::wave::Wave;
 
 /// Up to so many namespaces, each is read by itself: those requests are few, and return nothing that is not wanted.
@@ -57,7 +59,7 @@ fn without(others: &[String]) -> (Option<String>, bool) {
 
 impl Wave<'_> {
     /// Reads the pods, claims, StatefulSets and, if requested, disruption budgets of these namespaces.
-    pub(super) async fn across(&self, wanted: &Wanted<'_>, disruption_budgets: bool) -> Vec<NamespaceObjects> {
+    pub(super) async fn across(&self, wanted: &Wanted<'_>, disruption_budgets: bool) -> Vec<PackedNamespace> {
         let budgets = async {
             if !disruption_budgets {
                 return BTreeMap::new();
@@ -70,56 +72,48 @@ impl Wave<'_> {
             self.kind("statefulsets", wanted),
             budgets,
         );
-        let objects = |name: &String| NamespaceObjects {
+        let objects = |name: &String| PackedNamespace {
             namespace: name.clone(),
             pods: pods.remove(name).unwrap_or_default(),
             claims: claims.remove(name).unwrap_or_default(),
             stateful_sets: sets.remove(name).unwrap_or_default(),
             disruption_budgets: budgets.remove(name).unwrap_or_default(),
-            events: Read::NotAsked,
         };
         wanted.names.iter().map(objects).collect()
     }
 
     /// Reads one kind, and sorts the objects by namespace. If the user may not list it across namespaces, or the server
     /// does not understand the selector, or is too slow for large pages, each namespace is read by itself.
-    async fn kind<K>(&self, resource: &'static str, wanted: &Wanted<'_>) -> BTreeMap<String, Read<Vec<K>>>
+    async fn kind<K>(&self, resource: &'static str, wanted: &Wanted<'_>) -> BTreeMap<String, Read<OfNamespace<K>>>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Lean + Send,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Serialize + Lean + Send,
     {
         let selected = ListParams { field_selector: wanted.selector.clone(), ..ListParams::default() };
         let names = || wanted.names.iter().cloned();
-        match self.objects::<K>(&Api::all(self.client()), selected, Some(&wanted.set)).await {
-            Ok(objects) => sorted(names(), objects),
+        let unread = |failure: Failure, name: &str| Read::Unknown(failure.unreadable(resource, Some(name)));
+        match self.objects::<K, Packed<K>>(&Api::all(self.client()), selected, Some(&wanted.set)).await {
+            Ok(objects) => {
+                let found = objects.by_namespace(names());
+                found.into_iter().map(|(name, objects)| (name, Read::Known(objects))).collect()
+            }
             Err(failure) if may_work_one_by_one(&failure) => {
                 let each = names().map(|name| async move {
                     let api = Api::namespaced(self.client(), &name);
-                    let read = self.list::<K>(api, resource, Some(&name), ListParams::default()).await;
+                    let read = match self.objects::<K, Packed<K>>(&api, ListParams::default(), None).await {
+                        Ok(objects) => Read::Known(objects.all()),
+                        Err(failure) => unread(failure, &name),
+                    };
                     (name, read)
                 });
                 join_all(each).await.into_iter().collect()
             }
-            Err(failure) => {
-                let unread = |name: &String| Read::Unknown(failure.clone().unreadable(resource, Some(name)));
-                names().map(|name| (name.clone(), unread(&name))).collect()
-            }
+            Err(failure) => names().map(|name| (name.clone(), unread(failure.clone(), &name))).collect(),
         }
     }
 }
 
 fn may_work_one_by_one(failure: &Failure) -> bool {
     matches!(failure.cause, Cause::Forbidden | Cause::TimedOut) || failure.code == 400
-}
-
-fn sorted<K: Resource>(names: impl Iterator<Item = String>, objects: Vec<K>) -> BTreeMap<String, Read<Vec<K>>> {
-    let mut sorted: BTreeMap<String, Vec<K>> = names.map(|name| (name, Vec::new())).collect();
-    for object in objects {
-        let namespace = object.meta().namespace.as_deref().unwrap_or_default();
-        if let Some(objects) = sorted.get_mut(namespace) {
-            objects.push(object);
-        }
-    }
-    sorted.into_iter().map(|(name, objects)| (name, Read::Known(objects))).collect()
 }
 
 #[cfg(test)]

@@ -21,14 +21,17 @@ fn list() -> Reply {
 }
 
 async fn read(server: &Server, count: usize) -> Snapshot {
-    let request = ReadRequest {
+    server.cluster().read(&request(count)).await
+}
+
+fn request(count: usize) -> ReadRequest {
+    ReadRequest {
         namespaces: many(count),
         other_namespaces: owned(["default", "other"]),
         disruption_budgets: true,
         freshness: Freshness::Consistent,
         ..ReadRequest::default()
-    };
-    server.cluster().read(&request).await
+    }
 }
 
 fn paths(server: &Server) -> Vec<String> {
@@ -63,6 +66,26 @@ async fn many_namespaces_are_read_by_one_list_of_each_kind() {
         snapshot.namespaces.len() == 200
             && matches!(&snapshot.namespaces[199].pods, Read::Known(none) if none.is_empty())
     );
+}
+
+/// Packed or not, the same is known of each namespace, also why something is not.
+#[tokio::test]
+async fn packed_namespaces_have_the_same_objects() {
+    let server = Server::new(|asked| match asked.path.as_str() {
+        "/apis/apps/v1/statefulsets" => Reply::status(410, "gone"),
+        _ => list(),
+    });
+    let whole = read(&server, 6).await;
+    let packed = server.cluster().read(&ReadRequest { packed: true, ..request(6) }).await;
+    assert!(packed.namespaces.is_empty() && whole.packed.is_empty());
+    let objects = |snapshot: &Snapshot| snapshot.objects().map(|objects| format!("{objects:?}")).collect::<Vec<_>>();
+    assert_eq!(objects(&packed), objects(&whole));
+    assert_eq!(objects(&packed).len(), 6);
+    assert!(packed.names_read().eq(whole.names_read()));
+    assert_eq!(packed.unread_pods().flatten().count(), 0);
+    let unread = Server::new(|_| Reply::status(410, "gone"));
+    let packed = unread.cluster().read(&ReadRequest { packed: true, ..request(6) }).await;
+    assert!(packed.unread_pods().all(|part| part.is_some_and(|part| part.cause == Cause::Refused)));
 }
 
 /// A kind that may not be listed everywhere is listed in each namespace; the others are not.

@@ -44,7 +44,7 @@ impl Cluster {
             namespaces: None,
             deadline,
         };
-        match listing.read::<Facts>(|_| ()).await {
+        match listing.read::<Facts, Vec<Facts>>(|_| ()).await {
             Ok(found) => Read::Known(found.into_iter().map(|Facts(facts)| facts).collect()),
             Err(failure) => Read::Unknown(failure.unreadable(resource, None)),
         }

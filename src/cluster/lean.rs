@@ -26,7 +26,15 @@ pub(super) trait Lean: Resource {
     }
 }
 
-impl Lean for PersistentVolumeClaim {}
+impl Lean for PersistentVolumeClaim {
+    fn lean(&mut self) {
+        trim(&mut self.metadata);
+        if let Some(status) = &mut self.status {
+            fit(&mut status.conditions);
+        }
+    }
+}
+
 impl Lean for PersistentVolume {}
 impl Lean for PodDisruptionBudget {}
 impl Lean for Namespace {}
@@ -40,6 +48,13 @@ impl Lean for Pod {
         trim(&mut self.metadata);
         if let Some(spec) = &mut self.spec {
             trim_spec(spec);
+        }
+        if let Some(status) = &mut self.status {
+            for statuses in [&mut status.container_statuses, &mut status.init_container_statuses] {
+                fit(statuses);
+            }
+            status.ephemeral_container_statuses = None;
+            fit(&mut status.conditions);
         }
     }
 }
@@ -57,6 +72,15 @@ fn trim(metadata: &mut ObjectMeta) {
     metadata.managed_fields = None;
     if let Some(annotations) = &mut metadata.annotations {
         annotations.remove(LAST_APPLIED);
+    }
+    fit(&mut metadata.owner_references);
+    fit(&mut metadata.finalizers);
+}
+
+/// Frees the room that a list has for more: a decoded one has room for four, and a container's status takes 750 bytes.
+fn fit<T>(list: &mut Option<Vec<T>>) {
+    if let Some(list) = list {
+        list.shrink_to_fit();
     }
 }
 

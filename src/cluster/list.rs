@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use super::connect::REQUEST;
 use super::failure::{self, Failure};
 use super::freshness::Freshness;
 use super::list_json::{ListFacts, Splitter, namespace_of};
+use super::packed::Keep;
 use super::transport::Streamed;
 
 /// Objects per page of a consistent list.
@@ -74,18 +76,18 @@ impl Listing<'_> {
     ///
     /// # Errors
     /// The server refused, did not respond in time, or its response is not a list.
-    pub(super) async fn read<K: DeserializeOwned + Send>(
+    pub(super) async fn read<K: DeserializeOwned + Send, L: Keep<K>>(
         &self,
         each: impl FnMut(&mut K) + Send,
-    ) -> Result<Vec<K>, Failure> {
-        let mut found = Decoded { objects: Vec::new(), each, size: 0, share: Share::default() };
+    ) -> Result<L, Failure> {
+        let mut found = Decoded { objects: L::default(), each, size: 0, share: Share::default(), kind: PhantomData };
         let seen = AtomicU32::new(0);
         let limits = || self.limits(seen.load(Ordering::Relaxed));
         match self.cluster.tempo.limited(limits, self.collect(&mut found, &seen)).await {
             Ok(read) => read?,
             Err(after) => return Err(Failure::timed_out(after)),
         }
-        found.objects.shrink_to_fit();
+        found.objects.fit();
         Ok(found.objects)
     }
 
@@ -234,16 +236,17 @@ trait Collect: Send {
     fn truncate(&mut self, count: usize);
 }
 
-struct Decoded<K, F> {
-    objects: Vec<K>,
+struct Decoded<K, L, F> {
+    objects: L,
     each: F,
     /// Size of the objects as JSON.
     size: usize,
     /// The same, among all lists that are being read.
     share: Share,
+    kind: PhantomData<fn() -> K>,
 }
 
-impl<K: DeserializeOwned + Send, F: FnMut(&mut K) + Send> Collect for Decoded<K, F> {
+impl<K: DeserializeOwned + Send, L: Keep<K>, F: FnMut(&mut K) + Send> Collect for Decoded<K, L, F> {
     fn object(&mut self, json: &[u8], inner: usize) -> Result<(), Interrupted> {
         let size = json.len().max(LEAST).max(inner.saturating_mul(LEAST_INNER));
         self.size = self.size.saturating_add(size);
@@ -253,12 +256,12 @@ impl<K: DeserializeOwned + Send, F: FnMut(&mut K) + Send> Collect for Decoded<K,
         self.share.add(size).map_err(too_large)?;
         let mut object = serde_json::from_slice(json)?;
         (self.each)(&mut object);
-        self.objects.push(object);
+        self.objects.add(object)?;
         Ok(())
     }
 
     fn count(&self) -> usize {
-        self.objects.len()
+        self.objects.count()
     }
 
     fn truncate(&mut self, count: usize) {

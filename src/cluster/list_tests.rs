@@ -31,7 +31,7 @@ fn page(names: &[&str], version: &str, resume: &str) -> Reply {
 }
 
 async fn names(listing: &Listing<'_>) -> Result<Vec<String>, Failure> {
-    let pods = listing.read::<Pod>(|_| ()).await?;
+    let pods = listing.read::<Pod, Vec<Pod>>(|_| ()).await?;
     Ok(pods.iter().map(ResourceExt::name_any).collect())
 }
 
@@ -192,7 +192,7 @@ async fn one_object_and_all_objects_are_limited() {
     {
         let server = Server::new(move |_| Reply::text(200, &text));
         let listing = Listing { url: "/api/v1/configmaps", ..listing(&server, Freshness::Cached) };
-        let failure = listing.read::<ConfigMap>(|_| ()).await.unwrap_err();
+        let failure = listing.read::<ConfigMap, Vec<ConfigMap>>(|_| ()).await.unwrap_err();
         assert_eq!(failure.reason, reason);
     }
 }

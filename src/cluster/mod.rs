@@ -8,7 +8,7 @@
 //! - `everywhere`: what there is in all namespaces, by metadata
 //! - `observe`: what a layout can be learned from
 //! - `read`: one parallel wave of lists -> `snapshot::Snapshot`; `across`: many namespaces by few lists; `list` and
-//!   `list_json`: a list whose objects are decoded as they arrive; `lean`: what is kept of them
+//!   `list_json`: a list whose objects are decoded as they arrive; `lean`: what is kept of them, `packed` if they are many
 //! - `permission`: what the user may do
 //! - `watch`: the same, kept up to date; `multi_watch`: several namespaces; `liveness`: whether the server still responds;
 //!   `watch_pace`: how often a watch is opened
@@ -53,6 +53,7 @@ mod liveness;
 pub(crate) mod multi_watch;
 pub(crate) mod observe;
 mod options;
+mod packed;
 mod patience;
 mod pem;
 pub(crate) mod permission;

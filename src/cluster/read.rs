@@ -13,7 +13,7 @@ use super::Cluster;
 use super::across::Wanted;
 use super::failure::Failure;
 use super::freshness::Freshness;
-use super::snapshot::{NamespaceFacts, NamespaceObjects, Read, Snapshot};
+use super::snapshot::{NamespaceFacts, NamespaceObjects, PackedNamespace, Read, Snapshot};
 use super::wave::Wave;
 
 /// What to read. Always includes the pods, claims and StatefulSets of each namespace.
@@ -33,6 +33,8 @@ pub struct ReadRequest {
     pub storage_classes: bool,
     /// All Leases: they tell when nodes reported last.
     pub leases: bool,
+    /// Whether the objects of many namespaces are returned as [`Snapshot::packed`].
+    pub packed: bool,
     /// The required freshness.
     pub freshness: Freshness,
     /// The deadline of each source.
@@ -50,6 +52,7 @@ impl Default for ReadRequest {
             nodes: false,
             storage_classes: false,
             leases: false,
+            packed: false,
             freshness: Freshness::Cached,
             deadline: Duration::from_secs(2),
         }
@@ -62,21 +65,28 @@ impl Cluster {
         let wave = self.wave(request.freshness, request.deadline);
         let namespaces = async {
             match Wanted::across(&request.namespaces, &request.other_namespaces) {
-                Some(wanted) => wave.across(&wanted, request.disruption_budgets).await,
+                Some(wanted) => {
+                    let packed = wave.across(&wanted, request.disruption_budgets).await;
+                    if request.packed {
+                        return (Vec::new(), packed);
+                    }
+                    (packed.iter().map(PackedNamespace::unpack).collect(), Vec::new())
+                }
                 None => {
                     let each = request.namespaces.iter();
-                    join_all(each.map(|name| wave.namespace(name, request.disruption_budgets))).await
+                    let each = each.map(|name| wave.namespace(name, request.disruption_budgets));
+                    (join_all(each).await, Vec::new())
                 }
             }
         };
-        let (namespaces, volumes, nodes, storage_classes, leases) = futures::join!(
+        let ((namespaces, packed), volumes, nodes, storage_classes, leases) = futures::join!(
             namespaces,
             wave.cluster_scoped::<PersistentVolume>("persistentvolumes", request.volumes),
             wave.cluster_scoped::<Node>("nodes", request.nodes),
             wave.cluster_scoped::<StorageClass>("storageclasses", request.storage_classes),
             wave.cluster_scoped::<Lease>("leases", request.leases),
         );
-        Snapshot { namespaces, volumes, nodes, storage_classes, leases, ..Snapshot::default() }
+        Snapshot { namespaces, packed, volumes, nodes, storage_classes, leases, ..Snapshot::default() }
     }
 
     /// Reads the pods of these namespaces and nothing else, at the same time; may be stale.

@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::freshness::Freshness;
 use super::lean::Lean;
 use super::list::Listing;
+use super::packed::Keep;
 use super::snapshot::Read;
 
 /// Most requests at once: each has its own connection.
@@ -61,14 +62,15 @@ impl Wave<'_> {
     }
 
     /// Lists objects; of several namespaces, only of those that are `wanted`, if that is given.
-    pub(super) async fn objects<K>(
+    pub(super) async fn objects<K, L>(
         &self,
         api: &Api<K>,
         selected: ListParams,
         wanted: Option<&BTreeSet<&str>>,
-    ) -> Result<Vec<K>, Failure>
+    ) -> Result<L, Failure>
     where
         K: kube::Resource + DeserializeOwned + Lean + Send,
+        L: Keep<K>,
     {
         // Waiting for a turn is not the source's fault, so the deadline starts after it. The semaphore is never closed.
         let _turn = self.permits.acquire().await;

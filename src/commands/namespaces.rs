@@ -213,13 +213,10 @@ fn unknown(typed: &str, near: &[String]) -> Error {
 
 /// Returns the error if nothing could be read for the same reason of the connection.
 pub(super) fn reachable(cluster: &Cluster, snapshot: &Snapshot) -> Result<()> {
-    let mut parts = snapshot.namespaces.iter().map(|objects| &objects.pods);
-    let first = match snapshot.namespaces.first().map(|objects| &objects.pods) {
-        Some(Read::Unknown(part)) => part,
-        _ => return Ok(()),
-    };
+    let mut parts = snapshot.unread_pods();
+    let Some(Some(first)) = snapshot.unread_pods().next() else { return Ok(()) };
     let lost = |cause| matches!(cause, Cause::Unauthorized | Cause::Unreachable | Cause::TimedOut);
-    if parts.all(|part| matches!(part, Read::Unknown(part) if lost(part.cause))) {
+    if parts.all(|part| part.is_some_and(|part| lost(part.cause))) {
         return Err(cluster.unreadable(first));
     }
     Ok(())

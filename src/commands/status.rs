@@ -4,7 +4,7 @@ use super::Context;
 use super::namespaces::{Scope, reachable, scope};
 use super::status_selection::{DEADLINE, is_everywhere, only, only_what_is_read, wanted};
 use crate::cli::{Output, StatusArgs};
-use crate::cluster::snapshot::{Cause, Read, Snapshot};
+use crate::cluster::snapshot::{Cause, Snapshot};
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Exit, Result};
 use crate::plan::judge_unfinished;
@@ -39,6 +39,7 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     let within = ReadRequest {
         namespaces: scope.namespaces.clone(),
         other_namespaces: scope.others(),
+        packed: true,
         deadline: DEADLINE,
         ..ReadRequest::default()
     };
@@ -53,11 +54,8 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
         only_what_is_read(&mut snapshot);
     }
     reachable(&cluster, &snapshot)?;
-    let denied = snapshot
-        .namespaces
-        .iter()
-        .find(|objects| matches!(&objects.pods, Read::Unknown(part) if part.cause == Cause::Forbidden));
-    let denied = denied.map(|objects| objects.namespace.clone());
+    let mut unread = snapshot.unread_pods().flatten();
+    let denied = unread.find(|part| part.cause == Cause::Forbidden).and_then(|part| part.namespace.clone());
 
     let topology = build(&snapshot, context.layout());
     let wanted = wanted(&topology, context, &args.targets)?;
@@ -108,6 +106,7 @@ fn render(
 fn together(scope: Scope, outside: Snapshot, inside: Snapshot) -> Snapshot {
     Snapshot {
         namespaces: inside.namespaces,
+        packed: inside.packed,
         namespace_names: scope.names,
         terminating: scope.terminating,
         passed_over: scope.passed_over,

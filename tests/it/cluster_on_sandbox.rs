@@ -50,6 +50,7 @@ fn everything(freshness: Freshness) -> ReadRequest {
         nodes: true,
         storage_classes: true,
         leases: false,
+        packed: false,
         freshness,
         deadline: Duration::from_secs(10),
     }
