@@ -46,7 +46,7 @@ impl Server {
     }
 
     async fn accept(&mut self) -> DuplexStream {
-        self.accepted.recv().await.unwrap()
+        within(self.accepted.recv()).await.unwrap()
     }
 
     async fn connect(&mut self) -> DuplexStream {
@@ -55,14 +55,22 @@ impl Server {
 
     /// Waits until so many spares wait.
     async fn idle(&self, count: usize) {
-        while self.connector.0.state().idle.len() != count {
-            tokio::task::yield_now().await;
-        }
+        within(async {
+            while self.connector.0.state().idle.len() != count {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 
     fn nothing_accepted(&mut self) {
         assert!(self.accepted.try_recv().is_err());
     }
+}
+
+/// Waits for something that happens at once, unless the test is to fail.
+async fn within<T>(event: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), event).await.expect("it did not happen")
 }
 
 /// Checks that they are the two ends of one connection.
