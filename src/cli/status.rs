@@ -32,6 +32,10 @@ Examples:
   kubectl synxdb status -o jsonpath='{.members.ready}/{.members.total}{\"\\n\"}'
   kubectl synxdb status --no-headers | awk '$5 != \"Running\"'
 
+With more than 50 pods, the table has one line per workload, and lists only pods
+with a problem; --all-members and -o wide list all. Documents, names, and rows
+without headers are always complete.
+
 With -w it runs until Ctrl-C, and the exit code reflects the last state, which is
 unknown (8) while the API server does not respond. Whatever cannot be read within
 2 seconds (--request-timeout) is shown as <unknown>, with the reason.")]
@@ -51,6 +55,9 @@ pub struct StatusArgs {
     /// Omit headers and the summary
     #[arg(long)]
     pub no_headers: bool,
+    /// List every pod, also if there are more than 50
+    #[arg(long)]
+    pub all_members: bool,
     /// Access to storage pages for -o wide.
     #[command(flatten)]
     pub pages: PageArgs,

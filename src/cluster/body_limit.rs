@@ -18,7 +18,7 @@ pub(super) const LARGEST_ANSWER: usize = 128 << 20;
 const MOST_AT_ONCE: usize = 256 << 20;
 
 /// Most objects in arrays of one response: `{}` takes three bytes in a list of pods, and a thousand in memory.
-const MOST_OBJECTS: usize = 1_000_000;
+pub(super) const MOST_OBJECTS: usize = 1_000_000;
 
 /// Deepest nesting: more is not parsed anyway.
 const DEEPEST: usize = 256;
@@ -31,7 +31,7 @@ pub(super) type Within = UnsyncBoxBody<Bytes, BoxError>;
 
 /// A response that is larger than a limit.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum TooLarge {
+pub(super) enum TooLarge {
     #[error("the response is larger than {} MiB", .0 >> 20)]
     Bytes(usize),
     #[error("the responses together are larger than {} MiB", .0 >> 20)]
@@ -46,11 +46,15 @@ enum TooLarge {
 static AT_ONCE: AtomicUsize = AtomicUsize::new(0);
 
 /// The part of [`AT_ONCE`] that one response has.
-#[derive(Default)]
-struct Share(usize);
+#[derive(Debug, Default)]
+pub(super) struct Share(usize);
 
 impl Share {
-    fn add(&mut self, bytes: usize) -> Result<(), TooLarge> {
+    /// Adds bytes that are read, or kept.
+    ///
+    /// # Errors
+    /// All shares together are too large.
+    pub(super) fn add(&mut self, bytes: usize) -> Result<(), TooLarge> {
         self.0 = self.0.saturating_add(bytes);
         let all = AT_ONCE.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         if all > MOST_AT_ONCE { Err(TooLarge::Together(MOST_AT_ONCE)) } else { Ok(()) }
@@ -96,6 +100,15 @@ impl Objects {
         }
         if self.count > MOST_OBJECTS { Err(TooLarge::Objects(MOST_OBJECTS)) } else { Ok(()) }
     }
+}
+
+/// Returns how many objects there are in arrays of a JSON text.
+///
+/// # Errors
+/// Too many, or nested too deeply.
+pub(super) fn objects_in(text: &[u8]) -> Result<usize, TooLarge> {
+    let mut objects = Objects::default();
+    objects.read(text).map(|()| objects.count)
 }
 
 /// Reads a body to its end.

@@ -15,6 +15,7 @@ use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use tower::{BoxError, ServiceBuilder};
+use tower_http::decompression::DecompressionLayer;
 
 /// Bytes read of a response at once, and the largest head of a response. Without it, a server that sends `100 Continue`
 /// without end keeps hyper busy for minutes, during which no time limit passes.
@@ -26,21 +27,23 @@ use super::kubeconfig::{Resolved, Trust};
 use super::pem;
 use super::proxy::Kind;
 use super::server_certificate::Verifier;
+use super::spares::{AGES, Spares, WithSpares, with_spares};
 use crate::error::{Error, Result};
 use crate::suggestion::kubectl;
 
 /// The connections that are open, of one identity.
 struct Connections {
-    connector: Connector,
+    connector: WithSpares<Connector>,
+    spares: Spares,
     certificate: Arc<ClientCertificate>,
     /// The pool, and how often the certificate had been replaced when it was made.
-    pool: Mutex<(u64, Pool<Connector, Body>)>,
+    pool: Mutex<(u64, Pool<WithSpares<Connector>, Body>)>,
 }
 
 impl Connections {
-    fn new(connector: Connector, certificate: Arc<ClientCertificate>) -> Self {
+    fn new((connector, spares): (WithSpares<Connector>, Spares), certificate: Arc<ClientCertificate>) -> Self {
         let pool = Mutex::new((certificate.replaced(), pool(&connector)));
-        Self { connector, certificate, pool }
+        Self { connector, spares, certificate, pool }
     }
 
     /// Sends a request. After the client certificate has changed, no connection of the former identity is used.
@@ -49,6 +52,7 @@ impl Connections {
             let mut current = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
             let replaced = self.certificate.replaced();
             if current.0 != replaced {
+                self.spares.discard();
                 *current = (replaced, pool(&self.connector));
             }
             current.1.clone()
@@ -57,7 +61,7 @@ impl Connections {
     }
 }
 
-fn pool(connector: &Connector) -> Pool<Connector, Body> {
+fn pool(connector: &WithSpares<Connector>) -> Pool<WithSpares<Connector>, Body> {
     Pool::builder(TokioExecutor::new()).http1_max_buf_size(READ_AT_ONCE).build(connector.clone())
 }
 
@@ -66,8 +70,8 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// Returns a client for what the kubeconfig says, without retries and without a request log. `timeout` is for opening a
-/// connection.
+/// Returns a client for what the kubeconfig says, without retries and without a request log, and its spare
+/// connections: none through a proxy. `timeout` is for opening a connection.
 ///
 /// # Errors
 /// Certificates that cannot be used.
@@ -75,7 +79,7 @@ pub(super) fn of(
     resolved: &Resolved,
     certificate: &Arc<ClientCertificate>,
     timeout: Option<Duration>,
-) -> Result<Client> {
+) -> Result<(Client, Spares)> {
     let provider = provider();
     let verifier = verifier(&resolved.trust, &provider)?;
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -90,7 +94,9 @@ pub(super) fn of(
         })?),
     };
     let connector = Connector::new(Arc::new(tls), name, resolved.proxy.clone(), timeout);
-    let connections = Arc::new(Connections::new(connector, Arc::clone(certificate)));
+    let (connector, spares) = with_spares(connector, resolved.server.clone(), AGES);
+    let connections = Connections::new((connector, spares.clone()), Arc::clone(certificate));
+    let connections = Arc::new(connections);
     let headers = headers(resolved);
     let requests = tower::service_fn(move |mut request: Request<Body>| {
         for (name, value) in &headers {
@@ -99,8 +105,13 @@ pub(super) fn of(
         let connections = Arc::clone(&connections);
         async move { connections.send(request).await }
     });
-    let service = ServiceBuilder::new().layer(BaseUriLayer::new(resolved.server.clone())).service(requests);
-    Ok(Client::new(service, resolved.namespace.clone().unwrap_or_else(|| "default".to_owned())))
+    let service = ServiceBuilder::new()
+        .layer(BaseUriLayer::new(resolved.server.clone()))
+        // Outside of this, and so for every limit, a response has the size that it unpacks to.
+        .layer(DecompressionLayer::new().gzip(!resolved.disable_compression))
+        .service(requests);
+    let client = Client::new(service, resolved.namespace.clone().unwrap_or_else(|| "default".to_owned()));
+    Ok((client, if resolved.proxy.is_some() { Spares::default() } else { spares }))
 }
 
 /// Returns what every request carries.
@@ -132,3 +143,7 @@ fn verifier(trust: &Trust, provider: &Arc<CryptoProvider>) -> Result<Verifier> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -22,7 +22,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const NO_LIMIT: Duration = Duration::from_secs(86_400);
 
 /// Longest time for a request without `--request-timeout`, so that nothing hangs. kubectl's own default is no limit.
-const REQUEST: Duration = Duration::from_secs(30);
+pub(super) const REQUEST: Duration = Duration::from_secs(30);
 
 impl Cluster {
     /// Resolves flags, environment and kubeconfig, runs the credential plugin if there is one, and prepares the
@@ -40,7 +40,7 @@ impl Cluster {
         let by_plugin = matches!(resolved.identity, Identity::Plugin(_));
         let certificate = ClientCertificate::new(resolved.certificate.clone(), by_plugin, &client::provider());
         let certificate = Arc::new(certificate.map_err(|error| not_usable(context, &error))?);
-        let client = client::of(&resolved, &certificate, Some(connect))?;
+        let (client, spares) = client::of(&resolved, &certificate, Some(connect))?;
         let credential = match resolved.identity {
             Identity::Plugin(_) if environment.no_plugins => {
                 return Err(Error::failure(format!("no credentials for context {context}"))
@@ -61,6 +61,7 @@ impl Cluster {
             namespace: resolved.namespace,
             server,
             request_timeout,
+            spares,
             tempo: Tempo::default(),
         })
     }

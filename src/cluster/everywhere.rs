@@ -1,16 +1,16 @@
 //! Reads all namespaces by metadata alone: pods that carry a label, and StatefulSets. One request each, of a small part
 //! of the bytes of whole objects.
 
-use std::fmt::Debug;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams, ObjectMeta};
-use serde::de::DeserializeOwned;
+use kube::api::{ListParams, ObjectMeta};
+use serde::Deserialize;
 
 use super::Cluster;
-use super::failure::Failure;
+use super::freshness::Freshness;
+use super::list::{Listing, OnlyMetadata};
 use super::snapshot::{ObjectFacts, Read};
 
 impl Cluster {
@@ -33,18 +33,32 @@ impl Cluster {
         deadline: Duration,
     ) -> Read<Vec<ObjectFacts>>
     where
-        K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+        K: kube::Resource<DynamicType = ()>,
     {
-        let deadline = self.limit(deadline);
-        let api: Api<K> = Api::all(self.client());
-        let answer = match tokio::time::timeout(deadline, api.list_metadata(&selected.at("0"))).await {
-            Ok(answer) => answer.map_err(Failure::of),
-            Err(_) => Err(Failure::timed_out(deadline)),
+        let listing = Listing {
+            cluster: self,
+            url: &K::url_path(&(), None),
+            selected,
+            freshness: Freshness::Cached,
+            metadata_only: true,
+            namespaces: None,
+            deadline,
         };
-        match answer {
-            Ok(list) => Read::Known(list.items.into_iter().map(|item| facts(item.metadata)).collect()),
+        match listing.read::<Facts, Vec<Facts>>(|_| ()).await {
+            Ok(found) => Read::Known(found.into_iter().map(|Facts(facts)| facts).collect()),
             Err(failure) => Read::Unknown(failure.unreadable(resource, None)),
         }
+    }
+}
+
+/// Facts of an object, taken as soon as its metadata is decoded.
+#[derive(Deserialize)]
+#[serde(from = "OnlyMetadata")]
+struct Facts(ObjectFacts);
+
+impl From<OnlyMetadata> for Facts {
+    fn from(object: OnlyMetadata) -> Self {
+        Self(facts(object.metadata))
     }
 }
 

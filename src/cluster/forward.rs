@@ -45,6 +45,8 @@ const LIMITS: Limits = Limits {
     silence: Duration::from_secs(1),
 };
 
+/// Connections to the API server that are opened before a client comes.
+const SPARES: usize = 2;
 /// Longest time to open a tunnel.
 const OPENING: Duration = Duration::from_secs(10);
 /// Most bytes of a client that are kept until the pod has responded.
@@ -128,9 +130,16 @@ impl Cluster {
         to: watch::Receiver<Option<Destination>>,
         unserved: mpsc::UnboundedSender<Unserved>,
     ) -> Forward {
+        self.spares.keep(SPARES);
         let way = Pods { cluster: self.clone(), namespace: namespace.to_owned(), port };
         let route = Arc::new(Route { way, to, port, speaks, limits: LIMITS });
         Forward { listener, route, clients: JoinSet::new(), unserved }
+    }
+}
+
+impl Drop for Pods {
+    fn drop(&mut self) {
+        self.cluster.spares.keep(0);
     }
 }
 

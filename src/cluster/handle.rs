@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::spares::Spares;
 use super::tempo::Tempo;
 
 /// A connection to one Kubernetes API server, as one user. Cheap to clone; clones share connections.
@@ -14,6 +15,7 @@ pub struct Cluster {
     pub(super) server: String,
     /// `--request-timeout`, if it was given; a day for 0, which is no limit, and for more than that.
     pub(super) request_timeout: Option<Duration>,
+    pub(super) spares: Spares,
     pub(super) tempo: Tempo,
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Resolved {
     pub(super) identity: Identity,
     /// Headers that impersonate a user.
     pub(super) impersonation: HeaderMap,
+    /// Whether responses are not to be compressed.
+    pub(super) disable_compression: bool,
 }
 
 /// How the server's certificate is verified.
@@ -302,6 +304,7 @@ fn assemble(
     let proxy = proxy::for_server(&server, &cluster.proxy_url, environment)?;
     let secure = address.scheme == "https";
     let impersonation = identity::impersonation(&user)?;
+    let disable_compression = cluster.disable_compression;
     // Over an unencrypted connection no credentials are sent, and nothing is verified.
     let (trust, certificate, mut identity) = match secure {
         false => (Trust::default(), None, Identity::None),
@@ -311,7 +314,7 @@ fn assemble(
     if let Some(login) = address.login.as_ref().and_then(|login| login.basic()) {
         identity = Identity::Fixed(login);
     }
-    Ok(Resolved { context, namespace, server, trust, proxy, certificate, identity, impersonation })
+    Ok(Resolved { context, namespace, server, trust, proxy, certificate, identity, impersonation, disable_compression })
 }
 
 /// Completes an address as client-go does: without a scheme it is http.
@@ -375,6 +378,7 @@ fn in_cluster(options: &ConnectOptions, context: &ContextEntry, environment: &En
     let cluster = ClusterEntry {
         server: format!("https://{host}:{port}"),
         certificate_authority: Some(authority).filter(|path| path.exists()).map(text).unwrap_or_default(),
+        disable_compression: options.disable_compression,
         ..ClusterEntry::default()
     };
     let mut user = UserEntry { token_file: text(environment.service_account.join("token")), ..UserEntry::default() };

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::{Api, ListParams};
 
 use super::Cluster;
-use super::read::Freshness;
+use super::freshness::Freshness;
 use super::snapshot::Read;
 
 /// What runs, and through which ports it is reached.

@@ -49,7 +49,7 @@ pub struct ConnectOptions {
     pub client_key: Option<PathBuf>,
     /// `--proxy-url`.
     pub proxy_url: Option<String>,
-    /// `--disable-compression`.
+    /// `--disable-compression`, like the cluster entry's `disable-compression`.
     pub disable_compression: bool,
     /// `--kuberc`: kubectl's preferences, of which only the policy for credential plugins counts.
     pub kuberc: Option<PathBuf>,

@@ -1,7 +1,6 @@
 //! Reads one parallel wave of selective lists into a [`Snapshot`]. Each source has its own deadline, and a failed one
 //! is kept as an error beside the others. Only known kinds, so no discovery.
 
-use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -9,33 +8,21 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Node, PersistentVolume, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Api, ListParams, ResourceExt};
-use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
 
 use super::Cluster;
+use super::across::Wanted;
 use super::failure::Failure;
-use super::snapshot::{NamespaceFacts, NamespaceObjects, Read, Snapshot};
-
-/// Most requests at once: each has its own connection.
-const AT_ONCE: usize = 24;
-
-/// Objects per page of a consistent list.
-const PAGE: u32 = 500;
-
-/// How fresh a response must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freshness {
-    /// From the API server's cache (`resourceVersion=0`): fast, and may be stale. Never before a destructive act.
-    Cached,
-    /// What is stored now.
-    Consistent,
-}
+use super::freshness::Freshness;
+use super::snapshot::{NamespaceFacts, NamespaceObjects, PackedNamespace, Read, Snapshot};
+use super::wave::Wave;
 
 /// What to read. Always includes the pods, claims and StatefulSets of each namespace.
 #[derive(Clone, Debug)]
 pub struct ReadRequest {
     /// Namespaces, each once.
     pub namespaces: Vec<String>,
+    /// The other namespaces that are known to exist: lists across namespaces leave them out.
+    pub other_namespaces: Vec<String>,
     /// PodDisruptionBudgets of the namespaces too.
     pub disruption_budgets: bool,
     /// All PersistentVolumes.
@@ -46,6 +33,8 @@ pub struct ReadRequest {
     pub storage_classes: bool,
     /// All Leases: they tell when nodes reported last.
     pub leases: bool,
+    /// Whether the objects of many namespaces are returned as [`Snapshot::packed`].
+    pub packed: bool,
     /// The required freshness.
     pub freshness: Freshness,
     /// The deadline of each source.
@@ -57,40 +46,47 @@ impl Default for ReadRequest {
     fn default() -> Self {
         Self {
             namespaces: Vec::new(),
+            other_namespaces: Vec::new(),
             disruption_budgets: false,
             volumes: false,
             nodes: false,
             storage_classes: false,
             leases: false,
+            packed: false,
             freshness: Freshness::Cached,
             deadline: Duration::from_secs(2),
         }
     }
 }
 
-/// One wave: how to read, and how many requests at once.
-pub(super) struct Wave<'a> {
-    cluster: &'a Cluster,
-    freshness: Freshness,
-    /// The time limit of each source while others respond.
-    share: Duration,
-    permits: Semaphore,
-}
-
 impl Cluster {
     /// Reads everything that is requested at the same time. Never fails as a whole; see each part.
     pub async fn read(&self, request: &ReadRequest) -> Snapshot {
         let wave = self.wave(request.freshness, request.deadline);
-        let namespaces =
-            join_all(request.namespaces.iter().map(|name| wave.namespace(name, request.disruption_budgets)));
-        let (namespaces, volumes, nodes, storage_classes, leases) = futures::join!(
+        let namespaces = async {
+            match Wanted::across(&request.namespaces, &request.other_namespaces) {
+                Some(wanted) => {
+                    let packed = wave.across(&wanted, request.disruption_budgets).await;
+                    if request.packed {
+                        return (Vec::new(), packed);
+                    }
+                    (packed.iter().map(PackedNamespace::unpack).collect(), Vec::new())
+                }
+                None => {
+                    let each = request.namespaces.iter();
+                    let each = each.map(|name| wave.namespace(name, request.disruption_budgets));
+                    (join_all(each).await, Vec::new())
+                }
+            }
+        };
+        let ((namespaces, packed), volumes, nodes, storage_classes, leases) = futures::join!(
             namespaces,
             wave.cluster_scoped::<PersistentVolume>("persistentvolumes", request.volumes),
             wave.cluster_scoped::<Node>("nodes", request.nodes),
             wave.cluster_scoped::<StorageClass>("storageclasses", request.storage_classes),
             wave.cluster_scoped::<Lease>("leases", request.leases),
         );
-        Snapshot { namespaces, volumes, nodes, storage_classes, leases, ..Snapshot::default() }
+        Snapshot { namespaces, packed, volumes, nodes, storage_classes, leases, ..Snapshot::default() }
     }
 
     /// Reads the pods of these namespaces and nothing else, at the same time; may be stale.
@@ -137,21 +133,17 @@ impl Cluster {
         let selected = ListParams::default().fields(&format!("metadata.name={name}"));
         wave.list(Api::all(self.client()), "pods", None, selected).await
     }
-
-    pub(super) fn wave(&self, freshness: Freshness, deadline: Duration) -> Wave<'_> {
-        Wave { cluster: self, freshness, share: deadline, permits: Semaphore::new(AT_ONCE) }
-    }
 }
 
 impl Wave<'_> {
     async fn pods(&self, name: &str) -> NamespaceObjects {
-        let pods = Api::namespaced(self.cluster.client(), name);
+        let pods = Api::namespaced(self.client(), name);
         let pods = self.list(pods, "pods", Some(name), ListParams::default()).await;
         NamespaceObjects { pods, ..NamespaceObjects::unread(name) }
     }
 
     async fn namespace(&self, name: &str, disruption_budgets: bool) -> NamespaceObjects {
-        let client = || self.cluster.client();
+        let client = || self.client();
         let all = ListParams::default;
         let budgets = async {
             if !disruption_budgets {
@@ -168,72 +160,10 @@ impl Wave<'_> {
         let namespace = name.to_owned();
         NamespaceObjects { namespace, pods, claims, stateful_sets, disruption_budgets, events: Read::NotAsked }
     }
-
-    async fn cluster_scoped<K>(&self, resource: &'static str, asked: bool) -> Read<Vec<K>>
-    where
-        K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
-    {
-        if !asked {
-            return Read::NotAsked;
-        }
-        self.list(Api::all(self.cluster.client()), resource, None, ListParams::default()).await
-    }
-
-    pub(super) async fn list<K>(
-        &self,
-        api: Api<K>,
-        resource: &'static str,
-        namespace: Option<&str>,
-        selected: ListParams,
-    ) -> Read<Vec<K>>
-    where
-        K: kube::Resource + Clone + DeserializeOwned + Debug,
-    {
-        // Waiting for a turn is not the source's fault, so the deadline starts after it. The semaphore is never closed.
-        let _turn = self.permits.acquire().await;
-        let limits = (self.share, self.cluster.limit(self.share));
-        let answer = match self.cluster.tempo.limited(limits, pages(&api, selected, self.freshness)).await {
-            Ok(answer) => answer.map_err(Failure::of),
-            Err(after) => Err(Failure::timed_out(after)),
-        };
-        match answer {
-            Ok(mut items) => {
-                // A third of an object, and not needed: which client wrote which field.
-                items.iter_mut().for_each(|item| item.meta_mut().managed_fields = None);
-                Read::Known(items)
-            }
-            Err(failure) => Read::Unknown(failure.unreadable(resource, namespace)),
-        }
-    }
 }
 
 pub(super) fn facts(namespace: &Namespace) -> NamespaceFacts {
     NamespaceFacts { name: namespace.name_any(), terminating: namespace.metadata.deletion_timestamp.is_some() }
-}
-
-async fn pages<K>(api: &Api<K>, selected: ListParams, freshness: Freshness) -> kube::Result<Vec<K>>
-where
-    K: Clone + DeserializeOwned + Debug,
-{
-    if freshness == Freshness::Cached {
-        return Ok(api.list(&selected.at("0")).await?.items);
-    }
-    let mut items = Vec::new();
-    let mut page = selected.clone().limit(PAGE);
-    loop {
-        let list = match api.list(&page).await {
-            // The pages' version was compacted away: read everything again at once.
-            Err(kube::Error::Api(status)) if status.code == 410 && page.continue_token.is_some() => {
-                return Ok(api.list(&selected).await?.items);
-            }
-            other => other?,
-        };
-        items.extend(list.items);
-        match list.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => page = page.continue_token(&token),
-            None => return Ok(items),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -310,25 +240,6 @@ mod tests {
         let volumes = cluster.volumes(soon).await;
         assert!(volumes.volumes.items().len() == 1 && volumes.namespaces.is_empty());
         assert_eq!(server.requests().len(), 3);
-    }
-
-    #[tokio::test]
-    async fn a_consistent_read_follows_pages_and_survives_an_expired_token() {
-        let page = |names: &[&str], next: &str| {
-            let items: Vec<_> = names.iter().map(|name| json!({"metadata": {"name": name}})).collect();
-            Reply::json(200, json!({"metadata": {"continue": next, "resourceVersion": "5"}, "items": items}))
-        };
-        let server = Server::new(move |asked| match asked.query.as_str() {
-            query if query.contains("continue=t2") => Reply::status(410, "expired"),
-            query if query.contains("continue=t1") => page(&["b"], "t2"),
-            query if query.contains("limit=500") => page(&["a"], "t1"),
-            _ => page(&["a", "b", "c"], ""),
-        });
-        let cluster = server.cluster();
-        let wave = cluster.wave(Freshness::Consistent, Duration::from_secs(1));
-        let Read::Known(nodes) = wave.cluster_scoped::<Node>("nodes", true).await else { panic!() };
-        assert_eq!(nodes.iter().map(ResourceExt::name_any).collect::<Vec<_>>(), ["a", "b", "c"]);
-        assert!(server.requests().iter().all(|asked| !asked.query.contains("resourceVersion=")));
     }
 
     #[tokio::test]

@@ -1,12 +1,15 @@
 //! What was read from the cluster at one moment: objects, and for every part that could not be read, the reason. Data
 //! only.
 
+use super::packed::OfNamespace;
 use crate::error::Source;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Event, Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::StorageClass;
+use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Something read, or the reason it could not be.
@@ -27,6 +30,16 @@ impl<T> Read<Vec<T>> {
         match self {
             Self::Known(items) => items,
             Self::Unknown(_) | Self::NotAsked => &[],
+        }
+    }
+}
+
+impl<T> Read<T> {
+    /// Returns why it could not be read, if so.
+    pub fn unreadable(&self) -> Option<&Unreadable> {
+        match self {
+            Self::Unknown(why) => Some(why),
+            Self::Known(_) | Self::NotAsked => None,
         }
     }
 }
@@ -127,11 +140,62 @@ impl NamespaceObjects {
     }
 }
 
+/// One namespace's objects, to be decoded when they are looked at: of thousands of pods, few are decoded at a time.
+#[derive(Clone, Debug)]
+pub struct PackedNamespace {
+    /// Name of the namespace.
+    pub namespace: String,
+    /// Its pods.
+    pub pods: Read<OfNamespace<Pod>>,
+    /// Its claims.
+    pub claims: Read<OfNamespace<PersistentVolumeClaim>>,
+    /// Its StatefulSets.
+    pub stateful_sets: Read<OfNamespace<StatefulSet>>,
+    /// Its PodDisruptionBudgets.
+    pub disruption_budgets: Read<OfNamespace<PodDisruptionBudget>>,
+}
+
+impl PackedNamespace {
+    /// Decodes its objects.
+    pub fn unpack(&self) -> NamespaceObjects {
+        let namespace = &self.namespace;
+        NamespaceObjects {
+            namespace: namespace.clone(),
+            pods: unpack(&self.pods, "pods", namespace),
+            claims: unpack(&self.claims, "persistentvolumeclaims", namespace),
+            stateful_sets: unpack(&self.stateful_sets, "statefulsets", namespace),
+            disruption_budgets: unpack(&self.disruption_budgets, "poddisruptionbudgets", namespace),
+            events: Read::NotAsked,
+        }
+    }
+}
+
+fn unpack<K: DeserializeOwned>(packed: &Read<OfNamespace<K>>, resource: &'static str, namespace: &str) -> Read<Vec<K>> {
+    match packed {
+        Read::Known(objects) => objects.unpack().map_or_else(
+            |error| {
+                Read::Unknown(Unreadable {
+                    resource,
+                    namespace: Some(namespace.to_owned()),
+                    cause: Cause::Refused,
+                    reason: error.to_string(),
+                    source: None,
+                })
+            },
+            Read::Known,
+        ),
+        Read::Unknown(why) => Read::Unknown(why.clone()),
+        Read::NotAsked => Read::NotAsked,
+    }
+}
+
 /// The cluster as it was read. By default nothing was requested.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The objects of each namespace that was read, in the order requested.
     pub namespaces: Vec<NamespaceObjects>,
+    /// The same of many namespaces, where the request allowed that.
+    pub packed: Vec<PackedNamespace>,
     /// Names of all namespaces, if they could be listed.
     pub namespace_names: Read<Vec<String>>,
     /// Namespaces that are known to be terminating, read or not.
@@ -152,4 +216,24 @@ pub struct Snapshot {
     pub stateful_sets_everywhere: Read<Vec<ObjectFacts>>,
     /// Leases: those that nodes renew, and those of the control plane, which show the server's time.
     pub leases: Read<Vec<Lease>>,
+}
+
+impl Snapshot {
+    /// Returns the objects of each namespace that was read; those of a packed one are decoded now.
+    pub fn objects(&self) -> impl Iterator<Item = Cow<'_, NamespaceObjects>> {
+        let packed = self.packed.iter().map(|packed| Cow::Owned(packed.unpack()));
+        self.namespaces.iter().map(Cow::Borrowed).chain(packed)
+    }
+
+    /// Returns the namespaces that were read.
+    pub fn names_read(&self) -> impl Iterator<Item = &str> {
+        let packed = self.packed.iter().map(|packed| packed.namespace.as_str());
+        self.namespaces.iter().map(|objects| objects.namespace.as_str()).chain(packed)
+    }
+
+    /// Returns why the pods of each namespace could not be read; `None` for those that were.
+    pub fn unread_pods(&self) -> impl Iterator<Item = Option<&Unreadable>> {
+        let packed = self.packed.iter().map(|packed| packed.pods.unreadable());
+        self.namespaces.iter().map(|objects| objects.pods.unreadable()).chain(packed)
+    }
 }

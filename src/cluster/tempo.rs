@@ -26,19 +26,21 @@ impl Default for Tempo {
 }
 
 impl Tempo {
-    /// Returns what a source responds. `share` is its time limit without `--request-timeout`, `longest` the one in force.
+    /// Returns what a source responds. `limits` returns its time limit without `--request-timeout`, and the one in force;
+    /// they may grow while it responds.
     ///
     /// # Errors
     /// The time limit that has passed.
     pub(super) async fn limited<T, E>(
         &self,
-        (share, longest): (Duration, Duration),
+        limits: impl Fn() -> (Duration, Duration),
         asked: impl Future<Output = Result<T, E>>,
     ) -> Result<Result<T, E>, Duration> {
         let started = Instant::now();
         let mut asked = std::pin::pin!(asked);
         let mut slowest = self.0.subscribe();
         loop {
+            let (share, longest) = limits();
             let limit = limit(*slowest.borrow_and_update(), share, longest);
             tokio::select! {
                 biased;
@@ -48,7 +50,11 @@ impl Tempo {
                     }
                     return Ok(answer);
                 }
-                () = sleep_until(after(started, limit)) => return Err(limit),
+                () = sleep_until(after(started, limit)) => {
+                    if limits() == (share, longest) {
+                        return Err(limit);
+                    }
+                }
                 // The sender is in this value.
                 _ = slowest.changed() => {}
             }
@@ -102,13 +108,20 @@ mod tests {
     #[tokio::test]
     async fn a_dead_source_is_given_up_after_the_others_responded() {
         let tempo = Tempo::default();
-        let limits = (ms(50), ms(100_000));
-        let dead = tempo.limited::<(), ()>((ms(50), ms(200)), pending());
+        let limits = || (ms(50), ms(100_000));
+        let dead = tempo.limited::<(), ()>(|| (ms(50), ms(200)), pending());
         assert_eq!(dead.await, Err(ms(200)), "nothing else responded");
         let (dead, alive) = futures::join!(
-            tempo.limited::<(), ()>((ms(50), ms(400)), pending()),
+            tempo.limited::<(), ()>(|| (ms(50), ms(400)), pending()),
             tempo.limited(limits, ready(Ok::<_, ()>(5)))
         );
         assert_eq!((dead, alive), (Err(ms(100)), Ok(Ok(5))));
+    }
+
+    #[tokio::test]
+    async fn a_source_that_sends_more_has_more_time() {
+        let begun = Instant::now();
+        let limits = || if begun.elapsed() < ms(20) { (ms(20), ms(20)) } else { (ms(60), ms(60)) };
+        assert_eq!(Tempo::default().limited::<(), ()>(limits, pending()).await, Err(ms(60)));
     }
 }

@@ -26,6 +26,10 @@ pub(super) enum Reply {
     Never,
     /// The connection breaks.
     Broken,
+    /// The response's beginning, and nothing more.
+    Stalled(String),
+    /// The response's beginning; then the connection breaks.
+    Cut(String),
     /// A watch: each line sent to the other end is a line of the response, which ends with it.
     Watch(Arc<Mutex<Option<mpsc::UnboundedReceiver<Value>>>>),
 }
@@ -38,7 +42,11 @@ impl Reply {
     }
 
     pub(super) fn json(code: u16, body: Value) -> Self {
-        Self::With { code, headers: Vec::new(), body: body.to_string(), after: Duration::ZERO }
+        Self::text(code, &body.to_string())
+    }
+
+    pub(super) fn text(code: u16, body: &str) -> Self {
+        Self::With { code, headers: Vec::new(), body: body.to_owned(), after: Duration::ZERO }
     }
 
     /// A `Status` failure.
@@ -139,6 +147,7 @@ impl Server {
             context: "test".to_owned(),
             namespace: None,
             server: "https://127.0.0.1:6443".to_owned(),
+            spares: super::spares::Spares::default(),
             request_timeout: None,
             tempo: super::tempo::Tempo::default(),
         }
@@ -168,6 +177,15 @@ impl Server {
                 }
                 let body = Full::new(Bytes::from(body)).map_err(|never| match never {});
                 Ok(response.body(body.boxed_unsync()).unwrap())
+            }
+            Reply::Stalled(text) => {
+                let beginning = futures::stream::iter([Ok(Frame::data(Bytes::from(text)))]);
+                let body = StreamBody::new(beginning.chain(futures::stream::pending()));
+                Ok(Response::new(body.boxed_unsync()))
+            }
+            Reply::Cut(text) => {
+                let parts = [Ok(Frame::data(Bytes::from(text))), Err(std::io::ErrorKind::ConnectionReset.into())];
+                Ok(Response::new(StreamBody::new(futures::stream::iter(parts)).boxed_unsync()))
             }
             Reply::Watch(events) => {
                 let events = events.lock().unwrap().take();

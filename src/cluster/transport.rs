@@ -43,6 +43,10 @@ const BUSY: u32 = 4;
 /// Retries of what may have been a momentary failure of a proxy or of one connection; the caller has a deadline.
 const BROKEN: u32 = 1;
 
+/// Marks a request whose response is read as it arrives, by a caller that limits its size and its time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Streamed;
+
 /// Returns the pause before the `attempt`-th retry (from 0): doubling, at most 2 s, and randomly shortened by up to
 /// half, so that several clients do not return together.
 pub(super) fn pause(attempt: u32) -> Duration {
@@ -86,7 +90,7 @@ async fn bounded(
     limit: Option<Duration>,
     request: Request<Body>,
 ) -> Result<Response<Within>, BoxError> {
-    let streams = is_stream(&request);
+    let (streams, streamed) = (is_stream(&request), is_streamed(&request));
     let limit = if streams { Some(limit.unwrap_or(STREAM_ANSWER)) } else { limit };
     // Before the deadline begins: a credential plugin may wait for a person.
     let mut request = request;
@@ -97,7 +101,7 @@ async fn bounded(
     let lives = lives(&request);
     let work = async {
         let response = persistent(&inner, credential.as_deref(), ends, request).await?;
-        if !streams {
+        if streamed || !streams {
             return Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync()));
         }
         // A tunnel's bytes are limited by the caller.
@@ -147,9 +151,10 @@ async fn once(
     credential: Option<&Credential>,
     request: Request<Body>,
 ) -> Result<Response<Body>, BoxError> {
-    let streams = is_stream(&request);
+    let (streams, streamed) = (is_stream(&request), is_streamed(&request));
     let response = signed(inner, credential, request).await?;
-    if streams {
+    // A refusal is small, and is kept for a retry.
+    if streams || (streamed && response.status().is_success()) {
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
@@ -233,7 +238,14 @@ fn copy(request: &Request<Body>) -> Option<Request<Body>> {
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
+    if is_streamed(request) {
+        copy.extensions_mut().insert(Streamed);
+    }
     Some(copy)
+}
+
+fn is_streamed(request: &Request<Body>) -> bool {
+    request.extensions().get::<Streamed>().is_some()
 }
 
 fn is_stream(request: &Request<Body>) -> bool {

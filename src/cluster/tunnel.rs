@@ -85,8 +85,30 @@ impl Cluster {
         opened.map(Tunnel).map_err(|failure| NoTunnel { cause: failure.cause, error: self.error(act, &failure) })
     }
 
-    /// Opens a tunnel and returns the original failure.
+    /// Opens a tunnel and returns the original failure. If the connection was at fault, it is not one that was opened
+    /// earlier that fails the next time.
     pub(super) async fn open(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+        deadline: Duration,
+    ) -> Result<Open<Upgraded>, Failure> {
+        let opened = self.open_once(namespace, pod, port, deadline).await;
+        match &opened {
+            Err(failure) if failure.cause == Cause::TimedOut => {
+                self.spares.discard();
+                opened
+            }
+            Err(failure) if matches!(failure.cause, Cause::Unreachable | Cause::Unauthorized) => {
+                // Without spares it was a fresh connection.
+                if self.spares.discard() { self.open_once(namespace, pod, port, deadline).await } else { opened }
+            }
+            _ => opened,
+        }
+    }
+
+    async fn open_once(
         &self,
         namespace: &str,
         pod: &str,

@@ -10,6 +10,7 @@ use crate::suggestion::{kubectl, plugin};
 use crate::topology::health::being_deleted;
 use crate::topology::target::{NamespaceMatch, TargetName, match_namespace, without_mark};
 use crate::topology::{Layout, SpaceKind, Topology};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// The namespaces to read, and what is known of all namespaces.
@@ -36,7 +37,9 @@ impl Scope {
     /// Nothing could be read because of the connection.
     pub(super) async fn read(self, cluster: &Cluster, besides: ReadRequest) -> Result<Snapshot> {
         let freshness = Freshness::Consistent;
-        let request = ReadRequest { namespaces: self.namespaces, freshness, deadline: DEADLINE, ..besides };
+        let other_namespaces = self.others();
+        let request =
+            ReadRequest { namespaces: self.namespaces, other_namespaces, freshness, deadline: DEADLINE, ..besides };
         let (terminating, passed_over, named) = (self.terminating, self.passed_over, self.named);
         let read = cluster.read(&request).await;
         let snapshot = Snapshot {
@@ -50,6 +53,17 @@ impl Scope {
         };
         reachable(cluster, &snapshot)?;
         Ok(snapshot)
+    }
+
+    /// Returns the namespaces that are known to exist and are not read.
+    pub(super) fn others(&self) -> Vec<String> {
+        match &self.names {
+            Read::Known(names) => {
+                let ours: HashSet<&String> = self.namespaces.iter().collect();
+                names.iter().filter(|name| !ours.contains(name)).cloned().collect()
+            }
+            Read::Unknown(_) | Read::NotAsked => Vec::new(),
+        }
     }
 
     /// Adds terminating namespaces that a target names.
@@ -199,13 +213,10 @@ fn unknown(typed: &str, near: &[String]) -> Error {
 
 /// Returns the error if nothing could be read for the same reason of the connection.
 pub(super) fn reachable(cluster: &Cluster, snapshot: &Snapshot) -> Result<()> {
-    let mut parts = snapshot.namespaces.iter().map(|objects| &objects.pods);
-    let first = match snapshot.namespaces.first().map(|objects| &objects.pods) {
-        Some(Read::Unknown(part)) => part,
-        _ => return Ok(()),
-    };
+    let mut parts = snapshot.unread_pods();
+    let Some(Some(first)) = snapshot.unread_pods().next() else { return Ok(()) };
     let lost = |cause| matches!(cause, Cause::Unauthorized | Cause::Unreachable | Cause::TimedOut);
-    if parts.all(|part| matches!(part, Read::Unknown(part) if lost(part.cause))) {
+    if parts.all(|part| part.is_some_and(|part| lost(part.cause))) {
         return Err(cluster.unreadable(first));
     }
     Ok(())

@@ -4,12 +4,13 @@ use super::Context;
 use super::namespaces::{Scope, reachable, scope};
 use super::status_selection::{DEADLINE, is_everywhere, only, only_what_is_read, wanted};
 use crate::cli::{Output, StatusArgs};
-use crate::cluster::snapshot::{Cause, Read, Snapshot};
+use crate::cluster::snapshot::{Cause, Snapshot};
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Exit, Result};
 use crate::plan::judge_unfinished;
 use crate::probe::PageAccess;
 use crate::probe::http::Deadlines;
+use crate::render::status::Detail;
 use crate::render::{status as text, structured, suggestion, wrapped};
 use crate::storage::Positions;
 use crate::storage::positions::positions;
@@ -35,7 +36,13 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     scope = scope.with_named_by(&args.targets, context.layout());
     // Concurrently: namespaced objects, cluster-scoped ones, and what looks like SynxDB elsewhere.
     let request = ReadRequest { volumes: true, leases: true, deadline: DEADLINE, ..ReadRequest::default() };
-    let within = ReadRequest { namespaces: scope.namespaces.clone(), deadline: DEADLINE, ..ReadRequest::default() };
+    let within = ReadRequest {
+        namespaces: scope.namespaces.clone(),
+        other_namespaces: scope.others(),
+        packed: true,
+        deadline: DEADLINE,
+        ..ReadRequest::default()
+    };
     let (outside, inside, ()) = futures::join!(cluster.read(&request), cluster.read(&within), async {
         if is_everywhere(context, &cluster, args) {
             scope.stateful_sets = cluster.stateful_sets_everywhere(DEADLINE).await;
@@ -47,11 +54,8 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
         only_what_is_read(&mut snapshot);
     }
     reachable(&cluster, &snapshot)?;
-    let denied = snapshot
-        .namespaces
-        .iter()
-        .find(|objects| matches!(&objects.pods, Read::Unknown(part) if part.cause == Cause::Forbidden));
-    let denied = denied.map(|objects| objects.namespace.clone());
+    let mut unread = snapshot.unread_pods().flatten();
+    let denied = unread.find(|part| part.cause == Cause::Forbidden).and_then(|part| part.namespace.clone());
 
     let topology = build(&snapshot, context.layout());
     let wanted = wanted(&topology, context, &args.targets)?;
@@ -93,7 +97,8 @@ fn render(
         Output::Name => text::names(topology),
         Output::Text | Output::Wide if args.no_headers => text::rows((topology, positions), wide, now, paint),
         Output::Text | Output::Wide => {
-            text::status(context.screen.room, report, (topology, positions), wide, now, paint)
+            let detail = Detail::of(&args.output, args.all_members);
+            text::status(context.screen.room, report, (topology, positions), detail, now, paint)
         }
     })
 }
@@ -101,6 +106,7 @@ fn render(
 fn together(scope: Scope, outside: Snapshot, inside: Snapshot) -> Snapshot {
     Snapshot {
         namespaces: inside.namespaces,
+        packed: inside.packed,
         namespace_names: scope.names,
         terminating: scope.terminating,
         passed_over: scope.passed_over,

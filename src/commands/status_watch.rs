@@ -47,7 +47,7 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
     reachable(&cluster, &first)?;
     let wanted = wanted(&build(&first, context.layout()), context, &args.targets)?;
 
-    let mut live = Live::new(context.screen, &args.output, args.no_headers);
+    let mut live = Live::new(context.screen, &args.output, (args.no_headers, args.all_members));
     let mut resized = Resized::new();
     let (mut outage, mut noted) = (Noticed::default(), false);
     loop {

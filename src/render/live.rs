@@ -1,7 +1,7 @@
 //! `status -w`: redrawn in place on a terminal, otherwise one line per change, or one document per change for programs.
 
 use super::sanitize::sanitize_text;
-use super::status::{self, pod_text};
+use super::status::{self, Detail, pod_text};
 use super::{Screen, sanitize_line, structured};
 use crate::cli::{Machine, Output};
 use crate::error::Result;
@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Live {
     screen: Screen,
     way: Way,
+    detail: Detail,
 }
 
 enum Way {
@@ -39,7 +40,7 @@ struct Frame {
 
 impl Live {
     /// Chooses the way that suits the screen and the output format.
-    pub(crate) fn new(screen: Screen, output: &Output, no_headers: bool) -> Self {
+    pub(crate) fn new(screen: Screen, output: &Output, (no_headers, all_members): (bool, bool)) -> Self {
         let way = match output {
             Output::Machine(form) => Way::Documents(form.clone(), None),
             Output::Name => Way::Rows(Vec::new()),
@@ -47,7 +48,7 @@ impl Live {
             _ if screen.redraws => Way::InPlace(Frame { term: Term::stdout(), widths: Vec::new() }),
             _ => Way::Lines { verdict: String::new(), members: BTreeMap::new() },
         };
-        Self { screen, way }
+        Self { screen, way, detail: Detail::of(output, all_members) }
     }
 
     /// Returns whether it shows nothing but rows or names: what is unknown has no place among them.
@@ -74,7 +75,7 @@ impl Live {
         match &mut self.way {
             Way::InPlace(frame) => {
                 let room = usize::from(frame.term.size().1);
-                let text = status::status(room, report, (topology, &Positions::new()), wide, now, paint);
+                let text = status::status(room, report, (topology, &Positions::new()), self.detail, now, paint);
                 frame.draw(screen, &text);
                 Ok(true)
             }

@@ -63,7 +63,8 @@ fn returns() -> Returns {
 const PAINTS: [Paint; 2] = [Paint(false), Paint(true)];
 
 fn status_text(report: &Report, topology: &Topology, wide: bool, paint: Paint) -> String {
-    status::status(usize::MAX, report, (topology, &Positions::new()), wide, jiff::Timestamp::UNIX_EPOCH, paint)
+    let detail = if wide { status::Detail::Wide } else { status::Detail::Automatic };
+    status::status(usize::MAX, report, (topology, &Positions::new()), detail, jiff::Timestamp::UNIX_EPOCH, paint)
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::columns::columns;
 use super::{Paint, sanitize_line, wrapped};
+use crate::cli::Output;
 use crate::duration::age;
 use crate::storage::words::lsn;
 use crate::storage::{Position, Positions};
@@ -11,17 +12,55 @@ use crate::topology::health::{BY_NAMES_ALONE, Health, Remedy, Report, Trouble, b
 use crate::topology::{Claim, Component, Known, Member, Role, Space, SpaceKind, Topology};
 use jiff::Timestamp;
 
+/// How much is shown to people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Each pod; with many, each workload and the pods that have a problem.
+    #[default]
+    Automatic,
+    /// Each pod.
+    AllMembers,
+    /// Each pod, with more columns.
+    Wide,
+}
+
+/// Up to so many pods, each is shown.
+const MANY: usize = 50;
+
+impl Detail {
+    /// Returns what the flags select.
+    pub(crate) fn of(output: &Output, all_members: bool) -> Self {
+        match output {
+            Output::Wide => Self::Wide,
+            _ if all_members => Self::AllMembers,
+            _ => Self::Automatic,
+        }
+    }
+
+    fn is_wide(self) -> bool {
+        self == Self::Wide
+    }
+
+    fn is_brief(self, topology: &Topology) -> bool {
+        self == Self::Automatic && topology.members().count() > MANY
+    }
+}
+
 /// Renders the status for a terminal of so many columns: the least important columns are left out if there is no room.
 /// Positions of storage components are shown if there are any.
 pub(crate) fn status(
     room: usize,
     report: &Report,
     (topology, positions): (&Topology, &Positions),
-    wide: bool,
+    detail: Detail,
     now: Timestamp,
     paint: Paint,
 ) -> String {
+    let (wide, brief) = (detail.is_wide(), detail.is_brief(topology));
     let mut text = verdict(report, paint);
+    if brief {
+        text.push_str(&wrapped("  note: ", BRIEF));
+    }
     if wide {
         let first = text.find('\n').map_or(text.len(), |end| end + 1);
         text.insert_str(first, &wrapped("  layout: ", &topology.layout.to_string()));
@@ -38,9 +77,52 @@ pub(crate) fn status(
             (false, false) => "",
         };
         text.push_str(&format!("\n{} ({kind}{going})\n", paint.strong(sanitize_line(&space.namespace))));
-        text.push_str(&table(space, room, (wide, positions), now, paint));
+        if brief {
+            text.push_str(&workloads(space, paint));
+        }
+        let rows = space_rows(space, brief.then_some(report), (wide, positions), now, paint);
+        if brief && !rows.is_empty() {
+            text.push('\n');
+        }
+        if !(brief && rows.is_empty()) {
+            text.push_str(&table(space, rows, room, (wide, positions)));
+        }
     }
     text
+}
+
+/// Says what a status with many pods leaves out.
+const BRIEF: &str = "pods without a problem are not listed; --all-members lists every pod";
+
+/// Returns whether a pod is worth a line of its own: it is not Ready, has a claim that is not Bound, or is a reason of the
+/// verdict.
+fn has_problem(member: &Member, report: &Report) -> bool {
+    let loose = |claim: &Claim| !claim.bound() && claim.status() != "<unknown>";
+    let named = |trouble: &Trouble| trouble.namespace == member.namespace && trouble.member == member.name;
+    !member.ready() || member.claims.iter().any(loose) || report.troubles.iter().any(named)
+}
+
+/// Renders one line per workload.
+fn workloads(space: &Space, paint: Paint) -> String {
+    let row = |component: &Component| {
+        let ready = component.members.iter().filter(|member| member.ready()).count();
+        let status = match (component.scaled_to_zero() && component.members.is_empty(), space.suspends(component)) {
+            (true, suspended) => stopped(suspended, paint),
+            (false, _) if ready == component.members.len() => paint.ok("Ready"),
+            (false, _) => paint.bad("NotReady"),
+        };
+        let numbers = format!("{ready}/{}", component.members.len());
+        vec![short(component.role).to_owned(), sanitize_line(&component.name), numbers, status]
+    };
+    match space.components.is_empty() {
+        true => nothing_here(space),
+        false => columns(&["COMPONENT", "WORKLOAD", "READY", "STATUS"], true, space.components.iter().map(row)),
+    }
+}
+
+fn nothing_here(space: &Space) -> String {
+    let why = if space.gaps.is_empty() { "no SynxDB component here" } else { "<unknown>" };
+    format!("{why}\n")
 }
 
 /// Renders the verdict with its numbers; then the reasons, what is unknown, and the next command.
@@ -124,10 +206,9 @@ fn short(role: Role) -> &'static str {
     }
 }
 
-fn table(space: &Space, room: usize, wide: (bool, &Positions), now: Timestamp, paint: Paint) -> String {
+fn table(space: &Space, rows: Vec<Vec<String>>, room: usize, wide: (bool, &Positions)) -> String {
     if space.members().next().is_none() && space.suspensions().is_empty() {
-        let why = if space.gaps.is_empty() { "no SynxDB component here" } else { "<unknown>" };
-        return format!("{why}\n");
+        return nothing_here(space);
     }
     let mut left_out: Vec<&str> = Vec::new();
     loop {
@@ -136,7 +217,7 @@ fn table(space: &Space, room: usize, wide: (bool, &Positions), now: Timestamp, p
             named.filter(|(name, _)| !left_out.contains(name)).map(|(_, cell)| cell).collect::<Vec<_>>()
         };
         let head: Vec<&str> = head(wide).into_iter().filter(|name| !left_out.contains(name)).collect();
-        let table = columns(&head, true, space_rows(space, wide, now, paint).into_iter().map(here));
+        let table = columns(&head, true, rows.iter().cloned().map(here));
         let fits = table.lines().all(|line| console::measure_text_width(line) <= room);
         match DISPENSABLE.get(left_out.len()) {
             Some(next) if !fits => left_out.push(next),
@@ -145,11 +226,19 @@ fn table(space: &Space, room: usize, wide: (bool, &Positions), now: Timestamp, p
     }
 }
 
-/// Returns the rows of a namespace: its pods, and StatefulSets that are scaled to 0.
-fn space_rows(space: &Space, wide: (bool, &Positions), now: Timestamp, paint: Paint) -> Vec<Vec<String>> {
+/// Returns the rows of a namespace: its pods, and StatefulSets that are scaled to 0; if a report is given, only the pods
+/// that have a problem.
+fn space_rows(
+    space: &Space,
+    brief: Option<&Report>,
+    wide: (bool, &Positions),
+    now: Timestamp,
+    paint: Paint,
+) -> Vec<Vec<String>> {
     let rows = space.components.iter().flat_map(|component| {
-        let members = component.members.iter().map(|member| row(member, wide, now, paint));
-        let stopped = (component.scaled_to_zero() && component.members.is_empty())
+        let shown = |member: &&Member| brief.is_none_or(|report| has_problem(member, report));
+        let members = component.members.iter().filter(shown).map(|member| row(member, wide, now, paint));
+        let stopped = (component.scaled_to_zero() && component.members.is_empty() && brief.is_none())
             .then(|| stopped_row(component, space.suspends(component), wide, paint));
         members.chain(stopped).collect::<Vec<_>>()
     });
@@ -159,11 +248,15 @@ fn space_rows(space: &Space, wide: (bool, &Positions), now: Timestamp, paint: Pa
 /// Returns the row of a StatefulSet that is scaled to 0: it has no pods.
 fn stopped_row(component: &Component, suspended: bool, wide: (bool, &Positions), paint: Paint) -> Vec<String> {
     let none = || "<none>".to_owned();
-    let status = if suspended { paint.warn("Suspended") } else { paint.bad("ScaledToZero") };
+    let status = stopped(suspended, paint);
     let (role, name) = (short(component.role).to_owned(), sanitize_line(&component.name));
     let mut row = vec![role, name, "0/0".to_owned(), status, "0".to_owned(), none(), none(), none()];
     row.resize_with(head(wide).len(), none);
     row
+}
+
+fn stopped(suspended: bool, paint: Paint) -> String {
+    if suspended { paint.warn("Suspended") } else { paint.bad("ScaledToZero") }
 }
 
 /// Columns to leave out if there is no room, in this order.

@@ -1,5 +1,6 @@
 //! What people read, held as snapshots, with colour off and on.
 
+use super::status::Detail;
 use super::*;
 use crate::cluster::permission::Allowed;
 use crate::error::Error;
@@ -43,7 +44,45 @@ fn world(documents: &[&str]) -> Topology {
 }
 
 fn shown(topology: &Topology, wide: bool, paint: Paint) -> String {
-    status::status(usize::MAX, &judge(topology), (topology, &Positions::new()), wide, now(), paint)
+    let detail = if wide { Detail::Wide } else { Detail::Automatic };
+    status::status(usize::MAX, &judge(topology), (topology, &Positions::new()), detail, now(), paint)
+}
+
+/// An account with so many warehouse nodes, of which some are not Ready.
+fn warehouse(nodes: usize, not_ready: &[usize]) -> Topology {
+    let pods: String = (0..nodes)
+        .map(|node| format!("- {{name: wh9527-{node}, set: wh9527, ready: {}}}\n", !not_ready.contains(&node)))
+        .collect();
+    let account = format!(
+        "namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a\nsets:\n- {{name: cloudberry-proxy, replicas: 1}}\n\
+         - {{name: wh9527, replicas: {nodes}}}\n- {{name: wh9528, replicas: 0}}\npods:\n\
+         - {{name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true}}\n{pods}claims: []\n"
+    );
+    world(&[&account])
+}
+
+/// With more than 50 pods, the ones without a problem are counted.
+#[test]
+fn status_of_many_pods_lists_workloads_and_problems() {
+    let topology = warehouse(60, &[7, 31]);
+    let text = shown(&topology, false, PLAIN);
+    assert!(text.contains("wh9527-31") && !text.contains("wh9527-30"), "{text}");
+    assert_snapshot!("status-many", text);
+    assert_snapshot!("status-many-healthy", shown(&warehouse(60, &[]), false, PLAIN));
+    // All of them on request, with few, and for programs.
+    let of = |topology: &Topology, detail| {
+        status::status(usize::MAX, &judge(topology), (topology, &Positions::new()), detail, now(), PLAIN)
+    };
+    let rows = |text: String| text.lines().filter(|line| line.starts_with("node       wh9527-")).count();
+    for detail in [Detail::AllMembers, Detail::Wide] {
+        assert_eq!(rows(of(&topology, detail)), 60, "{detail:?}");
+    }
+    assert_eq!(rows(of(&warehouse(49, &[]), Detail::Automatic)), 49);
+    assert_eq!(rows(of(&warehouse(50, &[]), Detail::Automatic)), 0);
+    let all = status::rows((&topology, &Positions::new()), false, now(), PLAIN);
+    assert_eq!(all.lines().count(), 62);
+    let document = structured::status(&judge(&topology), &topology);
+    assert_eq!(document["namespaces"][0]["members"].as_array().unwrap().len(), 61);
 }
 
 #[test]
@@ -52,7 +91,8 @@ fn status_of_a_healthy_system() {
     let text = shown(&topology, false, PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= 80), "it fits 80 columns:\n{text}");
     assert_snapshot!("status-healthy", text);
-    let narrow = status::status(60, &judge(&topology), (&topology, &Positions::new()), false, now(), COLOUR);
+    let narrow =
+        status::status(60, &judge(&topology), (&topology, &Positions::new()), Detail::Automatic, now(), COLOUR);
     assert!(narrow.lines().all(|line| console::measure_text_width(line) <= 60), "it fits 60 columns:\n{narrow}");
     assert!(narrow.contains("CLAIMS") && !narrow.contains("NODE"), "{narrow}");
     assert_snapshot!("status-healthy-colour", shown(&topology, false, COLOUR));
@@ -71,7 +111,7 @@ fn status_of_what_is_suspended() {
 namespace: cloud008-2f1f6c9e-8b0b-4b55-9a51-6d0c5b8f7a10
 sets: [{name: cloudberry-proxy, replicas: 0}, {name: wh9530, replicas: 0}]";
     let topology = world(&[SYSTEM, &account, resting]);
-    let text = status::status(80, &judge(&topology), (&topology, &Positions::new()), false, now(), PLAIN);
+    let text = status::status(80, &judge(&topology), (&topology, &Positions::new()), Detail::Automatic, now(), PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= 80), "it fits 80 columns:\n{text}");
     assert_snapshot!("status-suspended", text);
     assert_snapshot!("status-suspended-wide", shown(&topology, true, PLAIN));
@@ -324,7 +364,7 @@ fn positions_are_shown_beside_the_members() {
         let words: Vec<&str> = row.split_whitespace().collect();
         assert_eq!(words[words.len() - 2..].join(" "), expected, "{rows}");
     }
-    let text = status::status(usize::MAX, &judge(&topology), (&topology, &positions), true, now(), PLAIN);
+    let text = status::status(usize::MAX, &judge(&topology), (&topology, &positions), Detail::Wide, now(), PLAIN);
     assert!(text.contains("LAG-BYTES"), "{text}");
 }
 

@@ -23,9 +23,8 @@ const REVISION_LABEL: &str = "controller-revision-hash";
 
 /// Interprets a snapshot as a SynxDB installation. A namespace that the layout does not know counts as an account's:
 /// the user named it.
-/// account's: the user named it.
 pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
-    let spaces = snapshot.namespaces.iter().map(|objects| space(objects, snapshot, layout));
+    let spaces = snapshot.objects().map(|objects| space(&objects, snapshot, layout));
     let mut spaces: Vec<Space> = spaces.filter(|space| is_ours(space, layout)).collect();
     spaces.sort_by(|a, b| (a.kind, &a.namespace).cmp(&(b.kind, &b.namespace)));
     let mut gaps = Vec::new();
@@ -85,7 +84,7 @@ fn known<T, F>(read: &Read<Vec<T>>, facts: impl FnOnce(&[T]) -> F) -> Known<F> {
 /// Returns which pods and claims could not be read.
 pub(crate) fn unread_pods_and_claims(snapshot: &Snapshot) -> Vec<Gap> {
     let mut gaps = Vec::new();
-    for objects in &snapshot.namespaces {
+    for objects in snapshot.objects() {
         gap(&mut gaps, &objects.pods);
         gap(&mut gaps, &objects.claims);
     }
@@ -248,7 +247,6 @@ impl Context<'_> {
 
 /// Returns a claim as it was created, without what the cluster added: name, labels, annotations and spec. `None` if it
 /// could not be read.
-/// not be read.
 pub fn manifest_of_claim(snapshot: &Snapshot, namespace: &str, name: &str) -> Option<Value> {
     let objects = snapshot.namespaces.iter().find(|objects| objects.namespace == namespace)?;
     let claim = objects.claims.items().iter().find(|claim| claim.metadata.name.as_deref() == Some(name))?;

@@ -5,7 +5,7 @@ use super::layout::{Layout, LookalikeEvidence, Recognized, RecognizedBy, SpaceKi
 use super::model::Unrecognized;
 use super::recognition::name_of_workload;
 use crate::cluster::snapshot::{ObjectFacts, Snapshot};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Returns the namespaces in which a pod's label names one of an account's components, each once. The system namespace
 /// is never an account.
@@ -21,9 +21,8 @@ pub(crate) fn accounts(layout: &Layout, pods: &[ObjectFacts]) -> Vec<String> {
 
 /// Returns what looks like SynxDB's in the namespaces that were not read, by namespace and workload.
 pub(super) fn elsewhere(snapshot: &Snapshot, layout: &Layout) -> Vec<Unrecognized> {
-    let looked_into = |name: &String| {
-        snapshot.namespaces.iter().any(|objects| objects.namespace == *name) || snapshot.terminating.contains(name)
-    };
+    let read: BTreeSet<&str> = snapshot.names_read().collect();
+    let looked_into = |name: &String| read.contains(name.as_str()) || snapshot.terminating.contains(name);
     let mut found: BTreeMap<(String, String), (LookalikeEvidence, Vec<String>)> = BTreeMap::new();
     for set in snapshot.stateful_sets_everywhere.items().iter().filter(|set| !looked_into(&set.namespace)) {
         if let Some(evidence) = layout.evidence(&set.name, &set.labels) {

@@ -44,11 +44,13 @@ async fn start(scenario: &str) -> (Sandbox, Cluster) {
 fn everything(freshness: Freshness) -> ReadRequest {
     ReadRequest {
         namespaces: vec![SYSTEM.to_owned(), ACCOUNT.to_owned()],
+        other_namespaces: Vec::new(),
         disruption_budgets: true,
         volumes: true,
         nodes: true,
         storage_classes: true,
         leases: false,
+        packed: false,
         freshness,
         deadline: Duration::from_secs(10),
     }

@@ -22,6 +22,7 @@ mod earlier_version;
 mod ephemeral;
 mod failover;
 mod forged;
+mod forward;
 mod generated;
 mod glossary;
 #[cfg(target_os = "linux")]

@@ -228,6 +228,41 @@ fn one_account_and_the_system_take_at_most_twelve_requests() {
     assert_eq!(cluster.sandbox().requests().entries(), []);
 }
 
+/// Many accounts are read by lists across all namespaces, which leave out what is not SynxDB's. Who may not list pods
+/// there reads those of each account.
+#[test]
+fn many_accounts_take_as_many_requests_as_few() {
+    let create = |cluster: &Cluster, resource, namespace: &str, name: &str, object| {
+        cluster.store().create(Key::new(resource, namespace, name), object, false).unwrap();
+    };
+    let requests = |options| {
+        let cluster = Cluster::start(options);
+        for number in 0..12 {
+            let account = format!("cloud{number:03}-613d75d5-3033-4649-b913-07f6115ec41a");
+            create(&cluster, "namespaces", "", &account, json!({}));
+            let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c"}]}});
+            let spec = json!({"replicas": 0, "serviceName": "wh1", "selector": {"matchLabels": {"a": "b"}},
+                "template": template});
+            create(&cluster, "statefulsets", &account, "wh1", json!({"spec": spec}));
+        }
+        cluster.sandbox().requests().clear();
+        let status = cluster.run(&["status", "-o", "json"]).exits(0).json();
+        assert_eq!(status["namespaces"].as_array().unwrap().len(), 14);
+        assert_eq!(status["members"], json!({"ready": 8, "total": 8}));
+        (cluster.sandbox().requests().entries(), cluster.sandbox().requests().connections())
+    };
+    let (asked, connections) = requests(bare("healthy"));
+    assert!(asked.len() <= 12 && connections <= 8, "{connections} connections: {asked:#?}");
+    let pods: Vec<_> = asked.iter().filter(|(_, path)| path.starts_with("/api/v1/pods?")).collect();
+    assert!(pods.iter().any(|(_, path)| path.contains("metadata.namespace%21%3Dkube-system")), "{asked:#?}");
+
+    let (asked, _) = requests(Options { deny: vec![deny("list", "pods", "")], ..bare("healthy") });
+    let of_accounts = |what: &str| {
+        asked.iter().filter(|(_, path)| path.contains(&format!("/{what}?")) && path.contains("/namespaces/")).count()
+    };
+    assert_eq!((of_accounts("pods"), of_accounts("statefulsets")), (14, 0), "{asked:#?}");
+}
+
 /// It prints the layout that other commands would use, and no other.
 #[test]
 fn the_layout_in_use_is_printed() {

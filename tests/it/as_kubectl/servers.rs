@@ -257,6 +257,25 @@ pub(super) fn http_proxy(label: &'static str, record: &Record) -> u16 {
     })
 }
 
+/// The same behind TLS; it records what TLS announced, and the client's certificate. Returns its port.
+pub(super) fn https_proxy(label: &'static str, pair: &Pair, record: &Record) -> u16 {
+    let (behind, acceptor) = (http_proxy(label, record), tokio_rustls::TlsAcceptor::from(tls(pair)));
+    accept(record, move |stream, record| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            stream.set_nonblocking(true).unwrap();
+            let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { return };
+            let connection = stream.get_ref().1;
+            let certificate = connection.peer_certificates().and_then(|all| all.first()).map(|der| short(der));
+            let announced = connection.server_name();
+            record.lock().unwrap().via.insert(format!("{label} over TLS: {announced:?} {certificate:?}"));
+            let mut behind = tokio::net::TcpStream::connect(("127.0.0.1", behind)).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut stream, &mut behind).await;
+        });
+    })
+}
+
 fn upstream(authority: &str) -> Option<TcpStream> {
     TcpStream::connect(authority.replace(super::certificates::NAME, "127.0.0.1")).ok()
 }

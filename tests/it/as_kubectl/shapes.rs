@@ -830,6 +830,27 @@ pub(super) fn proxies() -> Vec<Shape> {
         through("http proxy with a user only", "http://me@{httpproxy}"),
         through("http proxy with an empty password", "http://me:@{httpproxy}"),
         through("http proxy with an escaped login", "http://m%40e:s3cret%3A%2F@{httpproxy}"),
+        through("https proxy", "https://{httpsproxy}"),
+        through("https proxy with a login", "https://me:s3cret@{httpsproxy}"),
+        through("https proxy of a foreign authority", "https://{httpsforeign}"),
+        through("https proxy of another name", "https://{httpswrong}"),
+        plain_through("https proxy for http", "https://{httpsproxy}"),
+        cluster(
+            "https proxy and no verification",
+            "server: '{at-one}', insecure-skip-tls-verify: true, proxy-url: 'https://{httpsforeign}'",
+        ),
+        cluster(
+            "https proxy and server name",
+            &format!("{ONE}, tls-server-name: localhost, proxy-url: 'https://{{httpsproxy}}'"),
+        ),
+        shape(
+            "https proxy and client certificate",
+            plain(
+                &format!("{ONE}, proxy-url: 'https://{{httpsproxy}}'"),
+                "client-certificate-data: '{cert}', client-key-data: '{key}'",
+            ),
+        ),
+        inside("HTTPS_PROXY is https").env("HTTPS_PROXY", "https://{httpsproxy}"),
         through("socks proxy", "socks5://{socks}"),
         through("socks proxy with a login", "socks5://me:s3cret@{sockslogin}"),
         through("socks proxy with an escaped login", "socks5://m%40e:s3cret%21@{sockslogin}"),

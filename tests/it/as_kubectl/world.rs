@@ -135,6 +135,9 @@ impl World {
         world.word("plainport", &plain.to_string());
         for (name, port) in [
             ("httpproxy", servers::http_proxy("http", &world.record)),
+            ("httpsproxy", servers::https_proxy("https", &serving, &world.record)),
+            ("httpsforeign", servers::https_proxy("https", &foreign.server(), &world.record)),
+            ("httpswrong", servers::https_proxy("https", &ca.signs(&["other.example"], |_| ()), &world.record)),
             ("socks", servers::socks_proxy("socks", false, &world.record)),
             ("sockslogin", servers::socks_proxy("socks", true, &world.record)),
         ] {

@@ -13,6 +13,7 @@ mod bootstrap;
 mod budgets;
 mod call;
 mod collector;
+mod compression;
 mod contents;
 mod decode;
 mod delete;

@@ -2,7 +2,7 @@
 
 use crate::sync::lock;
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 /// The latest requests, oldest first, for tests that count them.
@@ -11,6 +11,19 @@ pub struct RequestLog {
     entries: Mutex<VecDeque<(String, String)>>,
     /// How many there were.
     count: watch::Sender<u64>,
+    /// Connections that were established.
+    connections: watch::Sender<u64>,
+    /// Open connections without a request.
+    unused: watch::Sender<u64>,
+}
+
+/// A connection without a request.
+pub(super) struct Unused(Arc<RequestLog>);
+
+impl Drop for Unused {
+    fn drop(&mut self) {
+        self.0.unused.send_modify(|count| *count = count.saturating_sub(1));
+    }
 }
 
 impl RequestLog {
@@ -25,6 +38,24 @@ impl RequestLog {
         log.push_back((method.to_owned(), path.to_owned()));
         // Under the lock: the count and the entries agree.
         self.count.send_modify(|count| *count += 1);
+    }
+
+    /// Counts a connection, which is unused until the result is dropped.
+    pub(super) fn connected(self: &Arc<Self>) -> Unused {
+        self.connections.send_modify(|count| *count += 1);
+        self.unused.send_modify(|count| *count += 1);
+        Unused(self.clone())
+    }
+
+    /// How many TLS connections were established since the last [`RequestLog::clear`], used or not.
+    pub fn connections(&self) -> u64 {
+        *self.connections.borrow()
+    }
+
+    /// Waits until so many connections are open on which nothing was sent yet.
+    pub async fn unused(&self, count: u64) {
+        // The sender is ours.
+        let _ = self.unused.subscribe().wait_for(|unused| *unused == count).await;
     }
 
     /// Method, and path with query, of each request since the last [`RequestLog::clear`].
@@ -47,8 +78,9 @@ impl RequestLog {
         }
     }
 
-    /// Forgets all requests.
+    /// Forgets all requests and connections.
     pub fn clear(&self) {
         lock(&self.entries).clear();
+        self.connections.send_replace(0);
     }
 }

@@ -8,10 +8,12 @@ use super::request::{Query, Target};
 use super::state::ApiState;
 use super::status::ApiError;
 use super::{
-    collector, delete, discovery, eviction, faults, permission, read, review, scale, streams, tokens, watch, write,
+    collector, compression, delete, discovery, eviction, faults, permission, read, review, scale, streams, tokens,
+    watch, write,
 };
 use crate::resources::{Resource, VIEWS};
 use crate::store::Key;
+use crate::sync::lock;
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -20,7 +22,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -90,12 +92,14 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, state: Arc<ApiStat
         }
         Err(_) => return,
     };
+    let unused = Arc::new(Mutex::new(Some(state.requests.connected())));
     let certificates = stream.get_ref().1.peer_certificates();
     let peer = certificates.and_then(|chain| chain.first()).and_then(|der| certificate_user(der));
     let broken = CancellationToken::new();
     let breaks = broken.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (state, peer, shutdown, breaks) = (state.clone(), peer.clone(), shutdown.clone(), breaks.clone());
+        drop(lock(&unused).take());
         async move { Ok::<_, Infallible>(respond(state, peer, shutdown, breaks, request).await) }
     });
     let builder = http1::Builder::new();
@@ -135,6 +139,7 @@ async fn respond(
         let handled = handle(state.clone(), peer.clone(), shutdown.clone(), parts, body);
         async { handled.await.unwrap_or_else(ApiError::into_response) }
     };
+    let packs = compression::accepted(&parts.headers);
     let mut response = match state.faults.planned(&parts, dry_run) {
         None => process(parts, body).await,
         Some(planned) => match read_body(body).await {
@@ -148,6 +153,9 @@ async fn respond(
             Err(error) => error.into_response(),
         },
     };
+    if packs {
+        response = compression::compressed(response).await;
+    }
     response.headers_mut().insert("audit-id", audit_id());
     response
 }

@@ -22,7 +22,7 @@ pub struct ApiState {
     /// Tokens of service accounts.
     pub issued: IssuedTokens,
     /// The latest requests.
-    pub requests: RequestLog,
+    pub requests: Arc<RequestLog>,
     /// Injected faults.
     pub faults: Faults,
 }
@@ -35,7 +35,7 @@ impl ApiState {
 
     /// A server's state without bearer tokens and with an empty log.
     pub fn new(store: Arc<Store>, authorizer: Arc<dyn Authorizer>, streams: Arc<dyn PodStreams>) -> ApiState {
-        let (tokens, issued, requests) = (HashMap::new(), IssuedTokens::default(), RequestLog::default());
+        let (tokens, issued, requests) = (HashMap::new(), IssuedTokens::default(), Arc::<RequestLog>::default());
         ApiState { store, authorizer, streams, tokens, issued, requests, faults: Faults::default() }
     }
 }
