@@ -42,12 +42,14 @@ pub(super) enum Differs {
 
 /// What kubeconfigs and flags have, and the minor version of kubectl that first reads it: an older one refuses it or
 /// passes over it, so there is nothing to compare with.
-const KNOWN_SINCE: [(&str, u32); 5] = [
+const KNOWN_SINCE: [(&str, u32); 6] = [
     // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
     ("client.authentication.k8s.io/v1,", 22),
     ("interactiveMode", 22),
     ("as-uid", 24),
     ("--disable-compression", 26),
+    // https://kubernetes.io/docs/reference/kubectl/kuberc/
+    ("kind: Preference", 35),
     // By its Go; measured: 1.20 does not, 1.32 does.
     ("socks5h", 32),
 ];
@@ -55,7 +57,9 @@ const KNOWN_SINCE: [(&str, u32); 5] = [
 impl Shape {
     /// Whether a kubectl of this version reads everything that the shape has.
     fn is_known_to(&self, (major, minor): (u32, u32)) -> bool {
+        let files = self.files.iter().map(|(_, text)| text);
         let texts = self.config.iter().chain(&self.flags).chain(self.environment.iter().map(|(_, value)| value));
+        let texts = texts.chain(files);
         let newest = texts.flat_map(|text| KNOWN_SINCE.iter().filter(move |(word, _)| text.contains(word)));
         newest.map(|(_, since)| *since).max().is_none_or(|since| (major, minor) >= (1, since))
     }

@@ -597,7 +597,34 @@ pub(super) fn plugins() -> Vec<Shape> {
         user(name, &format!("exec: {{{fields}}}")).file("login", "#!/bin/sh\necho '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{\"token\":\"bare\"}}'\n")
     };
     let command = "command: '{home}/login'";
+    // kubectl's preferences, about a plugin that works.
+    let kuberc = |name, fields: &str| {
+        gives(name, token, "")
+            .file(".kube/kuberc", &format!("apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\n{fields}\n"))
+    };
+    let allowlist = |name, commands: &str| {
+        kuberc(name, &format!("credentialPluginPolicy: Allowlist\ncredentialPluginAllowlist: {commands}"))
+    };
     vec![
+        kuberc("preferences without a policy", ""),
+        kuberc("all plugins are allowed", "credentialPluginPolicy: AllowAll"),
+        kuberc("no plugin is allowed", "credentialPluginPolicy: DenyAll"),
+        kuberc("an unknown policy", "credentialPluginPolicy: Perhaps"),
+        kuberc("an allowlist without a policy", "credentialPluginAllowlist: [{command: login}]"),
+        kuberc("a policy without its allowlist", "credentialPluginPolicy: Allowlist"),
+        allowlist("the path is allowed", "[{command: '{home}/login'}]"),
+        allowlist("another path is allowed", "[{command: /opt/login}]"),
+        allowlist("another name is allowed", "[{command: aws}]"),
+        allowlist("an empty allowlist", "[]"),
+        allowlist("an allowlist with a path that is not normal", "[{command: ./login}]"),
+        allowlist("the second is allowed", "[{command: aws}, {command: '{home}/login'}]"),
+        kuberc("preferences are turned off", "credentialPluginPolicy: DenyAll").env("KUBERC", "off"),
+        kuberc("preferences of another file", "credentialPluginPolicy: DenyAll")
+            .file("prefs", "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\ncredentialPluginPolicy: AllowAll\n")
+            .flags("--kuberc {home}/prefs"),
+        kuberc("preferences of the environment's file", "credentialPluginPolicy: DenyAll")
+            .file("prefs", "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\ncredentialPluginPolicy: AllowAll\n")
+            .env("KUBERC", "{home}/prefs"),
         gives("token of a plugin", token, ""),
         prints("token of a plugin with a newline", &format!(r#"{{"apiVersion":"{EXEC}","kind":"ExecCredential","status":{{"token":"tok\n"}}}}"#)).differs(Differs::Connects),
         prints("token of a plugin with a control character", &format!(r#"{{"apiVersion":"{EXEC}","kind":"ExecCredential","status":{{"token":"to\u0001k"}}}}"#)),
