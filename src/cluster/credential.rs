@@ -223,6 +223,25 @@ mod tests {
         assert_eq!(sent(&credential).await.0, "Bearer two");
     }
 
+    /// But not for each of many rejections: it may prompt.
+    #[tokio::test]
+    async fn a_plugin_runs_again_when_its_token_is_rejected() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = format!(
+            "echo x >> {0}; n=$(wc -l < {0}); echo '{{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{{\"token\":\"t'$n'\"}}}}'",
+            folder.path().join("count").display()
+        );
+        let credential = Credential::of_plugin(plugin(script), certificate(true)).await.ok().unwrap();
+        let (header, used) = sent(&credential).await;
+        assert_eq!(header, "Bearer t1");
+        assert!(!credential.renew(&used).await.ok().unwrap(), "it has just run");
+        credential.current.lock().await.since -= RENEWAL;
+        assert!(credential.renew(&used).await.ok().unwrap());
+        assert_eq!(sent(&credential).await.0, "Bearer t2");
+        assert!(credential.renew(&used).await.ok().unwrap(), "another request had it renewed");
+        assert_eq!(sent(&credential).await.0, "Bearer t2");
+    }
+
     #[tokio::test]
     async fn a_rotated_client_certificate_of_a_plugin_is_used() {
         let folder = tempfile::tempdir().unwrap();
