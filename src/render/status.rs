@@ -106,12 +106,17 @@ fn has_problem(member: &Member, report: &Report) -> bool {
 fn workloads(space: &Space, paint: Paint) -> String {
     let row = |component: &Component| {
         let ready = component.members.iter().filter(|member| member.ready()).count();
-        let status = match (component.scaled_to_zero() && component.members.is_empty(), space.suspends(component)) {
-            (true, suspended) => stopped(suspended, paint),
-            (false, _) if ready == component.members.len() => paint.ok("Ready"),
-            (false, _) => paint.bad("NotReady"),
+        let all = component.members.len();
+        let unread = || "<unknown>".to_owned();
+        let (numbers, status) = match (component.scaled_to_zero() && all == 0, &component.workload) {
+            (true, _) => ("0/0".to_owned(), stopped(space.suspends(component), paint)),
+            // Its pods could not be read: it has some.
+            (false, _) if all == 0 => (unread(), unread()),
+            (false, _) if ready < all => (format!("{ready}/{all}"), paint.bad("NotReady")),
+            // How many there should be could not be read.
+            (false, Known::Unknown(_)) => (format!("{ready}/<unknown>"), unread()),
+            (false, Known::Is(_)) => (format!("{ready}/{all}"), paint.ok("Ready")),
         };
-        let numbers = format!("{ready}/{}", component.members.len());
         vec![short(component.role).to_owned(), sanitize_line(&component.name), numbers, status]
     };
     match space.components.is_empty() {

@@ -85,6 +85,25 @@ fn status_of_many_pods_lists_workloads_and_problems() {
     assert_eq!(document["namespaces"][0]["members"].as_array().unwrap().len(), 61);
 }
 
+/// That no pod is known to be missing does not mean that none is.
+#[test]
+fn workloads_that_are_not_read_whole_are_unknown() {
+    let account = "namespace: cloud008\nsets:\n- {name: wh1, replicas: 2}\npods:\n- {name: wh1-0, set: wh1, ready: true}\n- {name: wh1-1, set: wh1, ready: true}\n";
+    let line = |unread: fn(&mut crate::cluster::snapshot::NamespaceObjects)| {
+        let (mut topology, mut objects) = (warehouse(60, &[]), snapshot(&[account]));
+        unread(&mut objects.namespaces[0]);
+        topology.spaces.extend(build(&objects, &Layout::shipped().unwrap()).spaces);
+        let text = shown(&topology, false, PLAIN);
+        let line = text.lines().find(|line| line.contains(" wh1 ")).unwrap_or_else(|| panic!("{text}"));
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line(|_| ()), "node wh1 2/2 Ready");
+    let unread = line(|objects| objects.pods = crate::testing::unreadable("pods", Some("cloud008")));
+    assert_eq!(unread, "node wh1 <unknown> <unknown>");
+    let unread = line(|objects| objects.stateful_sets = crate::testing::unreadable("statefulsets", Some("cloud008")));
+    assert_eq!(unread, "node wh1 2/<unknown> <unknown>");
+}
+
 #[test]
 fn status_of_a_healthy_system() {
     let topology = world(&[SYSTEM, ACCOUNT]);
